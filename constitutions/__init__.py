@@ -1,0 +1,1 @@
+"""Constitutions that ship with the project, as YAML files beside this one."""

@@ -1,0 +1,1 @@
+"""Critics that ship with the project; each is an entry point of `guardrails.critics`."""

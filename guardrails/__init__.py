@@ -1,0 +1,1 @@
+"""Guard package placeholder."""

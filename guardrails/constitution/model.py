@@ -1,0 +1,232 @@
+"""A resolved constitution: parents merged, every default filled in, every critic's config checked.
+
+Values only. Files are read by `document` and `source`, parents merged by `inherit`; whoever holds a
+`Constitution` holds one that passed all checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from guardrails.verdict import Action, Severity, Stage
+
+__all__ = [
+    "AVAILABLE_LANGUAGES_KEY",
+    "Amendment",
+    "Budget",
+    "CaseTest",
+    "Catalogue",
+    "CatalogueEntry",
+    "Constitution",
+    "CriticConfig",
+    "CriticUse",
+    "Example",
+    "Judging",
+    "Principle",
+    "Remedy",
+    "Replies",
+    "Source",
+    "Tier",
+]
+
+Tier = Literal["deterministic", "local", "model"]
+OnDoubt = Literal["flag", "block", "escalate"]
+Uncovered = Literal["accept", "block", "escalate"]
+
+AVAILABLE_LANGUAGES_KEY = "en"
+"""The language a reply falls back to."""
+
+Replies = Mapping[str, str]
+"""One text per language (BCP 47, lower case); always holds at least one."""
+
+
+class CriticConfig(BaseModel):
+    """What may stand under a critic's name in YAML. Critics subclass it; pydantic's error places
+    (`loc`) are walked over the file's nodes, so each error names its line."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def problems(self, principle: Principle) -> Sequence[tuple[tuple[str | int, ...], str]]:
+        """What is wrong with this config under `principle`: (place below the critic's name, message)."""
+        return ()
+
+
+class CatalogueEntry(Protocol):
+    """What a constitution must know of a critic to be checked against it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tier(self) -> Tier: ...
+    @property
+    def config(self) -> type[CriticConfig]: ...
+
+
+Catalogue = Mapping[str, CatalogueEntry]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CriticUse:
+    """A principle's mention of a critic, with its checked config."""
+
+    name: str
+    tier: Tier
+    config: CriticConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A plain example has only `reply` (it is a prompt at the stage `input`)."""
+
+    reply: str
+    prompt: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remedy:
+    """`replace_sentence=""` drops the sentence. At most one of `replace_sentence` and `append`."""
+
+    rewrite: str | None = None
+    replace_sentence: str | None = None
+    append: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    title: str
+    clause: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principle:
+    """One rule, resolved. `critics` are in the order written; the engine orders them by tier.
+
+    `actions` has one entry per stage. A principle made from the `pii` section has `entity` set and
+    the id `pii.<stage>.<ENTITY>`. `origin` is `id@version` of the constitution that wrote it,
+    `place` its `file:line`.
+    """
+
+    id: str
+    text: str
+    breach: str | None = None
+    not_breach: str | None = None
+    severity: Severity = "medium"
+    stages: tuple[Stage, ...] = (Stage.OUTPUT,)
+    scope: Literal["part", "reply"] = "part"
+    requires: bool = False
+    actions: Mapping[Stage, Action]
+    on_undecided: OnDoubt = "block"
+    on_outage: OnDoubt = "block"
+    uncovered: Uncovered = "accept"
+    locked: bool = False
+    applies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    critics: tuple[CriticUse, ...] = ()
+    remedy: Remedy | None = None
+    breach_examples: tuple[Example, ...] = ()
+    fine_examples: tuple[Example, ...] = ()
+    reply: Replies | None = None
+    source: Source | None = None
+    entity: str | None = None
+    origin: str = ""
+    place: str = ""
+
+    def critic(self, name: str) -> CriticUse | None:
+        """The mention of that critic, or None."""
+        return next((use for use in self.critics if use.name == name), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """Limits of one guarded call, both stages together."""
+
+    deadline_s: float = 20.0
+    max_chars: int = 1_000_000
+    max_calls: int = 16
+    max_tokens: int = 100_000
+    max_cost_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judging:
+    """Which roles judge, cheapest first; settings say which model plays a role."""
+
+    cascade: tuple[str, ...] = ("small",)
+    timeout_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseTest:
+    """One test from a constitution file; `place` is its `file:line`.
+
+    `judge` is None for an offline test; else id → True (an omission) or the quote that is a breach.
+    """
+
+    name: str
+    stage: Stage
+    prompt: str | None = None
+    reply: str | None = None
+    documents: tuple[str, ...] = ()
+    tool: Mapping[str, Any] | None = None
+    result: str | None = None
+    attributes: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    language: str | None = None
+    judge: Mapping[str, str | bool] | None = None
+    expect: Literal["allow", "flag", "redact", "revise", "block", "escalate"]
+    breaches: tuple[str, ...] | None = None
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amendment:
+    """A `relax` or `withdraw`, kept for `show` and `diff`."""
+
+    kind: Literal["relax", "withdraw"]
+    id: str
+    set: Mapping[str, Any] = field(default_factory=dict)
+    reason: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constitution:
+    """A constitution that can be enforced.
+
+    `principles` are in order of precedence, those from `pii` last. `digest` is `sha256:<hex>` over
+    the canonical form of all that can change a decision. `parents` are `id@version`, nearest last.
+    """
+
+    id: str
+    version: str
+    digest: str
+    title: str = ""
+    owner: str = ""
+    languages: tuple[str, ...] = ("en",)
+    parents: tuple[str, ...] = ()
+    principles: tuple[Principle, ...]
+    reply_blocked: Replies
+    reply_unavailable: Replies
+    budget: Budget = Budget()
+    judging: Judging = Judging()
+    max_attempts: int = 1
+    release: Literal["auto", "whole"] = "auto"
+    cache_ttl_s: int = 86_400
+    keep: tuple[str, ...] = ()
+    tests: tuple[CaseTest, ...] = ()
+    amendments: tuple[Amendment, ...] = ()
+    file: str = ""
+
+    def principle(self, id: str) -> Principle:
+        """Raises KeyError if there is none of that id."""
+        for principle in self.principles:
+            if principle.id == id:
+                return principle
+        raise KeyError(id)
+
+    def at(self, stage: Stage) -> tuple[Principle, ...]:
+        """The principles of a stage, in order of precedence."""
+        return tuple(p for p in self.principles if stage in p.stages)

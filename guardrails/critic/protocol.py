@@ -1,0 +1,172 @@
+"""What a critic is: it looks at texts and says, per principle, what it saw. It never decides.
+
+A critic is found by the entry-point group `guardrails.critics`, bound once per constitution, and
+holds no state of a request. Spans in what it says are of the text it was given; the engine maps
+them back to the original.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, Protocol, runtime_checkable
+
+from guardrails.constitution.model import Constitution, CriticConfig, Principle, Tier
+from guardrails.critic.limits import BudgetHandle, Deadline
+from guardrails.exchange import Context, Part
+from guardrails.settings import Settings
+from guardrails.text.patterns import Pattern
+from guardrails.verdict import FindingCause, FindingValue, Span, Stage, Usage
+
+__all__ = [
+    "Critic",
+    "CriticFinding",
+    "Critique",
+    "CritiqueRequest",
+    "Declared",
+    "Hits",
+    "Need",
+    "Resources",
+    "Rule",
+    "Target",
+    "Tier",
+    "Unit",
+    "Whole",
+    "Width",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One principle that names the critic, with what stands under the critic's name there."""
+
+    principle: Principle
+    config: CriticConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What a critic may use besides its rules."""
+
+    constitution: Constitution
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Width:
+    """No finding is wider than this many characters of normalised text."""
+
+    characters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Each unit can be judged by itself."""
+
+    name: Literal["sentence"]
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The whole text must be there."""
+
+
+Need = Width | Unit | Whole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """A pattern that the engine's one scan looks for on the critic's behalf.
+
+    `key` is the critic's own name for it, unique within the critic.
+    `stages`: where it is wanted.
+    """
+
+    key: Hashable
+    pattern: Pattern
+    stages: frozenset[Stage]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A part to judge: `part` indexes the request's parts, `text` is what this critic may see."""
+
+    part: int
+    text: str = field(repr=False)
+
+
+Hits = Mapping[int, Mapping[Hashable, Sequence[Span]]]
+"""Part index → declared key → spans, for the patterns this critic declared. A pattern without a
+hit in a part is absent there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CritiqueRequest:
+    """One question to a critic.
+
+    `asked` are the ids it should speak about, in declared order. `parts` is the whole exchange as
+    this critic may see it (context included); only `targets` are judged.
+    """
+
+    stage: Stage
+    parts: tuple[Part, ...]
+    targets: tuple[Target, ...]
+    asked: tuple[str, ...]
+    hits: Hits = field(default_factory=dict)
+    context: Context = Context()
+    deadline: Deadline
+    budget: BudgetHandle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CriticFinding:
+    """`part` and `span` point into the request's target text; None where nothing can be quoted."""
+
+    principle: str
+    value: FindingValue
+    part: int | None = None
+    span: Span | None = None
+    reason: str = field(default="", repr=False)
+    cause: FindingCause = "policy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Critique:
+    """What a critic says.
+
+    `looked` are the ids it has looked at; `verdicts` settles some of them (`pass` or `breach`) or
+    says `undecided`. A deterministic critic that found nothing only has `looked`.
+    """
+
+    looked: frozenset[str]
+    verdicts: Mapping[str, Literal["pass", "breach", "undecided"]] = field(default_factory=dict)
+    findings: tuple[CriticFinding, ...] = ()
+    usage: Usage = Usage()
+    model: str | None = None
+
+
+@runtime_checkable
+class Critic(Protocol):
+    """A pluggable judge of text. See the module's docstring."""
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    tier: ClassVar[Tier]
+    Config: ClassVar[type[CriticConfig]]
+
+    @classmethod
+    def bind(cls, rules: Sequence[Rule], resources: Resources) -> Critic:
+        """Make the critic for one constitution, with all the rules that name it."""
+        ...
+
+    def need(self, stage: Stage) -> Need:
+        """How much text must be there before a finding at this stage is final."""
+        ...
+
+    def declared(self) -> Sequence[Declared]:
+        """Patterns for the shared scan; may be empty."""
+        ...
+
+    async def critique(self, request: CritiqueRequest) -> Critique:
+        """Look. May raise; what that means is the engine's business."""
+        ...

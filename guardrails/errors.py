@@ -1,0 +1,116 @@
+"""Every error this project raises, as one tree.
+
+GuardrailsError
+├── ConstitutionError      the file, its parents or what it names is wrong; carries every `Problem` found
+├── SettingsError          guardrails.toml, a GUARDRAILS_… variable or an argument is wrong
+├── CriticError            a critic could not answer; the engine turns it into `undecided`
+│   ├── CriticTimeout
+│   ├── CriticOutage       what the critic depends on is away: goes by `on_outage`
+│   └── MalformedCritique
+├── BudgetExceeded         a limit of the constitution's budget was reached
+├── WireFormatError        a body or value could not be read as what it was said to be
+├── UpstreamError          the guarded service failed
+├── AuditError             the record could not be written or read
+└── GovernanceError        an approval or outcome is missing or wrong
+
+A refusal is a value (`Decision`); only the decorator turns it into `Blocked`, and only when asked.
+Messages carry ids, places and digests, never the judged text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = [
+    "AuditError",
+    "BudgetExceeded",
+    "ConstitutionError",
+    "CriticError",
+    "CriticOutage",
+    "CriticTimeout",
+    "GovernanceError",
+    "GuardrailsError",
+    "MalformedCritique",
+    "Problem",
+    "SettingsError",
+    "UpstreamError",
+    "WireFormatError",
+]
+
+
+class GuardrailsError(Exception):
+    """The root: catch this to catch whatever the project raises on purpose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Problem:
+    """One thing wrong in a constitution file, at its place.
+
+    `line` and `column` count from 1. `where` is the path inside the document
+    (`principles[0].sevrity`, empty for the whole file); `hint` says what was expected or meant.
+    """
+
+    file: str
+    line: int = 1
+    column: int = 1
+    where: str = ""
+    what: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.where}: " if self.where else ""
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{self.file}:{self.line}:{self.column}: {where}{self.what}{hint}"
+
+
+class ConstitutionError(GuardrailsError):
+    """A constitution cannot be used. `problems` holds all that is wrong, in the file's order."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class SettingsError(GuardrailsError):
+    """A setting, an environment variable or an argument cannot be used."""
+
+
+class CriticError(GuardrailsError):
+    """A critic could not answer."""
+
+
+class CriticTimeout(CriticError):
+    """A critic did not answer in its time."""
+
+
+class CriticOutage(CriticError):
+    """What a critic depends on cannot be reached or refuses to serve."""
+
+
+class MalformedCritique(CriticError):
+    """A critic answered something that is not a critique of what it was asked."""
+
+
+class BudgetExceeded(GuardrailsError):
+    """A guarded call would exceed a limit of its constitution's budget."""
+
+    def __init__(self, limit: str, allowed: float, needed: float) -> None:
+        self.limit, self.allowed, self.needed = limit, allowed, needed
+        super().__init__(f"budget.{limit} is {allowed:g}, this call needs {needed:g}")
+
+
+class WireFormatError(GuardrailsError):
+    """A value or body is not of the format it was said to be."""
+
+
+class UpstreamError(GuardrailsError):
+    """The guarded service failed or could not be reached."""
+
+
+class AuditError(GuardrailsError):
+    """The audit trail cannot be written or read."""
+
+
+class GovernanceError(GuardrailsError):
+    """An approval, a seal or an outcome is missing or does not hold."""

@@ -1,0 +1,247 @@
+"""What the pipeline concludes: stages, findings, decisions. Pure values; may import `errors` only.
+
+Reasons, quotes and content are user text: they are kept out of every `repr`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Literal
+
+from guardrails.errors import GuardrailsError
+
+__all__ = [
+    "Action",
+    "Attempt",
+    "Blocked",
+    "Cause",
+    "ConstitutionPin",
+    "Coverage",
+    "Decision",
+    "Edit",
+    "Finding",
+    "FindingCause",
+    "FindingValue",
+    "Severity",
+    "Span",
+    "Stage",
+    "Usage",
+    "Verdict",
+    "cause_of",
+]
+
+Span = tuple[int, int]
+"""Half-open `(start, end)` in code points of the original text."""
+
+Severity = Literal["low", "medium", "high", "critical"]
+
+Action = Literal[
+    "allow", "flag", "mask", "pseudonymise", "redact", "revise", "block", "escalate"
+]
+"""What a breach leads to. `allow`, `mask` and `pseudonymise` exist for personal data only."""
+
+Cause = Literal["policy", "outage", "undecided", "limit"]
+"""Why a decision is not a plain allow: a breach, an outage, a doubt, or a limit."""
+
+FindingValue = Literal["breach", "undecided", "look"]
+"""`look` is a critic's word that a judge should look; it accuses nobody."""
+
+FindingCause = Literal[
+    "policy",  # a breach: the principle itself
+    "look",  # a cheap critic asked for a judge and none could be asked
+    "uncovered",  # no critic that could settle it is available
+    "silent",  # asked last and said nothing
+    "raised",  # the critic failed
+    "timeout",  # the critic did not answer in its own time
+    "malformed",  # the critic answered nonsense
+    "refused",  # the judging model refused
+    "unjudged_part",  # no critic can read this kind of part
+    "unknown_format",  # the content's format is not known
+    "outage",  # what the critic depends on is away
+    "limit",  # the constitution's budget or size limit
+]
+
+
+def cause_of(finding: FindingCause) -> Cause:
+    """Fold a finding's cause into the decision's."""
+    if finding in ("policy", "outage", "limit"):
+        return finding  # type: ignore[return-value]  # narrowed by the test above
+    return "undecided"
+
+
+class Stage(StrEnum):
+    """Where around the call."""
+
+    INPUT = "input"
+    OUTPUT = "output"
+    TOOL_CALL = "tool_call"
+    TOOL_RESULT = "tool_result"
+    RETRIEVAL = "retrieval"
+
+
+class Verdict(IntEnum):
+    """What is concluded, in order of gravity: the gravest wins."""
+
+    ALLOW = 0
+    FLAG = 1
+    REDACT = 2
+    REVISE = 3
+    BLOCK = 4
+    ESCALATE = 5
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+    @classmethod
+    def of(cls, action: Action) -> Verdict:
+        """The verdict that an action amounts to; masking and pseudonyms are kinds of redaction."""
+        return _VERDICTS[action]
+
+    @property
+    def delivers(self) -> bool:
+        """Whether the content, changed or not, may go on; else the reply stands in its place."""
+        return self < Verdict.BLOCK
+
+
+_VERDICTS: Mapping[Action, Verdict] = {
+    "allow": Verdict.ALLOW,
+    "flag": Verdict.FLAG,
+    "mask": Verdict.REDACT,
+    "pseudonymise": Verdict.REDACT,
+    "redact": Verdict.REDACT,
+    "revise": Verdict.REVISE,
+    "block": Verdict.BLOCK,
+    "escalate": Verdict.ESCALATE,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One breach or doubt.
+
+    `part` indexes the exchange's parts; `span` is of that part's original text, or None where
+    nothing can be pointed at (an omission, an outage).
+    """
+
+    principle: str
+    critic: str
+    value: FindingValue
+    cause: FindingCause
+    action: Action
+    severity: Severity = "medium"
+    part: int | None = None
+    span: Span | None = None
+    reason: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """Replace `span` of the original text of `part`; an empty span inserts."""
+
+    part: int
+    span: Span
+    replacement: str = field(repr=False)
+    principles: tuple[str, ...] = ()
+    kind: Literal["mask", "redact", "replace_sentence", "append", "withhold", "rewrite"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One round of critique and revise, kept for the record.
+
+    `verdict` is what judging the revised content again came to.
+    """
+
+    method: Literal["redaction", "remedy", "model"]
+    edits: tuple[Edit, ...]
+    verdict: Verdict
+    released: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """What was looked at, and what nobody could look at."""
+
+    uncovered: tuple[str, ...] = ()
+    windows: int = 0
+    unjudged_parts: tuple[int, ...] = ()
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What judging cost. `cost_usd` is None when a model's price is unknown, never 0 then."""
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float | None = 0.0
+    latency_ms: float = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        unknown = self.cost_usd is None or other.cost_usd is None
+        return Usage(
+            calls=self.calls + other.calls,
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cost_usd=None if unknown else (self.cost_usd or 0.0) + (other.cost_usd or 0.0),
+            latency_ms=self.latency_ms + other.latency_ms,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConstitutionPin:
+    """Which rules a decision was made under: enough to make it again."""
+
+    id: str
+    version: str
+    digest: str
+    offline: bool = False
+    models: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The verdict with what it rests on.
+
+    `content` is what may be delivered, in the type that came in (the very same object when nothing
+    changed); when blocked it is the constitution's reply. `text` is the same as plain text.
+    `reply_key` names the reply that stands in for the content, None when content goes on.
+    """
+
+    verdict: Verdict
+    cause: Cause | None
+    constitution: ConstitutionPin
+    stage: Stage
+    content: object = field(repr=False)
+    text: str = field(repr=False)
+    findings: tuple[Finding, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    coverage: Coverage = Coverage()
+    usage: Usage = Usage()
+    record_id: str = ""
+    reply_key: str | None = None
+
+    @property
+    def delivers(self) -> bool:
+        """Whether the content (perhaps redacted or revised) goes on."""
+        return self.verdict.delivers
+
+    @property
+    def breaches(self) -> tuple[str, ...]:
+        """Ids of the breached principles, each once, in the order found."""
+        return tuple(dict.fromkeys(f.principle for f in self.findings if f.value == "breach"))
+
+
+class Blocked(GuardrailsError):  # noqa: N818 - it is an outcome, named as users say it
+    """Raised by `@guarded(..., on_block="raise")`; `decision` says why."""
+
+    def __init__(self, decision: Decision) -> None:
+        self.decision = decision
+        named = ", ".join(dict.fromkeys(f.principle for f in decision.findings)) or "no principle"
+        super().__init__(
+            f"{decision.stage} was stopped: {decision.verdict} ({decision.cause}), {named}; "
+            f"record {decision.record_id or 'none'}"
+        )
