@@ -1,8 +1,8 @@
 """Personal data, found by Presidio's own recognizers: patterns, checksums and context words.
 
-`entities` says what can be asked for and when a text is worth a look, `critic` is the critic,
-`analysis` is the only module that imports Presidio, and is itself imported when first needed.
-May import from lines 0 to 3 of the design.
+`entities` says what can be asked for and when a text is worth a look, `critic` is the critic.
+`analysis`, `recognizers` and `words` import Presidio, and are themselves imported when first
+needed. May import from lines 0 to 3 of the design.
 """
 
 from __future__ import annotations
