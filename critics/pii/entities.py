@@ -21,7 +21,8 @@ _NEWER_DIGITS = (
 )
 """Decimal digits of Unicode 15 to 17: presidio's regex engine knows them, Python 3.11 does not."""
 
-_DIGIT = re.compile(rf"[\d{_NEWER_DIGITS}]")
+_ANY_DIGIT = rf"[\d{_NEWER_DIGITS}]"
+_DIGIT = re.compile(_ANY_DIGIT)
 
 
 class Glance:
@@ -45,8 +46,9 @@ class Glance:
 class Entity:
     """One kind of personal data: presidio's class for it, and what a text that holds it must have.
 
-    At least `digits` decimal digits; one of the characters `any_of`; the RE2-safe, fixed-length
-    `shape`. A finding scores `alone` at most if none of the `words` stands near it.
+    At least `digits` decimal digits; one of the characters `any_of`; somewhere the `shape`, a short
+    pattern without open repeats. A finding that none of the `words` stands near scores at most
+    `alone`.
     """
 
     recognizer: str
@@ -77,7 +79,11 @@ ENTITIES: Mapping[str, Entity] = {
     "AU_TFN": Entity("AuTfnRecognizer", digits=9),
     "CA_POSTAL_CODE": Entity("CaPostalCodeRecognizer", digits=3),
     "CA_SIN": Entity("CaSinRecognizer", digits=9),
-    "CREDIT_CARD": Entity("CreditCardRecognizer", digits=13),
+    "CREDIT_CARD": Entity(
+        "CreditCardRecognizer",
+        digits=13,
+        shape=rf"[13-6]{_ANY_DIGIT}{{3}}(?:[- ]?{_ANY_DIGIT}{{3,4}}){{2}}[- ]?{_ANY_DIGIT}{{3}}",
+    ),
     "CRYPTO": Entity("CryptoRecognizer", digits=1),
     "DATE_TIME": Entity("DateRecognizer", digits=1),
     "DE_BSNR": Entity("DeBsnrRecognizer", digits=9),
@@ -153,7 +159,7 @@ ENTITIES: Mapping[str, Entity] = {
     "US_PRIOR_AUTHORIZATION_NUMBER": Entity("UsPriorAuthorizationNumberRecognizer", digits=6),
     "US_PROVIDER_TAX_ID": Entity("UsProviderTaxIdRecognizer", digits=9),
     "US_REFERRAL_NUMBER": Entity("UsReferralNumberRecognizer", digits=6),
-    "US_SSN": Entity("UsSsnRecognizer", digits=9),
+    "US_SSN": Entity("UsSsnRecognizer", digits=9, shape="[0-9]{3}[- .]?[0-9]{2}[- .]?[0-9]{4}"),
     "UUID": Entity("UuidRecognizer", any_of="-"),
     "ZA_COMPANY_REGISTRATION": Entity("ZaCompanyRegistrationRecognizer", digits=10),
     "ZA_DRIVER_LICENSE": Entity("ZaDriverLicenseRecognizer", digits=6),
