@@ -130,13 +130,12 @@ def other(pick: random.Random) -> str:
 
 
 VALUES: tuple[Callable[[random.Random], str], ...] = (card, iban, ssn, email, phone, other)
-WORDS = (
-    *"my your the a is was call phone number card visa ssn social security iban bank".split(),
-    *"email mail birthday date passport license duplicate explicit public account ip".split(),
-    *"url website medical tarjeta fiscal teléfono 电话 номер هاتف id: no: (re: #1".split(),
-    *"don't e.g. U.S. , ; — … 🙂".split(),
-    *("\n", "\n\n", "\t", "", ""),
-)
+WORDS = """
+my your the a is was call phone number card visa ssn social security iban bank email mail birthday
+date passport license duplicate explicit public account ip url website medical tarjeta fiscal
+teléfono 电话 номер هاتف id: no: (re: #1 don't e.g. U.S. , ; — … 🙂
+"""
+SPACES = ("\n", "\n\n", "\t", "")
 SCRIPTS = (
     str,
     str,
@@ -153,7 +152,7 @@ def made_up(number: int) -> str:
     pick = random.Random(number)
     pieces: list[str] = []
     for _ in range(pick.randint(1, 6)):
-        pieces += pick.choices(WORDS, k=pick.randint(0, 7))
+        pieces += pick.choices([*WORDS.split(), *SPACES], k=pick.randint(0, 7))
         pieces.append(pick.choice(VALUES)(pick))
     return normalise(pick.choice(SCRIPTS)(pick.choice([" ", " ", " ", ""]).join(pieces))).text
 
