@@ -2,8 +2,9 @@
 
     python benchmarks/pii_parity.py FILE.json ... [--entity ENTITY ...]
 
-Each FILE is a JSON array of objects with `full_text`, or JSON lines with `text`. Both sides get the
-same normalised text, all entities the critic knows (or those named) and no score threshold.
+Each FILE is a JSON array of objects with `full_text`, or JSON lines (.jsonl) with `text`, or with
+`prompt` and `response`. Both sides get the same normalised text, all entities the critic knows (or
+those named) and no score threshold.
 Prints rows, findings and differences per file (row number and finding, never the text) and what
 either side took of CPU; exit status 1 if there is a difference.
 """
@@ -36,6 +37,8 @@ from guardrails.text.normalise import normalise
 
 Row = tuple[str, int, int, float]
 """Entity, start, end, score."""
+
+TEXT_KEYS = ("full_text", "text", "prompt", "response")
 
 
 @Language.component("lower_case_lemmas")
@@ -90,12 +93,14 @@ def critic_rows(
 
 
 def texts(file: Path) -> Iterator[str]:
+    items: list[dict[str, Any]]
     if file.suffix == ".jsonl":
         with file.open(encoding="utf-8") as lines:
-            yield from (json.loads(line)["text"] for line in lines)
+            items = [json.loads(line) for line in lines]
     else:
-        items: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
-        yield from (item["full_text"] for item in items)
+        items = json.loads(file.read_text(encoding="utf-8"))
+    for item in items:
+        yield "\n\n".join(item[key] for key in TEXT_KEYS if key in item)
 
 
 def compare(file: Path, reference: Reference) -> int:
