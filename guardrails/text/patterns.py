@@ -253,6 +253,8 @@ class _Search:
     def _narrowed(self, match: Any) -> Span | None:
         """The hit at the same place that is no wider than the width."""
         span = self._core(match)
+        if span[1] - span[0] <= self._branch.width:  # in bytes, so surely in characters
+            return span
         stop = self._stepped(span[0], self._branch.width)
         if span[1] <= stop:
             return span

@@ -1,0 +1,272 @@
+"""The normalised view, its map back, and what composes on top of it."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+import unicodedata
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from guardrails.text.normalise import INVISIBLE, JOINING_STARTERS, SURROGATE, View, normalise
+
+# Characters that vanish, join, split, compose or stay, mixed closely.
+TRICKY = (
+    "ab e\u0301\u0327\u0316\u0345 ﬁ Å㎏ｶﾞＡ\u1100\u1161\u11a8\u3131\u314f\u09c7\u09be\ufdfa\u2026"
+    "\u200b\u200d\u00ad\ufe0f\ufeff\u2066\u202e\U000e0041\u180b\u3164\ud83d\ude00\ud800\udfff"
+    "漢字😀👩Ж\x00\n½\u0958\u2126\u1e9b\u0323\uac00\uff9e\u115f"
+)
+tricky = st.text(alphabet=st.sampled_from(TRICKY), max_size=40)
+texts = tricky | st.text(max_size=40) | st.text(
+    alphabet=st.characters(codec=None, exclude_categories=()), max_size=20
+)
+
+
+def expected(text: str) -> str:
+    """The definition, over the whole text at once."""
+    return unicodedata.normalize("NFKC", SURROGATE.sub("\ufffd", INVISIBLE.sub("", text)))
+
+
+@given(texts)
+def test_text_is_nfkc_of_the_whole(text: str) -> None:
+    view = normalise(text)
+    assert view.text == expected(text)
+    assert view.original is text
+
+
+@given(texts)
+def test_normalising_twice_changes_nothing_more(text: str) -> None:
+    once = normalise(text).text
+    assert normalise(once).text is once
+
+
+@given(texts.map(lambda text: text * 30))
+def test_long_runs_are_the_same_as_short_ones(text: str) -> None:
+    assert normalise(text).text == expected(text)
+
+
+def spans_of(text: str) -> st.SearchStrategy[tuple[int, int]]:
+    place = st.integers(0, len(text))
+    return st.tuples(place, place).map(lambda pair: (min(pair), max(pair)))
+
+
+def ways(view: View) -> list[tuple[str, str, object, object]]:
+    """Both directions: near text, far text, there, and back."""
+    return [
+        (view.text, view.original, view.to_original, view.to_view),
+        (view.original, view.text, view.to_view, view.to_original),
+    ]
+
+
+@given(st.data())
+def test_spans_map_monotonely_and_cover(data: st.DataObject) -> None:
+    view = normalise(data.draw(texts))
+    check_map(view, data)
+
+
+def check_map(view: View, data: st.DataObject) -> None:
+    for near, far, there, back in ways(view):
+        first, second = sorted((data.draw(spans_of(near)), data.draw(spans_of(near))))
+        a, b = there(first), there(second)  # type: ignore[operator]
+        for start, end in (a, b):
+            assert 0 <= start <= end <= len(far)
+        if first[0] <= second[0] and first[1] <= second[1] and first[0] < first[1]:
+            assert a[0] <= b[0]
+            assert second[0] == second[1] or a[1] <= b[1]
+        if first[0] < first[1] and a[0] < a[1]:
+            again = back(a)  # type: ignore[operator]
+            assert again[0] <= first[0] < first[1] <= again[1], "there and back covers"
+            assert there(again) == a, "and going again adds nothing"  # type: ignore[operator]
+
+
+@given(texts)
+def test_what_a_span_maps_to_normalises_to_what_it_shows(text: str) -> None:
+    """The whole is its pieces: the original under any span reads as the view under it."""
+    view = normalise(text)
+    for at in range(len(view.text)):
+        start, end = view.to_original((at, at + 1))
+        low, high = view.to_view((start, end))
+        assert expected(text[start:end]) == view.text[low:high]
+
+
+@given(texts)
+def test_the_whole_maps_to_the_whole(text: str) -> None:
+    view = normalise(text)
+    assert view.to_view((0, len(text))) == (0, len(view.text))
+    if view.text:
+        assert view.to_original((0, len(view.text))) == (0, len(text))
+        cuts = sorted({place for at in range(len(view.text)) for place in view.to_original((at, at + 1))})
+        assert cuts[0] == 0
+        assert cuts[-1] == len(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seen", "found", "original"),
+    [
+        pytest.param("plain", "plain", "ai", "ai", id="ASCII"),
+        pytest.param("déjà 漢字 😀", "déjà 漢字 😀", "漢", "漢", id="normal already"),
+        pytest.param("k\u200bi\u200dll", "kill", "kill", "k\u200bi\u200dll", id="zero-width"),
+        pytest.param("x k\u200bill", "x kill", "ill", "ill", id="a span begins after what vanished"),
+        pytest.param("x\U000e0041\U000e0042y", "xy", "y", "y", id="tag characters"),
+        pytest.param("a\u202eb\u202cc", "abc", "b", "b\u202c", id="bidi overrides"),
+        pytest.param("co\u00adop", "coop", "coop", "co\u00adop", id="soft hyphen"),
+        pytest.param("❤️!", "❤!", "❤", "❤️", id="variation selector"),
+        pytest.param("Ｔａｋｅ ８", "Take 8", "ake", "ａｋｅ", id="full width"),
+        pytest.param("ﬁnd", "find", "i", "ﬁ", id="a ligature is not split"),
+        pytest.param("cafe\u0301s", "cafés", "é", "e\u0301", id="an accent joins its letter"),
+        pytest.param("e\u200b\u0301", "é", "é", "e\u200b\u0301", id="through what is between"),
+        pytest.param("ｶﾞx", "ガx", "ガ", "ｶﾞ", id="half width with its mark"),
+        pytest.param("ㄱㅏ", "가", "가", "ㄱㅏ", id="Hangul letters"),
+        pytest.param("a…b", "a...b", ".", "…", id="an ellipsis is three dots"),
+        pytest.param("a\ud800b", "a\ufffdb", "\ufffd", "\ud800", id="a lone surrogate"),
+        pytest.param("\u2066שלום\u2069", "שלום", "שלום", "\u2066שלום\u2069", id="isolates"),
+        pytest.param("\ufeffhi", "hi", "h", "\ufeffh", id="a byte order mark"),
+        pytest.param("می‌خواهم", "میخواهم", "یخ", "ی‌خ", id="a joiner inside a Persian word"),
+        pytest.param("a\x00b", "a\x00b", "\x00", "\x00", id="NUL stays"),
+        pytest.param("\U0001d5ff\U0001d5f2\U0001d5f1", "red", "e", "\U0001d5f2", id="mathematical"),
+    ],
+)
+def test_map_back(text: str, seen: str, found: str, original: str) -> None:
+    view = normalise(text)
+    assert view.text == seen
+    at = view.text.index(found)
+    start, end = view.to_original((at, at + len(found)))
+    assert text[start:end] == original
+
+
+@pytest.mark.parametrize("text", ["", "plain\r\n", "déjà", "漢字かな交じり文", "\x00\x7f"])
+def test_a_normal_text_is_the_same_object(text: str) -> None:
+    view = normalise(text)
+    assert view.text is text
+    assert view.to_original((0, 3)) == (0, 3)
+
+
+def test_only_what_is_invisible_maps_to_nothing() -> None:
+    view = normalise("\u200b\u200b")
+    assert view.text == ""
+    assert view.to_view((0, 2)) == (0, 0)
+
+
+# -- replacing -----------------------------------------------------------------------------------
+
+replacements = st.text(alphabet="XY\u200bﬁ", max_size=4)
+
+
+@st.composite
+def edits_of(draw: st.DrawFn, text: str) -> list[tuple[tuple[int, int], str]]:
+    places = sorted(draw(st.lists(st.integers(0, len(text)), max_size=6)))
+    pairs = list(zip(places[::2], places[1::2], strict=False))
+    return [(pair, draw(replacements)) for pair in pairs]
+
+
+@given(st.data())
+def test_replacing_composes(data: st.DataObject) -> None:
+    """A view of a view of a view still maps to the original."""
+    view = normalise(data.draw(texts))
+    for _ in range(3):
+        edits = data.draw(edits_of(view.text))
+        seen, at = "", 0
+        for (start, end), new in edits:
+            seen += view.text[at:start] + new
+            at = end
+        seen += view.text[at:]
+        before, view = view, view.replace(edits)
+        assert view.text == seen
+        assert view.original is before.original
+        check_edges(before, edits, view)
+        check_map(view, data)
+
+
+def check_edges(before: View, edits: list[tuple[tuple[int, int], str]], after: View) -> None:
+    """What touches a replacement maps to all that was replaced."""
+    shift = 0
+    for (start, end), new in edits:
+        if new and start < end:
+            low, high = before.to_original((start, end))
+            for at in range(start + shift, start + shift + len(new)):
+                mapped = after.to_original((at, at + 1))
+                assert mapped[0] <= low <= high <= mapped[1]
+        shift += len(new) - (end - start)
+
+
+def test_replacing_maps_back_to_the_whole_replaced() -> None:
+    view = normalise("mail ｊo@x.io now").replace([((5, 12), "[EMAIL_ADDRESS_1]")])
+    assert view.text == "mail [EMAIL_ADDRESS_1] now"
+    at = view.text.index("ADDRESS")
+    assert view.to_original((at, at + 7)) == (5, 12)
+    at = view.text.index("now")
+    assert view.to_original((at, at + 3)) == (13, 16)
+    assert view.to_original((4, 6)) == (4, 12)
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [[((2, 1), "x")], [((0, 2), ""), ((1, 3), "")], [((3, 4), ""), ((0, 1), "")], [((0, 99), "")]],
+    ids=["backwards", "overlapping", "out of order", "beyond the end"],
+)
+def test_edits_must_be_in_order_and_apart(edits: list[tuple[tuple[int, int], str]]) -> None:
+    with pytest.raises(ValueError, match="in order"):
+        normalise("abcdef").replace(edits)
+
+
+def test_promise_9_a_view_hides_its_text() -> None:
+    assert "secret" not in repr(normalise("secret\u200b").replace([((0, 1), "secret")]))
+
+
+# -- Unicode -------------------------------------------------------------------------------------
+
+
+def test_every_joining_starter_is_known() -> None:
+    """Held against this Python's own tables: what composes backwards without being a mark."""
+    seconds = set()
+    for code in range(0x110000):
+        parts = unicodedata.decomposition(chr(code)).split()
+        if len(parts) == 2 and parts[0][0] != "<":
+            pair = "".join(chr(int(part, 16)) for part in parts)
+            if unicodedata.normalize("NFC", pair) == chr(code):
+                seconds.add(pair[1])
+    assert {second for second in seconds if not unicodedata.combining(second)} <= JOINING_STARTERS
+
+
+def test_nothing_visible_normalises_to_something_invisible() -> None:
+    visible = (chr(code) for code in range(0x110000) if not INVISIBLE.match(chr(code)))
+    assert not [c for c in visible if INVISIBLE.search(unicodedata.normalize("NFKC", c))]
+
+
+# -- size ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("plain text. " * 85_000, id="ASCII"),
+        pytest.param("нормальный текст. " * 56_000, id="normal"),
+        pytest.param("curly … quotes’ text " * 48_000, id="changes here and there"),
+        pytest.param("ﬁ" * 500_000, id="changes everywhere"),
+        pytest.param("Ａ" * 500_000, id="full width"),
+        pytest.param("\u200b" * 1_000_000, id="nothing to see"),
+        pytest.param("a" + "\u0301\u0327" * 500_000, id="marks out of order"),
+        pytest.param("\u0301" * 1_000_000, id="marks in order"),
+        pytest.param("\ud800" * 500_000, id="surrogates"),
+    ],
+)
+def test_promise_10_time_is_linear(text: str) -> None:
+    before = time.process_time()
+    view = normalise(text)
+    view.to_original((0, len(view.text)))
+    assert time.process_time() - before < 4
+
+
+def test_promise_10_ten_megabytes_take_little_more_than_themselves() -> None:
+    text = "A line of text with “quotes” and an ellipsis… here and there.\n" * 160_000
+    tracemalloc.start()
+    before = time.process_time()
+    view = normalise(text)
+    took = time.process_time() - before
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(view.text) > len(text)
+    assert peak < 8 * len(text)
+    assert took < 30  # tracing is slow; a sixth of it untraced
