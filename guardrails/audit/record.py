@@ -1,0 +1,253 @@
+"""What is kept of a decision: who, when, under which rules, what was found, and keyed digests.
+
+No user text: reasons, quotes and replacements stay out, texts are digests. `redacted_text` is the
+one exception, filled only when settings or an escalated case ask for it. Format 1; records are
+stored as canonical bytes and read for ever.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    StringConstraints,
+)
+
+from guardrails.verdict import (
+    Action,
+    Cause,
+    Decision,
+    FindingCause,
+    FindingValue,
+    Severity,
+    Span,
+    Stage,
+    Verdict,
+)
+
+__all__ = [
+    "AttemptRecord",
+    "Closed",
+    "ConstitutionRecord",
+    "CoverageRecord",
+    "Digest",
+    "EditRecord",
+    "FindingRecord",
+    "How",
+    "Opened",
+    "RecordId",
+    "UsageRecord",
+    "canonical",
+    "delivery_fault",
+    "new_record_id",
+]
+
+How = Literal["judged", "restore_pseudonyms", "reply", "application_reply", "nothing"]
+"""What was delivered: the text judged last; that text with pseudonyms restored; a reply of the
+constitution; what the application's own `on_block` gave; nothing at all."""
+
+Digest = Annotated[str, StringConstraints(pattern=r"^hmac-sha256:[0-9a-f]{64}$")]
+"""As `Trail.digest` makes it; anything else, such as a session in clear, is refused."""
+
+RecordId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
+
+
+def _whole(value: object) -> object:
+    """A lone surrogate cannot be stored; it is kept as U+FFFD, as critics see it."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return value
+
+
+def _verdict(value: object) -> object:
+    return Verdict[value.upper()] if isinstance(value, str) else value
+
+
+def _moment(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+Text = Annotated[str, BeforeValidator(_whole)]
+Moment = Annotated[AwareDatetime, PlainSerializer(_moment)]
+VerdictName = Annotated[Verdict, BeforeValidator(_verdict), PlainSerializer(str)]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, from_attributes=True, hide_input_in_errors=True
+    )
+
+
+class FindingRecord(_Record):
+    """A finding without its reason, which may quote the text."""
+
+    principle: str
+    critic: str
+    value: FindingValue
+    cause: FindingCause
+    action: Action
+    severity: Severity
+    part: int | None
+    span: Span | None
+
+
+class EditRecord(_Record):
+    """Where a text was changed and on whose behalf, without what was put there."""
+
+    part: int
+    span: Span
+    kind: str
+    principles: tuple[str, ...]
+
+
+class AttemptRecord(_Record):
+    method: str
+    edits: tuple[EditRecord, ...]
+    verdict: VerdictName
+    released: bool
+
+
+class CoverageRecord(_Record):
+    uncovered: tuple[str, ...] = ()
+    windows: int = 0
+    unjudged_parts: tuple[int, ...] = ()
+    left_out: int = 0
+
+
+class UsageRecord(_Record):
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float | None = 0.0
+    latency_ms: float = 0.0
+
+
+class ConstitutionRecord(_Record):
+    id: str
+    version: str
+    digest: str
+    offline: bool = False
+    models: Mapping[str, str] = {}
+
+
+class Opened(_Record):
+    """Written before anything is delivered.
+
+    `judged_digest` is of the text judged last. When a reply stands in for it, `reply_key` names the
+    reply and `reply_digest` is of its text as it will be delivered: only so can `verify` tell that
+    the reply, and nothing else, went out.
+    """
+
+    format: Literal[1] = 1
+    record_id: RecordId
+    at: Moment
+    stage: Stage
+    verdict: VerdictName
+    cause: Cause | None = None
+    constitution: ConstitutionRecord
+    tenant: Text
+    session: Digest | None = None
+    subject: Digest | None = None
+    findings: tuple[FindingRecord, ...] = ()
+    attempts: tuple[AttemptRecord, ...] = ()
+    coverage: CoverageRecord = CoverageRecord()
+    usage: UsageRecord = UsageRecord()
+    judged_digest: Digest
+    reply_key: str | None = None
+    reply_digest: Digest | None = None
+    redacted_text: Text | None = None
+
+    @classmethod
+    def of(
+        cls,
+        decision: Decision,
+        *,
+        at: datetime,
+        tenant: str,
+        judged_digest: str,
+        session: str | None = None,
+        subject: str | None = None,
+        reply_digest: str | None = None,
+        redacted_text: str | None = None,
+    ) -> Opened:
+        """The record of a decision. `session` and `subject` are digests already."""
+        return cls(
+            record_id=decision.record_id,
+            at=at,
+            stage=decision.stage,
+            verdict=decision.verdict,
+            cause=decision.cause,
+            constitution=ConstitutionRecord.model_validate(decision.constitution),
+            tenant=tenant,
+            session=session,
+            subject=subject,
+            findings=tuple(FindingRecord.model_validate(f) for f in decision.findings),
+            attempts=tuple(AttemptRecord.model_validate(a) for a in decision.attempts),
+            coverage=CoverageRecord.model_validate(decision.coverage),
+            usage=UsageRecord.model_validate(decision.usage),
+            judged_digest=judged_digest,
+            reply_key=decision.reply_key,
+            reply_digest=reply_digest,
+            redacted_text=redacted_text,
+        )
+
+
+class Closed(_Record):
+    """Written once it is known what was delivered; `delivered_digest` is taken where it left."""
+
+    format: Literal[1] = 1
+    record_id: RecordId
+    at: Moment
+    how: How
+    delivered_digest: Digest | None = None
+    reply_key: str | None = None
+
+
+def new_record_id() -> str:
+    """32 hexadecimal digits, 48 bits of milliseconds first, so that ids sort by time."""
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+
+
+def canonical(record: Opened | Closed) -> bytes:
+    """The one form in which a record is stored: JSON, keys sorted, ASCII, no blanks."""
+    return json.dumps(
+        record.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), allow_nan=False
+    ).encode("ascii")
+
+
+def delivery_fault(opened: Opened, closed: Closed) -> str | None:
+    """What about a delivery breaks promise 1 (nothing leaves unjudged), or None."""
+    delivered, how = closed.delivered_digest, closed.how
+    if how == "nothing":
+        return None if delivered is None else "a digest of a delivery, but nothing was delivered"
+    if delivered is None:
+        return f"delivered as {how!r} without a digest"
+    if how == "application_reply":
+        return (
+            f"verdict {opened.verdict}, yet the application's reply was delivered"
+            if (opened.verdict.delivers)
+            else None
+        )
+    if how == "reply":
+        if closed.reply_key is None or closed.reply_key != opened.reply_key:
+            return f"reply {closed.reply_key!r} delivered, {opened.reply_key!r} decided"
+        return (
+            None
+            if delivered == opened.reply_digest
+            else (f"what was delivered is not the reply {closed.reply_key!r}")
+        )
+    if not opened.verdict.delivers:
+        return f"verdict {opened.verdict}, yet the judged text was delivered"
+    if how == "judged" and delivered != opened.judged_digest:
+        return "what was delivered is not what was judged"
+    return None
