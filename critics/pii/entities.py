@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 __all__ = ["ENTITIES", "NEEDS_MODEL", "Entity", "Glance"]
 
@@ -24,6 +25,9 @@ _NEWER_DIGITS = (
 _ANY_DIGIT = rf"[\d{_NEWER_DIGITS}]"
 _DIGIT = re.compile(_ANY_DIGIT)
 
+MOST_DIGITS = 13
+"""No gate asks for more."""
+
 
 class Glance:
     """One text as the gates see it; what they ask is counted once, when first asked."""
@@ -33,9 +37,10 @@ class Glance:
 
     @cached_property
     def digits(self) -> int:
+        """How many decimal digits of any script it has, or `MOST_DIGITS` if there are more."""
         if self.text.isascii():
-            return sum(map(self.text.count, "0123456789"))
-        return sum(1 for _ in _DIGIT.finditer(self.text))
+            return min(sum(map(self.text.count, "0123456789")), MOST_DIGITS)
+        return sum(1 for _ in islice(_DIGIT.finditer(self.text), MOST_DIGITS))
 
     @cached_property
     def lower(self) -> str:

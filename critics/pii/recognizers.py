@@ -102,7 +102,7 @@ class _Match(NamedTuple):
 
 
 class _Phones(PhoneRecognizer):
-    """Tries every candidate."""
+    """Tries every candidate, region by region; which region took it plays no part."""
 
     def analyze(
         self, text: str, entities: list[str], nlp_artifacts: object = None

@@ -26,7 +26,14 @@ from presidio_analyzer.predefined_recognizers import (
     TransformersRecognizer,
 )
 
-from critics.pii.entities import _ANY_DIGIT, ENTITIES, NEEDS_MODEL, Entity, Glance
+from critics.pii.entities import (
+    _ANY_DIGIT,
+    ENTITIES,
+    MOST_DIGITS,
+    NEEDS_MODEL,
+    Entity,
+    Glance,
+)
 
 KINDS = {
     kind().supported_entities[0]: kind
@@ -62,6 +69,11 @@ def test_knows_every_digit_that_presidio_knows() -> None:
 @pytest.mark.parametrize("text", ["٤١١١", "4111", "４１１１", "𝟜𝟙𝟙𝟙", "é4111"])
 def test_counts_digits_of_any_script(text: str) -> None:
     assert Glance(text).digits == 4
+
+
+@pytest.mark.parametrize("text", ["1" * 50, "é" + "1" * 50])
+def test_counts_no_further_than_any_gate_asks(text: str) -> None:
+    assert Glance(text).digits == MOST_DIGITS == max(e.digits for e in ENTITIES.values())
 
 
 def trees(name: str) -> list[Any]:
