@@ -134,8 +134,9 @@ class _Reader:
     def _sequence(self) -> Node:
         parts: list[Node] = []
         while self._at < len(self._source) and not self._ahead("|", ")"):
-            *before, last = self._atoms() or [Sequence(())]
-            parts += [*before, self._repeated(last)]
+            atoms = self._atoms()
+            parts += atoms[:-1]
+            parts += map(self._repeated, atoms[-1:])
         return parts[0] if len(parts) == 1 else Sequence(tuple(parts))
 
     def _repeated(self, node: Node) -> Node:

@@ -32,8 +32,11 @@ INVISIBLE = re.compile(
 controls and isolates, variation selectors, fillers, tags), and interlinear annotation."""
 
 SURROGATE = re.compile("[\ud800-\udfff]")
-BEYOND_ASCII = re.compile(r"[\x00-\x7f]?[^\x00-\x7f]+")
-"""A run that may change, with the character before it, which an accent may join."""
+BEYOND_ASCII = re.compile(
+    r"\A[^\x00-\x7f]+[\x00-\x7f]?[^\x00-\x7f]*|[\x00-\x7f]?[^\x00-\x7f]+"
+)
+"""A run that may change, with the character before it, which an accent may join; at the begin of
+the text with the one after it, which what is invisible goes with."""
 
 PIECE = 256
 """A run is looked at in pieces of about this length; one that is normal is passed over."""
@@ -87,14 +90,20 @@ class View:
 
     def _after(self, edits: Sequence[tuple[Span, str]]) -> _Changes:
         """The changes there were, joined with the edits that overlap them."""
-        grown = [(span, len(new) - (span[1] - span[0])) for span, new in edits]
-        spans = [(span, 0) for span in self._changes.seen.spans()] if self._changes else []
+        there = [] if self._changes is None else [
+            _Change(seen, original, 0) for seen, original in self._changes.pairs()
+        ]
+        made = [
+            _Change(span, self.to_original(span), len(new) - (span[1] - span[0]))
+            for span, new in edits
+        ]
         changes, shift = _Changes(), 0
-        for (start, end), growth in _joined(sorted(spans + grown, key=lambda item: item[0])):
+        for change in _joined(sorted(there + made, key=lambda change: change.seen)):
+            start, end = change.seen
             changes.add(
-                seen=(start + shift, end + shift + growth), original=self.to_original((start, end))
+                seen=(start + shift, end + shift + change.growth), original=change.original
             )
-            shift += growth
+            shift += change.growth
         return changes
 
 
@@ -143,7 +152,8 @@ def _replacements(text: str) -> Iterator[tuple[Span, str]]:
 
 def _pieces(text: str, start: int, end: int) -> Iterator[Span]:
     while start < end:
-        stop = _boundary(text, min(start + PIECE, end), end)
+        hidden = INVISIBLE.match(text, start, end)
+        stop = _boundary(text, min((hidden.end() if hidden else start) + PIECE, end), end)
         yield start, stop
         start = stop
 
@@ -203,9 +213,6 @@ class _Spans(NamedTuple):
         self.starts.append(span[0])
         self.ends.append(span[1])
 
-    def spans(self) -> Iterator[Span]:
-        return zip(self.starts, self.ends, strict=True)
-
 
 class _Changes:
     """The stretches that changed, on both sides. All between them is the same, one for one."""
@@ -219,6 +226,19 @@ class _Changes:
     def add(self, *, seen: Span, original: Span) -> None:
         self.seen.add(seen)
         self.original.add(original)
+
+    def pairs(self) -> Iterator[tuple[Span, Span]]:
+        seen = zip(self.seen.starts, self.seen.ends, strict=True)
+        original = zip(self.original.starts, self.original.ends, strict=True)
+        return zip(seen, original, strict=True)
+
+
+class _Change(NamedTuple):
+    """`growth`: how many characters longer the view becomes by it."""
+
+    seen: Span
+    original: Span
+    growth: int
 
 
 def _mapped(span: Span, near: _Spans, far: _Spans) -> Span:
@@ -235,15 +255,21 @@ def _mapped(span: Span, near: _Spans, far: _Spans) -> Span:
     return start, max(start, end)
 
 
-def _joined(spans: Iterable[tuple[Span, int]]) -> Iterator[tuple[Span, int]]:
-    """Overlapping spans as one, their growths added."""
-    joined: tuple[Span, int] | None = None
-    for (start, end), growth in spans:
-        if joined is not None and start < joined[0][1]:
-            joined = (joined[0][0], max(joined[0][1], end)), joined[1] + growth
-            continue
-        if joined is not None:
-            yield joined
-        joined = (start, end), growth
-    if joined is not None:
-        yield joined
+def _joined(changes: Iterable[_Change]) -> Iterator[_Change]:
+    """Changes in order, overlapping ones as one."""
+    last: _Change | None = None
+    for change in changes:
+        if last is not None and change.seen[0] < last.seen[1]:
+            change = _Change(
+                (last.seen[0], max(last.seen[1], change.seen[1])),
+                (
+                    min(last.original[0], change.original[0]),
+                    max(last.original[1], change.original[1]),
+                ),
+                last.growth + change.growth,
+            )
+        elif last is not None:
+            yield last
+        last = change
+    if last is not None:
+        yield last

@@ -7,7 +7,7 @@ import tracemalloc
 import unicodedata
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from guardrails.text.normalise import INVISIBLE, JOINING_STARTERS, SURROGATE, View, normalise
@@ -66,7 +66,8 @@ def test_spans_map_monotonely_and_cover(data: st.DataObject) -> None:
     check_map(view, data)
 
 
-def check_map(view: View, data: st.DataObject) -> None:
+def check_map(view: View, data: st.DataObject, *, one_sided: bool = False) -> None:
+    """What was inserted or deleted has nothing on the other side that could lead back to it."""
     for near, far, there, back in ways(view):
         first, second = sorted((data.draw(spans_of(near)), data.draw(spans_of(near))))
         a, b = there(first), there(second)  # type: ignore[operator]
@@ -75,7 +76,7 @@ def check_map(view: View, data: st.DataObject) -> None:
         if first[0] <= second[0] and first[1] <= second[1] and first[0] < first[1]:
             assert a[0] <= b[0]
             assert second[0] == second[1] or a[1] <= b[1]
-        if first[0] < first[1] and a[0] < a[1]:
+        if not one_sided and first[0] < first[1] and a[0] < a[1]:
             again = back(a)  # type: ignore[operator]
             assert again[0] <= first[0] < first[1] <= again[1], "there and back covers"
             assert there(again) == a, "and going again adds nothing"  # type: ignore[operator]
@@ -97,9 +98,8 @@ def test_the_whole_maps_to_the_whole(text: str) -> None:
     assert view.to_view((0, len(text))) == (0, len(view.text))
     if view.text:
         assert view.to_original((0, len(view.text))) == (0, len(text))
-        cuts = sorted({place for at in range(len(view.text)) for place in view.to_original((at, at + 1))})
-        assert cuts[0] == 0
-        assert cuts[-1] == len(text)
+        assert view.to_original((0, 1))[0] == 0
+        assert view.to_original((len(view.text) - 1, len(view.text)))[1] == len(text)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_the_whole_maps_to_the_whole(text: str) -> None:
         pytest.param("plain", "plain", "ai", "ai", id="ASCII"),
         pytest.param("déjà 漢字 😀", "déjà 漢字 😀", "漢", "漢", id="normal already"),
         pytest.param("k\u200bi\u200dll", "kill", "kill", "k\u200bi\u200dll", id="zero-width"),
-        pytest.param("x k\u200bill", "x kill", "ill", "ill", id="a span begins after what vanished"),
+        pytest.param("x k\u200bill", "x kill", "ill", "ill", id="after what vanished"),
         pytest.param("x\U000e0041\U000e0042y", "xy", "y", "y", id="tag characters"),
         pytest.param("a\u202eb\u202cc", "abc", "b", "b\u202c", id="bidi overrides"),
         pytest.param("co\u00adop", "coop", "coop", "co\u00adop", id="soft hyphen"),
@@ -165,6 +165,7 @@ def edits_of(draw: st.DrawFn, text: str) -> list[tuple[tuple[int, int], str]]:
 def test_replacing_composes(data: st.DataObject) -> None:
     """A view of a view of a view still maps to the original."""
     view = normalise(data.draw(texts))
+    one_sided = False
     for _ in range(3):
         edits = data.draw(edits_of(view.text))
         seen, at = "", 0
@@ -176,7 +177,8 @@ def test_replacing_composes(data: st.DataObject) -> None:
         assert view.text == seen
         assert view.original is before.original
         check_edges(before, edits, view)
-        check_map(view, data)
+        one_sided |= any(start == end or not new for (start, end), new in edits)
+        check_map(view, data, one_sided=one_sided)
 
 
 def check_edges(before: View, edits: list[tuple[tuple[int, int], str]], after: View) -> None:
