@@ -40,7 +40,7 @@ class Pattern:
     def __init__(self, *, source: str, case: bool, branches: tuple[_Branch, ...]) -> None:
         self.source = source
         self.case = case
-        self.width = max(branch.width for branch in branches)
+        self.width = branches[0].width
         """The most characters of a hit."""
         self.weight = sum(branch.weight for branch in branches)
         self._branches = branches
@@ -84,7 +84,7 @@ def compile_pattern(source: str, *, case: bool = False) -> Pattern:
     if not node.least:
         raise PatternError("matches the empty text, so it would hit everywhere")
     branches = tuple(
-        _Branch(Choice(tuple(bodies)), case=case, left=left, right=right)
+        _Branch(Choice(tuple(bodies)), width=node.most, case=case, left=left, right=right)
         for (left, right), bodies in _by_edges(_alternatives(node))
     )
     pattern = Pattern(source=source, case=case, branches=branches)
@@ -176,8 +176,10 @@ def _has_edge(node: Node) -> bool:
 class _Branch:
     """Neighbouring alternatives that begin and end in the same kind of edge."""
 
-    def __init__(self, body: Choice, *, case: bool, left: bool, right: bool) -> None:
-        self.width = body.most
+    def __init__(
+        self, body: Choice, *, width: int, case: bool, left: bool, right: bool
+    ) -> None:
+        self.width = width
         self.weight = body.weight + (left + right) * WORD.weight + 10
         self.left = left
         self.right = right
