@@ -33,7 +33,10 @@ class Keys:
         self.id = self.derive("id")[:8].hex()
 
     def derive(self, purpose: str) -> bytes:
-        """32 bytes for one purpose (`mac`, `text`, …). Source: RFC 5869, HKDF-SHA-256, one block."""
+        """32 bytes for one purpose (`mac`, `cache`, …).
+
+        Source: RFC 5869, HKDF with SHA-256; 32 bytes are one block of it.
+        """
         return hmac.digest(self._extracted, purpose.encode() + b"\x01", hashlib.sha256)
 
     def digest(self, texts: Sequence[str], *, of: str = "text") -> str:

@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AwareDatetime,
@@ -47,6 +47,7 @@ __all__ = [
     "Opened",
     "RecordId",
     "UsageRecord",
+    "as_json",
     "canonical",
     "delivery_fault",
     "new_record_id",
@@ -133,8 +134,8 @@ class UsageRecord(_Record):
 
 
 class ConstitutionRecord(_Record):
-    id: str
-    version: str
+    id: Text
+    version: Text
     digest: str
     offline: bool = False
     models: Mapping[str, str] = {}
@@ -218,11 +219,14 @@ def new_record_id() -> str:
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
 
-def canonical(record: Opened | Closed) -> bytes:
+def as_json(record: Opened | Closed) -> dict[str, Any]:
+    """The record as plain JSON values."""
+    return record.model_dump(mode="json")
+
+
+def canonical(value: Mapping[str, Any]) -> bytes:
     """The one form in which a record is stored: JSON, keys sorted, ASCII, no blanks."""
-    return json.dumps(
-        record.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), allow_nan=False
-    ).encode("ascii")
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
 def delivery_fault(opened: Opened, closed: Closed) -> str | None:

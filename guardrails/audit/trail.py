@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import atexit
+import os
+import threading
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
 from typing import Protocol
 
+from guardrails.audit.anchor import AnchorWriter
+from guardrails.audit.chain import Kind, columns
 from guardrails.audit.keys import Keys, make_keys
-from guardrails.audit.record import Closed, Opened
+from guardrails.audit.record import Closed, Opened, as_json, canonical
+from guardrails.audit.store_sqlite import SqliteStore
+from guardrails.audit.writer import Item, Writer
+from guardrails.errors import AuditError
 from guardrails.settings import Settings
 
-__all__ = ["MemoryTrail", "Trail", "open_trail"]
+__all__ = ["MemoryTrail", "StoredTrail", "Trail", "open_trail"]
 
 
 class Trail(Protocol):
@@ -58,6 +70,130 @@ class MemoryTrail:
         return None
 
 
+class StoredTrail:
+    """A trail in a store. Several may share a writer; the last to be closed ends it."""
+
+    def __init__(self, writer: Writer, keys: Keys, *, place: object = None) -> None:
+        self._writer = writer
+        self._keys = keys
+        self._place = place
+        self._closed = False
+
+    @property
+    def key_id(self) -> str:
+        return self._keys.id
+
+    def digest(self, texts: Sequence[str], *, of: str = "text") -> str:
+        return self._keys.digest(texts, of=of)
+
+    async def open(self, record: Opened) -> None:
+        await self._put("open", record)
+
+    async def close(self, record: Closed) -> None:
+        await self._put("close", record)
+
+    async def _put(self, kind: Kind, record: Opened | Closed) -> None:
+        """A caller that is cancelled here takes nothing back: the entry is written, once."""
+        if self._closed:
+            raise AuditError("this audit trail is closed")
+        value = as_json(record)
+        item = Item(kind=kind, record=canonical(value), columns=columns(kind, value))
+        await asyncio.wrap_future(self._writer.submit(item))
+
+    async def aclose(self) -> None:
+        if not self._closed:
+            self._closed = True
+            if _shared.give_back(self._place):
+                await asyncio.to_thread(self._writer.stop)
+
+
+class _SharedWriters:
+    """The process's writers, by what they write to and how; also the care for forks and the end."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._writers: dict[object, Writer] = {}
+        self._users: dict[object, int] = {}
+
+    def lend(self, settings: Settings, file: Path, keys: Keys) -> StoredTrail:
+        place = (
+            file.absolute(),
+            keys.id,
+            settings.audit_anchor,
+            settings.on_audit_failure,
+            settings.audit_buffer,
+        )
+        with self._lock:
+            writer = self._writers.get(place)
+            if writer is None:
+                writer = self._writers[place] = _writer(settings, place[0], keys)
+            self._users[place] = self._users.get(place, 0) + 1
+        return StoredTrail(writer, keys, place=place)
+
+    def give_back(self, place: object) -> bool:
+        """Whether nobody uses that writer any more."""
+        with self._lock:
+            self._users[place] -= 1
+            if self._users[place]:
+                return False
+            del self._users[place], self._writers[place]
+            return True
+
+    def before_fork(self) -> None:
+        self._lock.acquire()
+        for writer in self._writers.values():
+            writer.before_fork()
+
+    def after_fork_in_parent(self) -> None:
+        for writer in self._writers.values():
+            writer.release()
+        self._lock.release()
+
+    def after_fork_in_child(self) -> None:
+        self._lock = threading.Lock()
+        for writer in self._writers.values():
+            writer.begin()
+
+    def stop(self) -> None:
+        """At the end of the interpreter: what is waiting is written; what is lost is logged."""
+        with self._lock:
+            writers = list(self._writers.values())
+        for writer in writers:
+            with suppress(AuditError):
+                writer.stop()
+
+
+_shared = _SharedWriters()
+atexit.register(_shared.stop)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_shared.before_fork,
+        after_in_parent=_shared.after_fork_in_parent,
+        after_in_child=_shared.after_fork_in_child,
+    )
+
+PATIENCE_S = 5.0
+PATIENCE_WITH_BUFFER_S = 0.5  # who may buffer need not wait long for a lock
+
+
+def _writer(settings: Settings, file: Path, keys: Keys) -> Writer:
+    buffering = settings.on_audit_failure == "buffer"
+    anchor = settings.audit_anchor
+    return Writer(
+        partial(SqliteStore, file, patience_s=PATIENCE_WITH_BUFFER_S if buffering else PATIENCE_S),
+        key=keys.derive("mac"),
+        key_id=keys.id,
+        anchor=partial(AnchorWriter, anchor, keys.derive("anchor")) if anchor else None,
+        buffer=settings.audit_buffer if buffering else 0,
+    )
+
+
 def open_trail(settings: Settings) -> Trail:
-    """The trail that settings name."""
-    return MemoryTrail(keys=make_keys(settings.key_file))
+    """The trail that settings name. Makes the key if there is none; raises AuditError.
+
+    A trail in memory leaves no key behind unless a key file is named.
+    """
+    file = settings.audit_file
+    if file is None:
+        return MemoryTrail(keys=make_keys(settings.key_file))
+    return _shared.lend(settings, file, make_keys(settings.key_path))

@@ -1,0 +1,62 @@
+"""Records as they stand in a trail, for people to look at. What they prove is `verify`'s to say."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from guardrails.audit.chain import Row, envelope_of
+from guardrails.audit.record import Closed, Opened
+from guardrails.audit.store_sqlite import open_for_reading, rows
+
+__all__ = ["StoredRecord", "record_of", "show", "tail"]
+
+MODELS: Mapping[str, type[Opened] | type[Closed]] = {"open": Opened, "close": Closed}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRecord:
+    """One record. `opened` is None where the entry cannot be read or was never there; `closed` is
+    None where the process ended first."""
+
+    record_id: str
+    opened: Opened | None
+    closed: Closed | None
+
+
+def tail(file: Path, n: int) -> list[StoredRecord]:
+    """The `n` records opened last, oldest first. Raises AuditError."""
+    with open_for_reading(file) as connection:
+        newest = list(rows(connection, "WHERE kind = 'open' ORDER BY id DESC LIMIT ?", n))
+        return [_stored(connection, str(row.record_id)) for row in reversed(newest)]
+
+
+def show(file: Path, record_id: str) -> StoredRecord | None:
+    """The record of that id, None if there is none. Raises AuditError."""
+    with open_for_reading(file) as connection:
+        record = _stored(connection, record_id)
+        return record if record.opened or record.closed else None
+
+
+def record_of(row: Row) -> Opened | Closed | None:
+    """What a row holds, None if it is no record of a format that this version reads."""
+    envelope = envelope_of(row.body) if isinstance(row.body, bytes) else None
+    if envelope is None or envelope["kind"] not in MODELS:
+        return None
+    try:
+        return MODELS[envelope["kind"]].model_validate(envelope["record"])
+    except ValidationError:
+        return None
+
+
+def _stored(connection: sqlite3.Connection, record_id: str) -> StoredRecord:
+    found = [record_of(row) for row in rows(connection, "WHERE record_id = ? LIMIT 9", record_id)]
+    return StoredRecord(
+        record_id=record_id,
+        opened=next((record for record in found if isinstance(record, Opened)), None),
+        closed=next((record for record in found if isinstance(record, Closed)), None),
+    )

@@ -1,0 +1,43 @@
+"""The library's own logger, `guardrails`. It sets up no handler and lets no user text through.
+
+Fields are ids, counts, paths and digests. An exception is logged as the name of its type, since its
+message may quote what was judged; a long string as its length.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+__all__ = ["log"]
+
+LONGEST = 200  # characters of a field's value
+
+
+def _without_user_text(
+    logger: object, method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    for name in ("exc_info", "stack_info"):
+        event.pop(name, None)
+    for name, value in event.items():
+        if isinstance(value, BaseException):
+            event[name] = type(value).__name__
+        elif isinstance(value, str) and len(value) > LONGEST:
+            event[name] = f"<{len(value)} characters>"
+    return event
+
+
+log: structlog.stdlib.BoundLogger = structlog.wrap_logger(
+    logging.getLogger("guardrails"),
+    processors=[
+        structlog.stdlib.filter_by_level,
+        _without_user_text,
+        structlog.processors.KeyValueRenderer(key_order=["event"]),
+    ],
+    wrapper_class=structlog.stdlib.BoundLogger,
+    context_class=dict,
+    cache_logger_on_first_use=True,
+)
