@@ -260,9 +260,13 @@ class _Search:
         stop = self._stepped(span[0], self._branch.width)
         if span[1] <= stop:
             return span
-        seen = self._stepped(stop, 1) if self._branch.right else stop
-        again = self._program.match(self._data, match.start(), seen)
-        return None if again is None else self._core(again)
+        # The edge may be one more character. Where the text ends there, that one may be taken for
+        # part of the hit; then what ends in it is too wide.
+        for seen in (self._stepped(stop, 1), stop) if self._branch.right else (stop,):
+            again = self._program.match(self._data, match.start(), seen)
+            if again is not None and self._core(again)[1] <= stop:
+                return self._core(again)
+        return None
 
     def _beyond(self, match: Any) -> int:
         """Where to go on after a match that is too wide.

@@ -1,26 +1,56 @@
-"""Where sentences end."""
+"""Where sentences end: the one place that says so, for streams, remedies and critics alike.
+
+A full stop ends one before a space or the end of the text, so 3.5 and a.b are not cut (but
+abbreviations are). Other marks and line breaks end one by themselves. Quotes and brackets that
+close, and the spaces after, belong to what they follow. No language is assumed.
+"""
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from operator import itemgetter
+
+__all__ = ["MAX_CHARACTERS", "covering", "sentence_at", "sentences"]
 
 Span = tuple[int, int]
 
-__all__ = ["sentence_at", "sentences"]
+MAX_CHARACTERS = 1_000
+"""A sentence is cut here if nothing ends it."""
 
-_END = re.compile(r"[.!?](?=\s|$)\s*|[。！？।؟\n]\s*")
+_CLOSING = r"""["'”’»›)\]}」』）】*_]{0,8}"""
+_BREAKS = r"\n\r\x0b\x0c\x85\u2028\u2029"
+_END = re.compile(
+    rf"(?:\.(?={_CLOSING}(?:\s|\Z))"  # one mark at a time and bounded: linear on any text
+    rf"|[!?](?={_CLOSING}(?:[^\x21-\x7e]|\Z))"  # not within a URL or before another mark
+    rf"|[。！？｡।॥؟۔։።]){_CLOSING}\s*"
+    rf"|[{_BREAKS}]\s*"
+)
 
 
 def sentences(text: str) -> list[Span]:
-    """Tile the text with sentences."""
-    spans, start = [], 0
-    for match in _END.finditer(text):
-        spans.append((start, match.end()))
-        start = match.end()
-    return [*spans, (start, len(text))] if start < len(text) else spans
+    """Tile the text with sentences of at most 1,000 characters."""
+    tiles: list[Span] = []
+    start = 0
+    for end in (*(match.end() for match in _END.finditer(text)), len(text)):
+        while start < end:
+            stop = min(end, start + MAX_CHARACTERS)
+            tiles.append((start, stop))
+            start = stop
+    return tiles
+
+
+def covering(tiles: Sequence[Span], span: Span) -> Span:
+    """The smallest run of tiles that covers a span, for callers who have many spans of one text."""
+    if not tiles:
+        return span
+    first = bisect_right(tiles, span[0], key=itemgetter(0)) - 1
+    last = max(first, min(bisect_left(tiles, span[1], key=itemgetter(1)), len(tiles) - 1))
+    return tiles[first][0], tiles[last][1]
 
 
 def sentence_at(text: str, span: Span) -> Span:
-    """The run of sentences that covers a span."""
-    touched = [s for s in sentences(text) if s[0] < max(span[1], span[0] + 1) and span[0] < s[1]]
-    return (touched[0][0], touched[-1][1]) if touched else span
+    """The run of sentences that covers a span of the text; reads the whole text each time."""
+    return covering(sentences(text), span)
+

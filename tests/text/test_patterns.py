@@ -80,6 +80,7 @@ def test_hits_equal_the_oracle(source: str, text: str) -> None:
 
 @given(source=sources.filter(compiles), text=texts, unbounded=st.integers(1, 6))
 @example(source="a.*b", text="aaaaaaaaab-ab", unbounded=3)
+@example(source=r"aaa|\w.*a\b", text="1a", unbounded=1)
 def test_hits_are_never_wider_than_the_width(source: str, text: str, unbounded: int) -> None:
     """With a small count for unbounded repeats, so that short texts reach it."""
     whole = expression.UNBOUNDED_CHARACTERS
