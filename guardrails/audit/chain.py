@@ -164,9 +164,9 @@ class Follower:
         self.expected = 0
         self._key = key
         self._key_id = key_id
-        self._links: frozenset[bytes] | None = frozenset({GENESIS})  # None: cannot be told
+        self._links: tuple[Any, ...] | None = (GENESIS,)  # None: it cannot be told
         self._last = -1
-        self._foreign: set[str] = set()
+        self._foreign: str | None = None
 
     def follow(self, row: Row) -> list[Fault]:
         """What is wrong with the next row; [] if nothing is."""
@@ -174,14 +174,12 @@ class Follower:
             return [self.fault(row, "altered", "not an entry at all")]
         faults = self._numbers(row)
         mac = mac_of(self._key, row.body)
-        envelope = envelope_of(row.body)
-        if not isinstance(row.mac, bytes) or not hmac.compare_digest(mac, row.mac):
-            faults += self._unproven(row, envelope)
-            links = {mac, row.mac} if isinstance(row.mac, bytes) else {mac}
+        if isinstance(row.mac, bytes) and hmac.compare_digest(mac, row.mac):
+            faults += self._proven(row)
+            self._links = None if any(f.what == "misplaced" for f in faults) else (mac,)
         else:
-            faults += self._proven(row, envelope)
-            links = {mac}
-        self._links = frozenset(links)
+            faults += self._unproven(row)
+            self._links = (mac, row.mac)  # the next one follows what was here or what is
         return faults
 
     def _numbers(self, row: Row) -> list[Fault]:
@@ -198,20 +196,19 @@ class Follower:
         self.expected, self._last = max(self.expected, row.seq + 1), row.id
         return faults
 
-    def _unproven(self, row: Row, envelope: Mapping[str, Any] | None) -> list[Fault]:
-        named = envelope.get("key_id") if envelope else None
-        if not isinstance(named, str) or named == self._key_id:
+    def _unproven(self, row: Row) -> list[Fault]:
+        envelope = envelope_of(row.body)
+        key_id = envelope.get("key_id") if envelope else None
+        if not isinstance(key_id, str) or key_id == self._key_id:
             return [self.fault(row, "altered", "its bytes are not what was written")]
-        if named in self._foreign:
+        if key_id == self._foreign:  # said once, not for each entry under a wrong key
             return []
-        self._foreign.add(named)
-        return [
-            self.fault(
-                row, "foreign_key", f"made with key {named[:16]!r}, checked with {self._key_id!r}"
-            )
-        ]
+        self._foreign = key_id
+        detail = f"made with key {key_id[:16]!r}, checked with {self._key_id!r}"
+        return [self.fault(row, "foreign_key", detail)]
 
-    def _proven(self, row: Row, envelope: Mapping[str, Any] | None) -> list[Fault]:
+    def _proven(self, row: Row) -> list[Fault]:
+        envelope = envelope_of(row.body)
         if envelope is None:
             return [self.fault(row, "unreadable", "not of format 1; a later version may read it")]
         if (envelope["writer"], envelope["seq"]) != (row.writer, row.seq):
@@ -245,7 +242,6 @@ def envelope_of(body: bytes) -> Mapping[str, Any] | None:
         return None
     if not isinstance(value, dict) or value.get("format") != 1:
         return None
-    shaped = isinstance(value.get("record"), dict) and {"writer", "seq", "kind", "prev"} <= set(
-        value
-    )
-    return value if shaped else None
+    if not isinstance(value.get("record"), dict):
+        return None
+    return value if {"writer", "seq", "kind", "prev"} <= value.keys() else None

@@ -71,7 +71,10 @@ def _whole(value: object) -> object:
 
 
 def _verdict(value: object) -> object:
-    return Verdict[value.upper()] if isinstance(value, str) else value
+    return _VERDICTS.get(value, value) if isinstance(value, str) else value
+
+
+_VERDICTS = {str(verdict): verdict for verdict in Verdict}
 
 
 def _moment(value: datetime) -> str:
