@@ -126,7 +126,11 @@ class SqliteStore:
         return bool(found == (entry.mac,))
 
     def close(self) -> None:
-        with suppress(sqlite3.Error):  # what was acknowledged is on disk already
+        """What was acknowledged is on disk already: a failure here loses nothing."""
+        with suppress(sqlite3.Error):
+            if not self.is_current:  # SQLite itself leaves the log of a moved file behind
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        with suppress(sqlite3.Error):
             self._connection.close()
 
 
