@@ -1,0 +1,269 @@
+"""What can be typed: every command with its arguments and options. What they do is elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from guardrails.cli.outcome import Status
+from guardrails.errors import AuditError, ConstitutionError, GuardrailsError, SettingsError
+from guardrails.verdict import Stage
+
+__all__ = ["app", "run"]
+
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+"""What typer raises for anything wrongly typed; it has no public name of its own."""
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # they would print local variables, and with them user text
+)
+audit = typer.Typer(help="Read and verify the record of decisions.", no_args_is_help=True)
+app.add_typer(audit, name="audit")
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A constitution's name or its file.")]
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="NAME…", help="Names or files; without any, all that are found."),
+]
+Trail = Annotated[
+    Path | None,
+    typer.Argument(metavar="FILE", help="The audit trail; without it, the one settings name."),
+]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("constitutional-guardrails"))
+        raise typer.Exit
+
+
+@app.callback()
+def constitution(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print it.", is_eager=True, callback=_print_version),
+    ] = False,
+) -> None:
+    """Hold LLM calls to a constitution: check texts, test rules, read the record."""
+
+
+@app.command()
+def demo(as_json: AsJson = False) -> int:
+    """See an assistant answer under three constitutions: no key, no network."""
+    from guardrails.cli.demo import show_demo
+
+    return show_demo(as_json=as_json)
+
+
+@app.command()
+def check(
+    constitution: Annotated[
+        str, typer.Option("--constitution", "-c", metavar="NAME", help="Its name or its file.")
+    ],
+    text: Annotated[str | None, typer.Argument(help="The text; - is standard input.")] = None,
+    file: Annotated[Path | None, typer.Option(help="Judge this file's text.")] = None,
+    jsonl: Annotated[
+        Path | None, typer.Option(help="Judge each row of this file; - is standard input.")
+    ] = None,
+    stage: Annotated[
+        Stage | None,
+        typer.Option(help="Where the text stands; a text is taken for a reply (output)."),
+    ] = None,
+    prompt: Annotated[str | None, typer.Option(help="What the text answers.")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Judge without any model.")] = False,
+    attribute: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Who is asking; may be repeated.")
+    ] = None,
+    tenant: Annotated[str, typer.Option(help="On whose behalf.")] = "default",
+    language: Annotated[str | None, typer.Option(help="Of the replies, such as de.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Judge a text, or the rows of a JSONL file, by a constitution.
+
+    Status 0: allowed, perhaps with a flag. 1: redacted, revised or blocked. 2: wrong usage, file or
+    line. 3: an outage, a doubt or a limit.
+    """
+    given = [way for way in (text, file, jsonl) if way is not None]
+    if len(given) != 1:
+        raise UsageError("give one of TEXT, - (standard input), --file or --jsonl")
+    if jsonl is not None and prompt is not None:
+        raise UsageError("--prompt is for one text; rows have a 'prompt' of their own")
+    from guardrails.cli.check import Question, check_text
+    from guardrails.exchange import Context
+
+    question = Question(
+        constitution=constitution,
+        offline=offline,
+        stage=stage,
+        context=Context(tenant=tenant, language=language, attributes=_attributes(attribute or [])),
+        as_json=as_json,
+    )
+    if jsonl is None:
+        return check_text(question, text=text, file=file, prompt=prompt)
+    from guardrails.cli.bulk import check_rows
+
+    return check_rows(question, file=jsonl)
+
+
+@app.command()
+def lint(names: Names = None, as_json: AsJson = False) -> int:
+    """Find what is weak or wrong in constitutions."""
+    from guardrails.cli.author import lint_all
+
+    return lint_all(names or [], as_json=as_json)
+
+
+@app.command("test")
+def run_tests(
+    names: Names = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="A test that only a judge could decide fails, too.")
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Run the tests that stand in constitutions."""
+    from guardrails.cli.author import test_all
+
+    return test_all(names or [], strict=strict, as_json=as_json)
+
+
+@app.command()
+def show(name: Name, as_json: AsJson = False) -> int:
+    """Show a constitution as it is enforced, and what came from where."""
+    from guardrails.cli.resolved import show_constitution
+
+    return show_constitution(name, as_json=as_json)
+
+
+@app.command()
+def schema(as_json: AsJson = False) -> int:
+    """Print the JSON Schema of constitution files, for editors."""
+    from guardrails.cli.resolved import show_schema
+
+    return show_schema()
+
+
+@audit.command()
+def tail(
+    file: Trail = None,
+    number: Annotated[int, typer.Option("--number", "-n", min=1, max=10_000)] = 10,
+    as_json: AsJson = False,
+) -> int:
+    """List the newest records."""
+    from guardrails.cli.trail import show_tail
+
+    return show_tail(file, number=number, as_json=as_json)
+
+
+@audit.command("show")
+def show_record(
+    record: Annotated[str, typer.Argument(metavar="RECORD", help="The record's id.")],
+    file: Trail = None,
+    as_json: AsJson = False,
+) -> int:
+    """Show one record whole."""
+    from guardrails.cli.trail import show_one
+
+    return show_one(file, record, as_json=as_json)
+
+
+@audit.command()
+def verify(
+    file: Trail = None,
+    anchor: Annotated[Path | None, typer.Option(help="Where the chains' tips are kept.")] = None,
+    key: Annotated[Path | None, typer.Option(help="The root key's file.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Prove that no record was changed, removed or reordered, and nothing left unjudged."""
+    from guardrails.cli.trail import verify_trail
+
+    return verify_trail(file, anchor=anchor, key=key, as_json=as_json)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> int:
+    """Look at the installation, and say what is wrong and what to do."""
+    from guardrails.cli.doctor import examine
+
+    return examine(as_json=as_json)
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run what was typed, and turn every expected error into its exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    _never_fail_to_encode()
+    try:
+        status = _invoke(arguments, as_json="--json" in options)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return Status.INTERRUPTED
+    except BrokenPipeError:
+        from guardrails.cli.screen import leave_pipe
+
+        leave_pipe()
+        return Status.PIPE_CLOSED
+    return status
+
+
+def _invoke(arguments: list[str], *, as_json: bool) -> int:
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("constitution", arguments) as context:
+            return int(command.invoke(context) or Status.FINE)
+    except typer.Exit as ended:
+        return int(ended.exit_code)
+    except UsageError as error:
+        kind, told = "usage", _usage(error)
+    except GuardrailsError as error:
+        kind, told = _kind(error), error
+    from guardrails.cli.screen import fail
+
+    return fail(kind, told, status=Status.WRONG, as_json=as_json)
+
+
+def _usage(error: BaseException) -> str:
+    """The error as typer words it, with where to read on."""
+    message = getattr(error, "format_message", error.__str__)().rstrip(".")
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "constitution"
+    return f"{message}; see `{path} --help`"
+
+
+def _kind(error: GuardrailsError) -> str:
+    match error:
+        case ConstitutionError():
+            return "constitution"
+        case SettingsError():
+            return "settings"
+        case AuditError():
+            return "audit"
+        case _:
+            return "input"
+
+
+def _attributes(pairs: Sequence[str]) -> dict[str, str | tuple[str, ...]]:
+    """`KEY=VALUE` pairs; a key that is repeated has all its values."""
+    found: dict[str, tuple[str, ...]] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise typer.BadParameter(f"{pair!r} is not KEY=VALUE", param_hint="--attribute")
+        found[key] = (*found.get(key, ()), value)
+    return {key: values[0] if len(values) == 1 else values for key, values in found.items()}
+
+
+def _never_fail_to_encode() -> None:
+    """A terminal of a narrow character set shows escapes instead of ending in an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
