@@ -54,7 +54,10 @@ def record_of(row: Row) -> Opened | Closed | None:
 
 
 def _stored(connection: sqlite3.Connection, record_id: str) -> StoredRecord:
-    found = [record_of(row) for row in rows(connection, "WHERE record_id = ? LIMIT 9", record_id)]
+    found: list[Opened | Closed | None] = []
+    if record_id.isascii():  # as all ids are; SQLite would raise on a lone surrogate
+        entries = rows(connection, "WHERE record_id = ? ORDER BY id LIMIT 9", record_id)
+        found = [record_of(row) for row in entries]
     return StoredRecord(
         record_id=record_id,
         opened=next((record for record in found if isinstance(record, Opened)), None),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from guardrails.audit.trail import open_trail
 from guardrails.settings import Settings
 from guardrails.verdict import Stage, Verdict
 
+NOBODY = 65534
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 KEYS = Keys(bytes(32))
 JUDGED = KEYS.digest(["the answer"])
@@ -50,6 +53,20 @@ async def write(settings: Settings, record_ids: Iterable[str]) -> None:
         await trail.open(opened(record_id))
         await trail.close(closed(record_id))
     await trail.aclose()
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Let this process not write there, whoever runs it. The folder must be open to all."""
+    me = os.geteuid()
+    folder.chmod(0o555)
+    if me == 0:  # root may write anywhere
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(me)
+        folder.chmod(0o755)
 
 
 def change(file: Path, *statements: str) -> None:

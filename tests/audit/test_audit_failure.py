@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from audit_samples import KEYS, closed, opened, settings_in
+from audit_samples import KEYS, closed, opened, read_only, settings_in
 
 from guardrails.audit import trail as trail_module
 from guardrails.audit.chain import Entry, columns
@@ -34,21 +32,6 @@ HERE = Path(__file__).parent
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trail_module, "PATIENCE_S", 0.05)
     monkeypatch.setattr(trail_module, "PATIENCE_WITH_BUFFER_S", 0.05)
-
-
-@pytest.fixture
-def read_only_folder() -> Iterator[Path]:
-    """A folder that this process may not write, whoever runs it."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o555)
-        me = os.geteuid()
-        if me == 0:  # root may write anywhere
-            os.seteuid(65534)
-        yield folder
-        if me == 0:
-            os.seteuid(0)
-        folder.chmod(0o755)
 
 
 async def refusal(settings: Settings) -> str:
@@ -74,13 +57,15 @@ async def test_a_file_in_place_of_a_folder(tmp_path: Path) -> None:
     assert "file/audit.db' cannot be opened" in told
 
 
-async def test_a_folder_that_may_not_be_written(tmp_path: Path, read_only_folder: Path) -> None:
-    settings = Settings(audit=str(read_only_folder / "audit.db"))
-    with pytest.raises(AuditError, match=r"no key can be made.*Permission denied.*KEY_FILE"):
-        open_trail(settings)
-    writer = a_writer(partial(SqliteStore, read_only_folder / "audit.db"))
-    with pytest.raises(AuditError, match=r"cannot be opened: Permission denied.*GUARDRAILS_AUDIT"):
-        put(writer, "r1")
+def test_a_folder_that_may_not_be_written(open_folder: Path) -> None:
+    file = open_folder / "audit.db"
+    writer = a_writer(partial(SqliteStore, file))
+    with read_only(open_folder):
+        with pytest.raises(AuditError, match=r"no key can be made.*Permission denied.*KEY_FILE"):
+            open_trail(Settings(audit=str(file)))
+        with pytest.raises(AuditError, match=r"opened: Permission denied.*GUARDRAILS_AUDIT"):
+            put(writer, "r1")
+    put(writer, "r1")
     writer.stop()
 
 
