@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from guardrails.audit.chain import COLUMNS, Entry, Row
@@ -173,7 +174,7 @@ def open_for_reading(file: Path) -> Iterator[sqlite3.Connection]:
         file.open("rb").close()  # names what is wrong better than SQLite does
         connection = _connect_for_reading(file)
         try:
-            connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+            connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
             connection.execute("BEGIN")
             if not _is_ours(connection):
                 raise AuditError(f"{str(file)!r} is not an audit trail, or is of a later version")
