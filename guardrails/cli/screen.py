@@ -34,14 +34,15 @@ def colourful(console: Console) -> bool:
     return console.is_terminal and not console.no_color and console.color_system is not None
 
 
-def show(*blocks: RenderableType) -> None:
-    """Print results. Into a file or pipe without the blanks that fill up lines."""
+def show(*blocks: RenderableType, lines: bool = False) -> None:
+    """Print results. Into a file or pipe without the blanks that fill up lines. With `lines`, each
+    block is one line of output whatever its length, so that it can be searched for."""
     console = Screen()
     if console.is_terminal:
-        console.print(*blocks, sep="\n")
+        console.print(*blocks, sep="\n", soft_wrap=lines)
         return
     with console.capture() as captured:
-        console.print(*blocks, sep="\n")
+        console.print(*blocks, sep="\n", soft_wrap=lines)
     sys.stdout.write("".join(line.rstrip() + "\n" for line in captured.get().splitlines()))
 
 

@@ -64,7 +64,9 @@ class TestRows:
                 [("user", "Q", False), ("assistant", "A", True)],
                 id="prompt and reply",
             ),
-            pytest.param({"response": "A"}, Stage.OUTPUT, [("assistant", "A", True)], id="response"),
+            pytest.param(
+                {"response": "A"}, Stage.OUTPUT, [("assistant", "A", True)], id="response"
+            ),
             pytest.param({"prompt": "Q"}, Stage.INPUT, [("user", "Q", True)], id="prompt"),
             pytest.param({"text": "T"}, Stage.INPUT, [("user", "T", True)], id="text"),
             pytest.param(
