@@ -9,98 +9,144 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from guardrails.errors import SettingsError
 
 __all__ = ["Settings", "load_settings", "state_folder"]
 
 PREFIX = "GUARDRAILS_"
+MODELS_PREFIX = PREFIX + "MODELS_"
 APPLICATION = "constitutional-guardrails"
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise SettingsError(
+            f"{str(path)!r}: this user has no home folder; set XDG_STATE_HOME, or name files in "
+            f"GUARDRAILS_AUDIT and GUARDRAILS_KEY_FILE"
+        ) from None
+
+
+Name = Annotated[str, StringConstraints(min_length=1)]
+File = Annotated[Path, AfterValidator(_expanded)]
 
 
 class Settings(BaseModel):
     """All that a process may set. `audit` is a file's path or `memory`; None means the default file
-    in the user's state folder."""
+    in the user's state folder. A leading `~` in a path is the user's home."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    audit: str | None = None
-    audit_anchor: Path | None = None
+    audit: Name | None = None
+    audit_anchor: File | None = None
     audit_keeps: Literal["digest", "redacted"] = "digest"
     audit_buffer: Annotated[int, Field(ge=0, le=100_000)] = 1_000
     on_audit_failure: Literal["block", "buffer"] = "block"
-    key_file: Path | None = None
-    constitutions: Path | None = None
-    models: Mapping[str, str] = Field(default_factory=dict)
+    key_file: File | None = None
+    constitutions: File | None = None
+    models: Mapping[str, Name] = Field(default_factory=dict)
 
     @property
     def audit_file(self) -> Path | None:
         """Where records go; None for memory."""
         if self.audit == "memory":
             return None
-        return Path(self.audit).expanduser() if self.audit else state_folder() / "audit.db"
+        return _expanded(Path(self.audit)) if self.audit else state_folder() / "audit.db"
 
     @property
     def key_path(self) -> Path:
         """The file that holds the process's root key."""
         if self.key_file is not None:
-            return self.key_file.expanduser()
+            return self.key_file
         file = self.audit_file
         return (file.parent if file is not None else state_folder()) / "key"
 
 
 def state_folder(environ: Mapping[str, str] = os.environ) -> Path:
     """The user's state folder for this application (XDG_STATE_HOME, else ~/.local/state)."""
-    root = environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(root).expanduser() / APPLICATION
+    root = Path(environ.get("XDG_STATE_HOME", ""))
+    if not root.is_absolute():  # to be ignored then, says the XDG base directory specification
+        root = _expanded(Path("~/.local/state"))
+    return root / APPLICATION
 
 
 def load_settings(
     *, environ: Mapping[str, str] = os.environ, folder: Path | None = None
 ) -> Settings:
-    """Read the settings file and the environment.
+    """Read the settings file and the environment; an empty variable counts as none.
 
     Raises SettingsError that names the file and key, or the variable, that is wrong.
     """
-    named = environ.get(PREFIX + "SETTINGS")
-    file = Path(named).expanduser() if named else (folder or Path.cwd()) / "guardrails.toml"
-    values: dict[str, Any] = {}
-    places: dict[str, str] = {}
-    if named or file.is_file():
-        values = _read(file)
-        places = dict.fromkeys(values, str(file))
-    for field in Settings.model_fields:
-        variable = PREFIX + field.upper()
-        if field != "models" and variable in environ:
-            values[field] = environ[variable]
-            places[field] = variable
-    models = {
-        name.removeprefix(PREFIX + "MODELS_").lower(): value
-        for name, value in environ.items()
-        if name.startswith(PREFIX + "MODELS_")
+    variables = {
+        name: value for name, value in environ.items() if name.startswith(PREFIX) and value
     }
-    if models:
-        values["models"] = {**values.get("models", {}), **models}
-        places.setdefault("models", PREFIX + "MODELS_…")
+    named = variables.get(PREFIX + "SETTINGS")
+    file = _expanded(Path(named)) if named else (folder or Path.cwd()) / "guardrails.toml"
+    values = _read(file) if named or file.is_file() else {}
+    places = dict.fromkeys(values, str(file))
+    for field, variable in _known().items():
+        if variable in variables:
+            values[field], places[field] = variables[variable], variable
+    roles = [name for name in variables if name.startswith(MODELS_PREFIX)]
+    if roles and isinstance(values.setdefault("models", {}), dict):
+        models = {name.removeprefix(MODELS_PREFIX).lower(): variables[name] for name in roles}
+        values["models"] = values["models"] | models
+    problems = _misspelt(variables)
     try:
-        return Settings.model_validate(values)
+        settings = Settings.model_validate(values)
     except ValidationError as error:
-        lines = [
-            f"{places.get(str(item['loc'][0]), str(file))}: "
-            f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
-            for item in error.errors(include_input=False, include_url=False)
-        ]
-    raise SettingsError("\n".join(lines))
+        problems += [_told(item, places, str(file)) for item in error.errors()]
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return settings
+
+
+def _known() -> dict[str, str]:
+    """The variable of each field that has one of its own."""
+    return {name: PREFIX + name.upper() for name in Settings.model_fields if name != "models"}
+
+
+def _misspelt(variables: Mapping[str, str]) -> list[str]:
+    """Variables that must have been meant for us. Others of our prefix belong to other projects."""
+    known = [*_known().values(), PREFIX + "SETTINGS"]
+    return [
+        f"{name}: unknown variable; did you mean {meant}?"
+        for name in variables
+        if name not in known and not name.startswith(MODELS_PREFIX)
+        for meant in get_close_matches(name, known, n=1, cutoff=0.9)
+    ]
+
+
+def _told(item: Any, places: Mapping[str, str], file: str) -> str:
+    """One of pydantic's errors, without the value, which may be a secret."""
+    key = ".".join(map(str, item["loc"]))
+    what = item["msg"]
+    if item["type"] == "extra_forbidden":
+        meant = get_close_matches(key, Settings.model_fields, n=1)
+        what = "unknown key" + (f"; did you mean {meant[0]!r}?" if meant else "")
+    return f"{places.get(str(item['loc'][0]), file)}: {key}: {what}"
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SettingsError(f"{file}: no such settings file (GUARDRAILS_SETTINGS names it)") from None
+        raise SettingsError(
+            f"{file}: no such settings file (GUARDRAILS_SETTINGS names it)"
+        ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{file}: cannot be read as TOML: {error}") from None

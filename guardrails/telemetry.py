@@ -11,6 +11,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 __all__ = ["log"]
 
@@ -30,14 +31,15 @@ def _without_user_text(
     return event
 
 
-log: structlog.stdlib.BoundLogger = structlog.wrap_logger(
+log: FilteringBoundLogger = structlog.wrap_logger(
     logging.getLogger("guardrails"),
     processors=[
         structlog.stdlib.filter_by_level,
         _without_user_text,
         structlog.processors.KeyValueRenderer(key_order=["event"]),
     ],
-    wrapper_class=structlog.stdlib.BoundLogger,
+    # Whose `exception` leaves the traceback to the processors; the standard one would print it.
+    wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
     context_class=dict,
     cache_logger_on_first_use=True,
 )
