@@ -272,5 +272,5 @@ def models(settings: Settings) -> Check:
         name="models",
         level="warning",
         found="none is configured: constitutions that need a judge load only offline",
-        remedy="say --offline (or offline=True), or name one: [models] small = … in guardrails.toml",
+        remedy="say --offline (offline=True), or name one in guardrails.toml: [models] small = …",
     )
