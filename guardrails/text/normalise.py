@@ -20,6 +20,7 @@ from typing import NamedTuple
 __all__ = ["View", "normalise"]
 
 Span = tuple[int, int]
+Replacement = tuple[Span, str]
 
 INVISIBLE = re.compile(
     "["
@@ -38,8 +39,27 @@ BEYOND_ASCII = re.compile(
 """A run that may change, with the character before it, which an accent may join; at the begin of
 the text with the one after it, which what is invisible goes with."""
 
+ONE_FOR_ONE = re.compile(
+    "[\u00a0\u00aa\u00b2\u00b3\u00b5\u00b9\u00ba\u2000-\u200a\u202f\u205f\u2070-\u2089"
+    "\u2460-\u2468\u24b6-\u24e9\u3000\uff01-\uff5e\U0001d400-\U0001d7ff]+"
+)
+"""Blocks of characters that NFKC mostly exchanges one for one: wide and mathematical letters, wide
+punctuation (all of Chinese has it), spaces. Exchanged at once, they leave no change to remember."""
+
+EXCHANGED = str.maketrans(
+    {
+        character: normal
+        for first, last in re.findall(r"(.)(?:-(.))?", ONE_FOR_ONE.pattern[1:-2])
+        for character in map(chr, range(ord(first), ord(last or first) + 1))
+        if len(normal := unicodedata.normalize("NFKC", character)) == 1
+    }
+)
+
 PIECE = 256
 """A run is looked at in pieces of about this length; one that is normal is passed over."""
+
+SHORT = 3
+"""Up to this length what becomes of a run is remembered for the next time."""
 
 LONG_CLUSTER = 64
 """Past this length marks are sorted here: `unicodedata` does it in quadratic time."""
@@ -109,20 +129,21 @@ class View:
 
 def normalise(text: str) -> View:
     """NFKC of the text without what shows nothing. Doing it twice changes nothing more."""
-    if text.isascii():
+    if text.isascii() or _is_normal(text):
         return View(text, text)
-    if _is_normal(text):
-        return View(text, text)
+    like = ONE_FOR_ONE.sub(_exchanged, text)
+    if _is_normal(like):
+        return View(like, text)
     changes = _Changes()
     pieces: list[str] = []
     at = shift = 0
-    for (start, end), new in _replacements(text):
-        pieces += (text[at:start], new)
+    for (start, end), new in _replacements(like):
+        pieces += (like[at:start], new)
         at = end
         if end - start != len(new) or len(new) != 1:  # one for one needs no remembering
             changes.add(seen=(start + shift, start + shift + len(new)), original=(start, end))
             shift += len(new) - (end - start)
-    pieces.append(text[at:])
+    pieces.append(like[at:])
     return View("".join(pieces), text, changes)
 
 
@@ -137,42 +158,57 @@ def _is_normal(text: str) -> bool:
     )
 
 
-def _replacements(text: str) -> Iterator[tuple[Span, str]]:
+def _exchanged(run: re.Match[str]) -> str:
+    return run[0].translate(EXCHANGED)
+
+
+def _replacements(text: str) -> Iterator[Replacement]:
     """Every cluster that changes, with what it becomes."""
-    for run in BEYOND_ASCII.finditer(text):
-        for start, end in _pieces(text, *run.span()):
-            if _is_normal(text[start:end]):
-                continue
-            for cluster in _clusters(text, start, end):
-                seen = text[slice(*cluster)]
-                new = _normal(seen)
-                if new != seen:
-                    yield cluster, new
+    for match in BEYOND_ASCII.finditer(text):
+        run, at = match[0], match.start()
+        for (start, end), new in _in_short(run) if len(run) <= SHORT else _in_run(run):
+            yield (at + start, at + end), new
 
 
-def _pieces(text: str, start: int, end: int) -> Iterator[Span]:
+@lru_cache(maxsize=4096)
+def _in_short(run: str) -> tuple[Replacement, ...]:
+    return tuple(_in_run(run))
+
+
+def _in_run(run: str) -> Iterator[Replacement]:
+    for start, end in _pieces(run):
+        if _is_normal(run[start:end]):
+            continue
+        for cluster in _clusters(run, start, end):
+            seen = run[slice(*cluster)]
+            new = _normal(seen)
+            if new != seen:
+                yield cluster, new
+
+
+def _pieces(run: str) -> Iterator[Span]:
+    start, end = 0, len(run)
     while start < end:
-        hidden = INVISIBLE.match(text, start, end)
-        stop = _boundary(text, min((hidden.end() if hidden else start) + PIECE, end), end)
+        hidden = INVISIBLE.match(run, start)
+        stop = _boundary(run, (hidden.end() if hidden else start) + PIECE, end)
         yield start, stop
         start = stop
 
 
-def _clusters(text: str, start: int, end: int) -> Iterator[Span]:
+def _clusters(run: str, start: int, end: int) -> Iterator[Span]:
     """The smallest stretches that can be normalised each by itself."""
+    hidden = INVISIBLE.match(run, start, end)  # only at the very begin; it goes with what follows
+    base = hidden.end() if hidden else start
     while start < end:
-        base = start
-        while base < end - 1 and INVISIBLE.match(text[base]):
-            base += 1  # what is invisible at the very begin goes with what follows
-        stop = _boundary(text, base + 1, end)
+        stop = base = _boundary(run, base + 1, end)
         yield start, stop
         start = stop
 
 
-def _boundary(text: str, at: int, end: int) -> int:
-    while at < end and _joins(text[at]):
+def _boundary(run: str, at: int, end: int) -> int:
+    while at < end and _joins(run[at]):
         at += 1
-    return at
+    return min(at, end)
 
 
 @lru_cache(maxsize=4096)
