@@ -20,6 +20,9 @@ __all__ = ["Anchor", "AnchorWriter", "Tip", "read_anchor"]
 
 DOMAIN = b"constitutional-guardrails anchor 1\x00"
 WIDTH = 256
+MOST_DAMAGED = (
+    1_000  # lines that are named: what stands there may be a large file of something else
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,13 @@ class AnchorWriter:
 
 def read_anchor(file: Path, key: bytes) -> Anchor:
     """Raises AuditError if there is no such file."""
+    anchor = _read(file, key)
+    for _ in range(2):  # a line may have been read while it was being rewritten
+        anchor = _read(file, key) if anchor.damaged else anchor
+    return anchor
+
+
+def _read(file: Path, key: bytes) -> Anchor:
     tips: dict[str, Tip] = {}
     damaged = []
     try:
@@ -97,7 +107,7 @@ def read_anchor(file: Path, key: bytes) -> Anchor:
             for number, line in enumerate(iter(lambda: source.readline(4 * WIDTH), b""), start=1):
                 text, _, tag = line.rstrip().rpartition(b" ")
                 if not hmac.compare_digest(tag, _tag(key, text)):
-                    damaged.append(number)
+                    damaged += [number] if len(damaged) < MOST_DAMAGED else []
                     continue
                 _, writer, seq, mac, _ = text.decode("ascii").split(" ")
                 if writer not in tips or int(seq) > tips[writer].seq:

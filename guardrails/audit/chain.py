@@ -147,6 +147,14 @@ class Fault:
     seq: int | None = None
     record_id: str | None = None
 
+    @classmethod
+    def at(cls, row: Row, what: What, detail: str) -> Fault:
+        """A fault of one stored entry."""
+        seq = row.seq if isinstance(row.seq, int) else None
+        return cls(
+            what=what, detail=detail, writer=str(row.writer), seq=seq, record_id=row.record_id
+        )
+
     def __str__(self) -> str:
         place = f"writer {self.writer} " if self.writer is not None else ""
         place += f"entry {self.seq} " if self.seq is not None else ""
@@ -171,7 +179,7 @@ class Follower:
     def follow(self, row: Row) -> list[Fault]:
         """What is wrong with the next row; [] if nothing is."""
         if not isinstance(row.seq, int) or not isinstance(row.body, bytes):
-            return [self.fault(row, "altered", "not an entry at all")]
+            return [Fault.at(row, "altered", "not an entry at all")]
         faults = self._numbers(row)
         mac = mac_of(self._key, row.body)
         if isinstance(row.mac, bytes) and hmac.compare_digest(mac, row.mac):
@@ -185,14 +193,14 @@ class Follower:
     def _numbers(self, row: Row) -> list[Fault]:
         faults = []
         if row.seq < self.expected:
-            faults.append(self.fault(row, "duplicated", "there is another entry of this number"))
+            faults.append(Fault.at(row, "duplicated", "there is another entry of this number"))
             self._links = None
         elif row.seq > self.expected:
             missing = _numbers(self.expected, row.seq - 1)
-            faults.append(self.fault(row, "missing", f"{missing} before this one"))
+            faults.append(Fault.at(row, "missing", f"{missing} before this one"))
             self._links = None
         if row.id <= self._last:
-            faults.append(self.fault(row, "reordered", "stored before an earlier one"))
+            faults.append(Fault.at(row, "reordered", "stored before an earlier one"))
         self.expected, self._last = max(self.expected, row.seq + 1), row.id
         return faults
 
@@ -200,34 +208,28 @@ class Follower:
         envelope = envelope_of(row.body)
         key_id = envelope.get("key_id") if envelope else None
         if not isinstance(key_id, str) or key_id == self._key_id:
-            return [self.fault(row, "altered", "its bytes are not what was written")]
+            return [Fault.at(row, "altered", "its bytes are not what was written")]
         if key_id == self._foreign:  # said once, not for each entry under a wrong key
             return []
         self._foreign = key_id
         detail = f"made with key {key_id[:16]!r}, checked with {self._key_id!r}"
-        return [self.fault(row, "foreign_key", detail)]
+        return [Fault.at(row, "foreign_key", detail)]
 
     def _proven(self, row: Row) -> list[Fault]:
         envelope = envelope_of(row.body)
         if envelope is None:
-            return [self.fault(row, "unreadable", "not of format 1; a later version may read it")]
+            return [Fault.at(row, "unreadable", "not of format 1; a later version may read it")]
         if (envelope["writer"], envelope["seq"]) != (row.writer, row.seq):
             place = f"entry {envelope['seq']} of writer {envelope['writer']} stands here"
-            return [self.fault(row, "misplaced", place)]
+            return [Fault.at(row, "misplaced", place)]
         faults = []
         true = columns(envelope["kind"], envelope["record"])
         wrong = [name for name, a, b in zip(COLUMNS, true, row.columns, strict=True) if a != b]
         if wrong:
-            faults.append(self.fault(row, "columns", f"{', '.join(wrong)} changed"))
+            faults.append(Fault.at(row, "columns", f"{', '.join(wrong)} changed"))
         if self._links is not None and bytes.fromhex(envelope["prev"]) not in self._links:
-            faults.append(self.fault(row, "unlinked", "does not follow the entry before it"))
+            faults.append(Fault.at(row, "unlinked", "does not follow the entry before it"))
         return faults
-
-    def fault(self, row: Row, what: What, detail: str) -> Fault:
-        seq = row.seq if isinstance(row.seq, int) else None
-        return Fault(
-            what=what, detail=detail, writer=str(self.writer), seq=seq, record_id=row.record_id
-        )
 
 
 def _numbers(first: int, last: int) -> str:

@@ -59,7 +59,7 @@ def make_keys(file: Path | None) -> Keys:
     """
     if file is None:
         return Keys(secrets.token_bytes(LENGTH))
-    if not file.exists():
+    if not os.path.lexists(file):
         _make(file)
     return load_keys(file)
 

@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, assert_never
 
 from pydantic import (
     AwareDatetime,
@@ -61,6 +61,7 @@ Digest = Annotated[str, StringConstraints(pattern=r"^hmac-sha256:[0-9a-f]{64}$")
 """As `Trail.digest` makes it; anything else, such as a session in clear, is refused."""
 
 RecordId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
+ReplyKey = Annotated[str, StringConstraints(max_length=200)]
 
 
 def _whole(value: object) -> object:
@@ -167,7 +168,7 @@ class Opened(_Record):
     coverage: CoverageRecord = CoverageRecord()
     usage: UsageRecord = UsageRecord()
     judged_digest: Digest
-    reply_key: str | None = None
+    reply_key: ReplyKey | None = None
     reply_digest: Digest | None = None
     redacted_text: Text | None = None
 
@@ -214,7 +215,7 @@ class Closed(_Record):
     at: Moment
     how: How
     delivered_digest: Digest | None = None
-    reply_key: str | None = None
+    reply_key: ReplyKey | None = None
 
 
 def new_record_id() -> str:
@@ -234,27 +235,26 @@ def canonical(value: Mapping[str, Any]) -> bytes:
 
 def delivery_fault(opened: Opened, closed: Closed) -> str | None:
     """What about a delivery breaks promise 1 (nothing leaves unjudged), or None."""
-    delivered, how = closed.delivered_digest, closed.how
-    if how == "nothing":
-        return None if delivered is None else "a digest of a delivery, but nothing was delivered"
-    if delivered is None:
-        return f"delivered as {how!r} without a digest"
-    if how == "application_reply":
-        return (
-            f"verdict {opened.verdict}, yet the application's reply was delivered"
-            if (opened.verdict.delivers)
-            else None
-        )
-    if how == "reply":
-        if closed.reply_key is None or closed.reply_key != opened.reply_key:
-            return f"reply {closed.reply_key!r} delivered, {opened.reply_key!r} decided"
-        return (
-            None
-            if delivered == opened.reply_digest
-            else (f"what was delivered is not the reply {closed.reply_key!r}")
-        )
-    if not opened.verdict.delivers:
-        return f"verdict {opened.verdict}, yet the judged text was delivered"
-    if how == "judged" and delivered != opened.judged_digest:
-        return "what was delivered is not what was judged"
-    return None
+    delivered, lets_through = closed.delivered_digest, opened.verdict.delivers
+    match closed.how:
+        case "nothing":
+            return "nothing was delivered, yet there is a digest of it" if delivered else None
+        case how if delivered is None:
+            return f"delivered as {how!r} without a digest"
+        case "application_reply":
+            said = f"verdict {opened.verdict}, yet the application's own reply was delivered"
+            return said if lets_through else None
+        case "reply":
+            if closed.reply_key is None or closed.reply_key != opened.reply_key:
+                return f"reply {closed.reply_key!r} was delivered, {opened.reply_key!r} decided"
+            said = f"what was delivered is not the reply {closed.reply_key!r}"
+            return said if delivered != opened.reply_digest else None
+        case "judged" | "restore_pseudonyms" if not lets_through:
+            return f"verdict {opened.verdict}, yet the judged text was delivered"
+        case "judged":
+            said = "what was delivered is not what was judged"
+            return said if delivered != opened.judged_digest else None
+        case "restore_pseudonyms":
+            return None
+        case unknown:
+            assert_never(unknown)

@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 
 from guardrails.audit.anchor import Anchor, read_anchor
-from guardrails.audit.chain import Fault, Follower, Row, What, mac_of
+from guardrails.audit.chain import Fault, Follower, Row, mac_of
 from guardrails.audit.keys import load_keys
 from guardrails.audit.read import record_of
 from guardrails.audit.record import Closed, Opened, delivery_fault
@@ -108,7 +108,7 @@ class _Check:
             for fault in follower.follow(row):
                 self.name(fault)
             if tip and row.seq == tip.seq and row.mac != tip.mac:
-                self.name(follower.fault(row, "unanchored", "not the entry that was anchored"))
+                self.name(Fault.at(row, "unanchored", "not the entry that was anchored"))
         self._writers += 1
         last = follower.expected - 1
         if tip is None:
@@ -130,36 +130,25 @@ class _Check:
             record = record_of(row)
             if record is None:
                 if self._is_proven(row):
-                    self._name(row, "unreadable", "a later version may read it")
+                    self.name(Fault.at(row, "unreadable", "a later version may read it"))
             elif isinstance(record, Opened):
                 if opened or closed:
-                    self._name(row, "repeated", "opened again, or after it was closed")
+                    self.name(Fault.at(row, "repeated", "opened again, or after it was closed"))
                 opened = opened or record
             elif closed:
-                self._name(row, "repeated", "closed again")
+                self.name(Fault.at(row, "repeated", "closed again"))
             else:
                 closed = record
                 trouble = delivery_fault(opened, record) if opened else None
                 if opened is None:
-                    self._name(row, "unopened", "closed without having been opened")
+                    self.name(Fault.at(row, "unopened", "closed without having been opened"))
                 if trouble:
-                    self._name(row, "delivery", trouble)
+                    self.name(Fault.at(row, "delivery", trouble))
         self._records += 1
         if opened and not closed:
             self._unclosed_count += 1
             if len(self._unclosed) < MOST_NAMED:
                 self._unclosed.append(record_id)
-
-    def _name(self, row: Row, what: What, detail: str) -> None:
-        self.name(
-            Fault(
-                what=what,
-                detail=detail,
-                writer=str(row.writer),
-                seq=row.seq,
-                record_id=row.record_id,
-            )
-        )
 
     def _is_proven(self, row: Row) -> bool:
         return isinstance(row.body, bytes) and mac_of(self._key, row.body) == row.mac

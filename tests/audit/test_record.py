@@ -218,12 +218,12 @@ def test_promise_1_what_may_be_delivered(decided: Opened, done: Closed) -> None:
     [
         (ALLOWED, closed("r", "judged", OTHER), "not what was judged"),
         (ALLOWED, closed("r", "judged", None), "without a digest"),
-        (ALLOWED, closed("r", "nothing", JUDGED), "nothing was delivered"),
-        (ALLOWED, closed("r", "reply", REPLY), "reply None delivered"),
-        (ALLOWED, closed("r", "application_reply", OTHER), "application's reply"),
+        (ALLOWED, closed("r", "nothing", JUDGED), "nothing was delivered, yet"),
+        (ALLOWED, closed("r", "reply", REPLY), "reply None was delivered"),
+        (ALLOWED, closed("r", "application_reply", OTHER), "application's own reply"),
         (BLOCKED, closed("r"), "verdict block, yet the judged text was delivered"),
         (BLOCKED, closed("r", "restore_pseudonyms", OTHER), "verdict block"),
-        (BLOCKED, closed("r", "reply", REPLY), "reply None delivered, 'blocked' decided"),
+        (BLOCKED, closed("r", "reply", REPLY), "reply None was delivered, 'blocked' decided"),
         (
             BLOCKED,
             closed("r", "reply", OTHER).model_copy(update={"reply_key": "blocked"}),

@@ -45,7 +45,10 @@ def checked(folder: Path, *, anchored: bool = True) -> Report:
 
 def writers(folder: Path) -> list[str]:
     with closing(sqlite3.connect(folder / "audit.db")) as connection:
-        return [name for (name,) in connection.execute("SELECT writer FROM entry WHERE seq = 0")]
+        return [
+            name
+            for (name,) in connection.execute("SELECT writer FROM entry WHERE seq = 0 ORDER BY id")
+        ]
 
 
 def test_a_whole_trail_is_clean(folder: Path) -> None:
