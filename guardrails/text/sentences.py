@@ -21,11 +21,13 @@ MAX_CHARACTERS = 1_000
 
 _CLOSING = r"""["'”’»›)\]}」』）】*_]{0,8}"""
 _BREAKS = r"\n\r\x0b\x0c\x85\u2028\u2029"
-_END = re.compile(
-    rf"(?:\.(?={_CLOSING}(?:\s|\Z))"  # one mark at a time and bounded: linear on any text
-    rf"|[!?](?={_CLOSING}(?:[^\x21-\x7e]|\Z))"  # not within a URL or before another mark
-    rf"|[。！？｡।॥؟۔։።]){_CLOSING}\s*"
-    rf"|[{_BREAKS}]\s*"
+_ALWAYS = "。！？｡।॥؟۔։።"
+_END = re.compile(  # one mark at a time, and what follows bounded: linear on any text
+    rf"[.!?{_ALWAYS}{_BREAKS}]"
+    rf"(?:(?<=[{_BREAKS}])|(?<=[{_ALWAYS}]){_CLOSING}"
+    rf"|(?<=\.)(?={_CLOSING}(?:\s|\Z)){_CLOSING}"
+    rf"|(?<=[!?])(?={_CLOSING}(?:[^\x21-\x7e]|\Z)){_CLOSING})"  # not in a URL or before another
+    r"\s*"
 )
 
 
