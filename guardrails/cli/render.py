@@ -6,7 +6,7 @@ parts by index; a finding in a part that is not among them is listed without its
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from rich.console import Group, RenderableType
@@ -17,7 +17,7 @@ from guardrails.cli.marks import changed, draw, marked, shorten
 from guardrails.cli.visible import visible
 from guardrails.verdict import Coverage, Decision, Edit, Finding, Verdict
 
-__all__ = ["COLOURS", "Texts", "decision", "headline", "plain"]
+__all__ = ["COLOURS", "Texts", "decision", "headline", "plain", "why"]
 
 Texts = Mapping[int, str]
 
@@ -60,11 +60,11 @@ def plain(text: str, style: str = "") -> Text:
 
 def decision(made: Decision, texts: Texts, *, colour: bool) -> Group:
     """A decision whole: headline, why, what was changed, what goes on, what nobody judged."""
-    blocks: list[RenderableType] = [headline(made)]
-    blocks += _findings(made, texts, colour)
-    blocks += _outcome(made, texts, colour)
+    blocks: list[RenderableType] = [headline(made), *why(made, texts, colour=colour)]
     if coverage := _coverage(made.coverage, offline=made.constitution.offline):
         blocks.append(coverage)
+    if made.record_id:
+        blocks.append(plain(f"record {made.record_id}", "dim"))
     return Group(blocks[0], *(Padding(block, (1, 0, 0, 2)) for block in blocks[1:]))
 
 
@@ -77,9 +77,13 @@ def headline(made: Decision) -> Text:
     said = [str(made.cause)] if made.cause else []
     said += [f"{pin.id} {pin.version}", str(made.stage), *(["offline"] if pin.offline else [])]
     line.append(visible(" · ".join(said)))
-    if made.record_id:
-        line.append(visible(f"  record {made.record_id}"), style="dim")
     return line
+
+
+def why(made: Decision, texts: Texts, *, colour: bool) -> Iterator[RenderableType]:
+    """What was found, and what became of the text."""
+    yield from _findings(made, texts, colour)
+    yield from _outcome(made, texts, colour)
 
 
 def _findings(made: Decision, texts: Texts, colour: bool) -> Iterable[RenderableType]:
@@ -140,7 +144,8 @@ def _coverage(coverage: Coverage, *, offline: bool) -> Text | None:
     """What nobody looked at; None if all was looked at."""
     said = []
     if coverage.uncovered:
-        said.append(f"not judged{' offline' * offline}: {', '.join(coverage.uncovered)}")
+        where = " offline" if offline else ""
+        said.append(f"not judged{where}: {', '.join(coverage.uncovered)}")
     if coverage.unjudged_parts:
         said.append(f"parts nobody can read: {', '.join(map(str, coverage.unjudged_parts))}")
     if coverage.left_out:
