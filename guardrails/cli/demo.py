@@ -113,9 +113,7 @@ def _document(example: ModuleType, held: list[list[Turn]], report: Report) -> di
     }
 
 
-def _story(
-    example: ModuleType, held: list[list[Turn]], report: Report
-) -> Iterator[RenderableType]:
+def _story(example: ModuleType, held: list[list[Turn]], report: Report) -> Iterator[RenderableType]:
     names = ", ".join(example.CONSTITUTIONS)
     yield Text.assemble(
         "One assistant with a scripted model, held to ", (names, "bold"), ": no key, no network."
