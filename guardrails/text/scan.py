@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 from guardrails.text.patterns import Pattern, PatternError, Span, compiled, encoded
@@ -12,7 +13,10 @@ __all__ = ["Scan"]
 PATTERNS_AT_ONCE = 48
 """A larger union has more states than RE2 keeps, and is then slower than several."""
 
+PARTS = 4
 UNION_WEIGHT = 100_000
+
+Numbered = Sequence[tuple[int, Pattern]]
 
 
 class Scan:
@@ -23,36 +27,44 @@ class Scan:
     """
 
     def __init__(self, patterns: Sequence[Pattern]) -> None:
-        self._groups = tuple(_grouped(list(enumerate(patterns))))
+        numbered = list(enumerate(patterns))
+        starts = range(0, len(numbered), PATTERNS_AT_ONCE)
+        self._unions = tuple(_Union(numbered[at : at + PATTERNS_AT_ONCE]) for at in starts)
 
     def run(self, text: str) -> dict[int, list[Span]]:
         """Index of a pattern → its hits; a pattern without a hit is absent."""
         data = encoded(text)
         return {
             index: spans
-            for union, patterns in self._groups
-            if union.search(data) is not None
-            for index, pattern in patterns
+            for union in self._unions
+            for index, pattern in union.candidates(data)
             if (spans := pattern.find(text, data))
         }
 
 
-Numbered = list[tuple[int, Pattern]]
+class _Union:
+    """Some patterns as one alternation; its parts are made when it first hits."""
 
+    def __init__(self, patterns: Numbered) -> None:
+        self._patterns = patterns
+        try:
+            union = "|".join(pattern.necessary for _, pattern in patterns)
+            self._program: Any = compiled(union, weight=UNION_WEIGHT)
+        except PatternError:  # too large: only its parts are searched
+            self._program = None
 
-def _grouped(patterns: Numbered) -> Iterator[tuple[Any, Numbered]]:
-    for start in range(0, len(patterns), PATTERNS_AT_ONCE):
-        yield from _unions(patterns[start : start + PATTERNS_AT_ONCE])
+    def candidates(self, data: bytes) -> Iterator[tuple[int, Pattern]]:
+        """The patterns that may hit."""
+        if self._program is not None and self._program.search(data) is None:
+            return
+        if len(self._patterns) <= PARTS:
+            yield from self._patterns
+            return
+        for part in self._parts:
+            yield from part.candidates(data)
 
-
-def _unions(patterns: Numbered) -> Iterator[tuple[Any, Numbered]]:
-    """One union, or several where one is too large for RE2."""
-    union = "|".join(pattern.necessary for _, pattern in patterns)
-    try:
-        yield compiled(union, weight=UNION_WEIGHT), patterns
-    except PatternError:
-        if len(patterns) == 1:
-            raise
-        middle = len(patterns) // 2
-        yield from _unions(patterns[:middle])
-        yield from _unions(patterns[middle:])
+    @cached_property
+    def _parts(self) -> tuple[_Union, ...]:
+        size = -(-len(self._patterns) // PARTS)
+        starts = range(0, len(self._patterns), size)
+        return tuple(_Union(self._patterns[at : at + size]) for at in starts)
