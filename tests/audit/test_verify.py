@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
+import tracemalloc
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +15,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from guardrails.audit.chain import Chain, columns
 from guardrails.audit.keys import make_keys
+from guardrails.audit.record import as_json, canonical, new_record_id
+from guardrails.audit.store_sqlite import SqliteStore
 from guardrails.audit.trail import open_trail
 from guardrails.audit.verify import Report, verify
 from guardrails.errors import AuditError
@@ -131,6 +135,8 @@ TAMPERED = {
         "duplicated",
     ),
     "types": (["UPDATE entry SET body = CAST(body AS TEXT) WHERE id = 3"], "altered"),
+    "the table": (["DROP TABLE entry"], "damaged"),
+    "its shape": (["ALTER TABLE entry DROP COLUMN how"], "damaged"),
     "no number": (["UPDATE entry SET seq = 'first' WHERE id = 3"], "altered"),
     "bytes that are no text": (
         ["UPDATE entry SET tenant = CAST(x'ff' AS TEXT) WHERE id = 3"],
@@ -244,6 +250,31 @@ def test_promise_10_a_report_names_so_many_and_counts_all(
     change(folder / "audit.db", "UPDATE entry SET tenant = 'x'")
     report = checked(folder)
     assert (len(report.faults), report.fault_count) == (3, 20)
+
+
+def peak_of_checking(folder: Path, entries: int) -> int:
+    """Bytes that a verification of so many entries holds at most."""
+    keys = make_keys(folder / "key")
+    chain = Chain(key=keys.derive("mac"), key_id=keys.id)
+    store = SqliteStore(folder / f"{entries}.db")
+    for _ in range(entries // 2):
+        record_id = new_record_id()
+        for kind, record in (("open", opened(record_id)), ("close", closed(record_id))):
+            value = as_json(record)
+            entry = chain.link(kind, canonical(value), columns(kind, value))  # type: ignore[arg-type]
+            chain.advance(entry)
+            store.append([entry])
+    store.close()
+    tracemalloc.start()
+    assert verify(folder / f"{entries}.db", key=folder / "key").entries == entries
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+def test_promise_10_a_longer_trail_takes_no_more_memory(tmp_path: Path) -> None:
+    peak_of_checking(tmp_path, 4)  # what is made once, such as validators
+    assert peak_of_checking(tmp_path, 1000) < peak_of_checking(tmp_path, 100) + 50_000
 
 
 @given(st.data())
