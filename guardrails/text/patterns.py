@@ -18,6 +18,7 @@ import re2
 
 from guardrails.text.dialect import PatternError, read
 from guardrails.text.expression import WORD, Choice, Edge, Node, Repeat, Sequence, is_word
+from guardrails.text.normalise import SURROGATE
 
 __all__ = ["Pattern", "PatternError", "Span", "compile_pattern", "compiled", "encoded"]
 
@@ -91,7 +92,7 @@ def compile_pattern(source: str, *, case: bool = False) -> Pattern:
     if pattern.weight > MAX_WEIGHT:
         raise PatternError(
             f"expands to some {pattern.weight:,} steps and at most {MAX_WEIGHT:,} are allowed; "
-            r"repeat less often, or narrower classes (\w is 1,600 steps, [a-z] is 40)"
+            r"repeat less often, or narrower classes (\w is 1,600 steps, [a-z] is 8)"
         )
     for branch in branches:
         branch.coarse  # noqa: B018  # compiled now, so that what RE2 refuses is refused at load
@@ -102,8 +103,8 @@ def encoded(text: str) -> bytes:
     """UTF-8, one character for one character: a lone surrogate becomes U+FFFD."""
     try:
         return text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+    except UnicodeEncodeError:  # also where two stand together, which are two characters here
+        return SURROGATE.sub("\ufffd", text).encode()
 
 
 def compiled(expression: str, *, weight: int) -> Any:
