@@ -97,6 +97,7 @@ def check(
         raise UsageError("give one of TEXT, - (standard input), --file or --jsonl")
     if jsonl is not None and prompt is not None:
         raise UsageError("--prompt is for one text; rows have a 'prompt' of their own")
+    attributes = _attributes(attribute or [])
     from guardrails.cli.check import Question, check_text
     from guardrails.exchange import Context
 
@@ -104,7 +105,7 @@ def check(
         constitution=constitution,
         offline=offline,
         stage=stage,
-        context=Context(tenant=tenant, language=language, attributes=_attributes(attribute or [])),
+        context=Context(tenant=tenant, language=language, attributes=attributes),
         as_json=as_json,
     )
     if jsonl is None:
