@@ -224,12 +224,15 @@ def _invoke(arguments: list[str], *, as_json: bool) -> int:
     except typer.Exit as ended:
         return int(ended.exit_code)
     except UsageError as error:
-        kind, told = "usage", _usage(error)
+        return _fail("usage", _usage(error), as_json=as_json)
     except GuardrailsError as error:
-        kind, told = _kind(error), error
+        return _fail(_kind(error), error, as_json=as_json)
+
+
+def _fail(kind: str, error: GuardrailsError | str, *, as_json: bool) -> int:
     from guardrails.cli.screen import fail
 
-    return fail(kind, told, status=Status.WRONG, as_json=as_json)
+    return fail(kind, error, status=Status.WRONG, as_json=as_json)
 
 
 def _usage(error: BaseException) -> str:

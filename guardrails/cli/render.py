@@ -108,7 +108,7 @@ def _finding(
     if kind.cause in SAID:
         yield _indented(Text(SAID[kind.cause], style="italic"))
     spans = [finding.span for finding in findings if finding.span is not None]
-    if spans and kind.part in texts:
+    if spans and kind.part is not None and kind.part in texts:
         pieces = shorten(marked(texts[kind.part], spans))
         yield _indented(draw(pieces, colour=colour, mark=MARKS[kind.value]))
     for reason in dict.fromkeys(finding.reason for finding in findings if finding.reason):
