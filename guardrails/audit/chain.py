@@ -239,7 +239,7 @@ def _numbers(first: int, last: int) -> str:
 def envelope_of(body: bytes) -> Mapping[str, Any] | None:
     """The parsed bytes if they have the shape of format 1, else None."""
     try:
-        value = from_json(body)
+        value = from_json(body, cache_strings="keys")  # values hardly repeat
     except ValueError:
         return None
     if not isinstance(value, dict) or value.get("format") != 1:
