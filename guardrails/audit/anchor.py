@@ -101,7 +101,7 @@ def read_anchor(file: Path, key: bytes) -> Anchor:
 
 def _read(file: Path, key: bytes) -> Anchor:
     tips: dict[str, Tip] = {}
-    damaged = []
+    damaged: list[int] = []
     try:
         with file.open("rb") as source:
             for number, line in enumerate(iter(lambda: source.readline(4 * WIDTH), b""), start=1):

@@ -38,6 +38,7 @@ GENESIS = bytes(32)
 
 COLUMNS = ("kind", "record_id", "at", "tenant", "stage", "verdict", "constitution", "how")
 """What a store keeps beside an entry's bytes, for queries only."""
+_RECORD_ID = COLUMNS.index("record_id")
 
 Columns = tuple[str | None, ...]
 
@@ -112,7 +113,7 @@ class Row:
 
     @property
     def record_id(self) -> str | None:
-        value = self.columns[COLUMNS.index("record_id")]
+        value = self.columns[_RECORD_ID]
         return value if isinstance(value, str) else None
 
 
@@ -165,11 +166,10 @@ class Fault:
 class Follower:
     """Walks one writer's rows in the order of their numbers and names what is wrong."""
 
-    __slots__ = ("_foreign", "_key", "_key_id", "_last", "_links", "expected", "writer")
+    __slots__ = ("_foreign", "_key", "_key_id", "_last", "_links", "expected")
 
-    def __init__(self, writer: Any, *, key: bytes, key_id: str) -> None:
-        self.writer = writer
-        self.expected = 0
+    def __init__(self, *, key: bytes, key_id: str) -> None:
+        self.expected = 0  # the number of the next entry
         self._key = key
         self._key_id = key_id
         self._links: tuple[Any, ...] | None = (GENESIS,)  # None: it cannot be told

@@ -102,11 +102,13 @@ class _Check:
 
     def _chain(self, writer: object, chain: Iterable[Row]) -> None:
         tip = self._anchor.tips.get(str(writer)) if self._anchor else None
-        follower = Follower(writer, key=self._key, key_id=self._key_id)
+        follower = Follower(key=self._key, key_id=self._key_id)
         for row in chain:
             self._entries += 1
             for fault in follower.follow(row):
                 self.name(fault)
+            if tip is None or not isinstance(row.seq, int) or row.seq > tip.seq:
+                self._unanchored += 1
             if tip and row.seq == tip.seq and row.mac != tip.mac:
                 self.name(Fault.at(row, "unanchored", "not the entry that was anchored"))
         self._writers += 1
@@ -116,7 +118,6 @@ class _Check:
         elif last < tip.seq:
             detail = f"ends here, but entries up to {tip.seq} were anchored"
             self.name(Fault(what="truncated", detail=detail, writer=str(writer), seq=last))
-        self._unanchored += max(0, last - (tip.seq if tip else -1))
 
     def records(self, found: Iterable[Row]) -> None:
         """Every record is opened once, closed at most once, and delivered as promise 1 says."""

@@ -165,12 +165,12 @@ class Writer:
     def _write(self, items: list[Item], *, at_once: bool) -> None:
         """Commit the backlog and `items`, or do with `items` what the failure policy says."""
         if self._backlog and not at_once and self._clock() < self._retry_at:
-            self._keep(items, AuditError("the audit store is failing and its buffer is full"))
+            self._keep(items, AuditError("the audit store is failing"))
             return
         try:
-            self._prepare()
+            store = self._prepare()
             if self._backlog or items:
-                self._commit([*self._backlog, *items])
+                self._commit(store, [*self._backlog, *items])
         except AuditError as error:
             self._failed(items, error)
         except Exception as error:  # a fault of ours: no caller may hang, the thread must live
@@ -178,8 +178,8 @@ class Writer:
         else:
             self._settle(items, self._anchor_tip())
 
-    def _prepare(self) -> None:
-        """Have a store that is the file of that name, and know what it holds of us."""
+    def _prepare(self) -> Store:
+        """The store that now has that name, once it is known what it holds of us."""
         if self._store is not None and not self._store.is_current:
             self._disconnect()
             self._begin_chain()  # another file: our chain ended in the one that is gone
@@ -193,15 +193,15 @@ class Writer:
                 written = set(items)
                 self._backlog = [item for item in self._backlog if item not in written]
             self._doubtful = None
+        return self._store
 
-    def _commit(self, items: list[Item]) -> None:
-        assert self._store is not None  # noqa: S101 - `_prepare` has seen to it
+    def _commit(self, store: Store, items: list[Item]) -> None:
         entries: list[Entry] = []
         for item in items:
             after = entries[-1] if entries else None
             entries.append(self._chain.link(item.kind, item.record, item.columns, after))
         self._doubtful = (items, entries[-1])
-        self._store.append(entries)
+        store.append(entries)
         self._doubtful = None
         self._chain.advance(entries[-1])
         if self._backlog:
@@ -228,17 +228,19 @@ class Writer:
         self._keep(items, error)
 
     def _keep(self, items: list[Item], error: AuditError) -> None:
+        """Buffer as many as there is room for; the others fail."""
         room = max(0, self._buffer - len(self._backlog))
         self._backlog += items[:room]
         self._settle(items[:room])
-        self._settle(items[room:], error)
+        full = f"; {self._buffer} entries are buffered, no more will be" if self._buffer else ""
+        self._settle(items[room:], AuditError(f"{error}{full}"))
 
     def _settle(self, items: list[Item], error: AuditError | None = None) -> None:
         for item in items:
             if error is None:
                 item.done.set_result(None)
             else:
-                item.done.set_exception(error)
+                item.done.set_exception(AuditError(str(error)))  # one each: they gather tracebacks
 
     def _disconnect(self) -> None:
         if self._store is not None:

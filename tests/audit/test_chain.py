@@ -41,7 +41,7 @@ def as_row(entry: Entry, id: int) -> Row:
 
 def faults(rows: Sequence[Row], keys: Keys = KEYS) -> list[Fault]:
     """What a verification of one writer's rows names, found as a store would sort them."""
-    follower = Follower("w1", key=keys.derive("mac"), key_id=keys.id)
+    follower = Follower(key=keys.derive("mac"), key_id=keys.id)
     ordered = sorted(rows, key=lambda row: (row.seq, row.id))
     return [fault for row in ordered for fault in follower.follow(row)]
 
@@ -168,7 +168,7 @@ def test_what_is_no_entry_is_named_not_raised(spoil: Callable[[Row], Row]) -> No
 
 
 def test_a_number_that_is_none_is_named() -> None:
-    follower = Follower("w1", key=KEY, key_id=KEYS.id)
+    follower = Follower(key=KEY, key_id=KEYS.id)
     (fault,) = follower.follow(replace(CHAIN[0], seq=None))
     assert str(fault) == "altered: writer w1 record r0: not an entry at all"
 
