@@ -1,0 +1,6 @@
+"""Between what applications hold (values, messages, SDK objects) and the parts that are judged.
+
+`walk` is the one way through a value, to read it and to put changed texts back; `shapes` says which
+fields of the providers' formats hold no text; `values` and `messages` read; `replies` puts a reply
+where the value was. May import `verdict`, `exchange` and what is below them.
+"""

@@ -1,0 +1,67 @@
+"""JSON inside a string, such as a tool's arguments: read as whoever parses it will read it.
+
+Numbers come as the text they were written as, for a model wrote them like any other text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+__all__ = ["parse", "write"]
+
+
+class _Number(str):
+    """A number as it was written."""
+
+    __slots__ = ()
+
+
+class _AmbiguousError(ValueError):
+    """An object has a key twice: two readers may read two things."""
+
+
+class Unreadable:
+    """In place of JSON that can be read in two ways."""
+
+
+def parse(text: str) -> Any:
+    """The object or list that a string holds; None if it holds none, and so is text."""
+    if not text.lstrip().startswith(("{", "[")):
+        return None
+    try:
+        return json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_int=_Number,
+            parse_float=_Number,
+        )
+    except _AmbiguousError:
+        return Unreadable()
+    except (ValueError, RecursionError):
+        return None
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _AmbiguousError
+    return found
+
+
+def write(data: object) -> str:
+    return json.dumps(_plain(data), ensure_ascii=False)
+
+
+def _plain(data: object) -> object:
+    if isinstance(data, dict):
+        return {key: _plain(item) for key, item in data.items()}
+    if isinstance(data, list):
+        return [_plain(item) for item in data]
+    if isinstance(data, _Number):
+        with suppress(ValueError):  # text that was put there, or more digits than an int may have
+            return json.loads(data)
+        return str(data)
+    return data

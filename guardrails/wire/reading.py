@@ -1,0 +1,95 @@
+"""A value with the texts that were found in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from guardrails.errors import WireFormatError
+from guardrails.exchange import Part
+from guardrails.wire.walk import Place, Walk
+
+__all__ = ["Reading", "read"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What there is to judge in a value. `parts` come in one order, whenever it is read."""
+
+    value: object = field(repr=False)
+    parts: tuple[Part, ...] = field(repr=False)
+    place: Place = field(repr=False)
+
+    def write(self, texts: Mapping[int, str]) -> object:
+        """The value with these parts' texts replaced: of the same type, a new object where
+        something changed, the very same one where nothing did. See `rewrite`."""
+        return self.rewrite(texts).value
+
+    def rewrite(self, texts: Mapping[int, str]) -> Reading:
+        """As `write`, read again.
+
+        A signed block whose text would change is left out whole; so is what pointed into a changed
+        text, such as citations. What is left holds exactly the given texts and no other. Raises
+        WireFormatError if the value's type cannot hold them or the value has changed meanwhile.
+        """
+        if not texts:
+            return self
+        writer = _Writer(self.parts, texts)
+        written = read(_walked(self.value, self.place, writer), self.place)
+        if [part.text for part in written.parts] != writer.kept:
+            raise WireFormatError("the value's own class changes the text it is given")
+        return written
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.parts: list[Part] = []
+
+    def see(self, part: Part) -> str:
+        self.parts.append(part)
+        return part.text
+
+    def mark(self) -> int:
+        return 0
+
+    def forget(self, mark: int) -> None:
+        raise AssertionError("a reader changes nothing, so nothing is left out")
+
+
+class _Writer:
+    """Puts each text where it was read; `kept` are the texts that the value holds then."""
+
+    def __init__(self, parts: tuple[Part, ...], texts: Mapping[int, str]) -> None:
+        self._parts, self._texts = parts, texts
+        self._next = 0
+        self.kept: list[str] = []
+
+    def see(self, part: Part) -> str:
+        index, self._next = self._next, self._next + 1
+        if index >= len(self._parts) or self._parts[index] != part:
+            raise WireFormatError("the value changed while it was judged")
+        if index in self._texts and not part.readable:
+            raise WireFormatError(f"{part.name} cannot be changed")
+        text = self._texts.get(index, part.text)
+        self.kept.append(text)
+        return text
+
+    def mark(self) -> int:
+        return len(self.kept)
+
+    def forget(self, mark: int) -> None:
+        del self.kept[mark:]
+
+
+def read(value: object, place: Place) -> Reading:
+    """Read a value from a place on. Raises WireFormatError."""
+    reader = _Reader()
+    _walked(value, place, reader)
+    return Reading(value=value, parts=tuple(reader.parts), place=place)
+
+
+def _walked(value: object, place: Place, visitor: _Reader | _Writer) -> object:
+    try:
+        return Walk(visitor).value(value, place)
+    except RecursionError:
+        raise WireFormatError("the value is nested too deeply to be read here") from None

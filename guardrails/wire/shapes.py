@@ -1,0 +1,278 @@
+"""Which fields of the providers' formats hold text, and which do not.
+
+A `Shape` is a closed list: a field that it does not name is read like any value, its name included.
+So a field that a provider adds later is judged, not passed over. Shapes fit the SDKs' objects and
+plain dicts alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from types import MappingProxyType, NoneType
+
+from guardrails.exchange import Kind, Role
+
+__all__ = [
+    "ANTHROPIC_MESSAGE",
+    "CHAT_COMPLETION",
+    "FREE",
+    "JSON_TEXT",
+    "RESPONSE",
+    "Choice",
+    "Free",
+    "Json",
+    "Reads",
+    "Shape",
+    "sdk_kind",
+    "sdk_reads",
+]
+
+
+class Free:
+    """Every string is text."""
+
+
+class Json:
+    """A string that holds JSON: its strings are read unescaped, as whoever parses it will."""
+
+
+FREE, JSON_TEXT = Free(), Json()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Objects of several shapes, told apart by the value of a field: the first of `by` that is
+    there. One of no known shape cannot be judged. A string in the place of an object is text."""
+
+    by: tuple[str, ...]
+    shapes: Mapping[str, Shape]
+
+    def of(self, fields: Mapping[str, object]) -> Shape | None:
+        name = next((fields[key] for key in self.by if isinstance(fields.get(key), str)), None)
+        return self.shapes.get(str(name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """How to read an object, or each object of a list.
+
+    `silent` fields hold no text. `reads` says how to read those that do. `unreadable` fields hold
+    what no critic can read. `derived` fields depend on the text: when it changes they get what is
+    made here. A `sealed` object is signed: never edited, but left out whole. Nobody can read an
+    `opaque` one. `names` is the field that names the tool.
+    """
+
+    silent: frozenset[str] = frozenset()
+    reads: Mapping[str, Reads] = field(default_factory=lambda: MappingProxyType({}))
+    unreadable: frozenset[str] = frozenset()
+    derived: Mapping[str, Callable[[], object]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    sealed: bool = False
+    opaque: bool = False
+    names: str | None = None
+    kind: Kind | None = None
+    role: Role | None = None
+    target: bool | None = None
+
+
+Reads = Free | Json | Shape | Choice
+
+
+def _shape(silent: str = "", text: str = "", **reads: Reads) -> Shape:
+    """Silent fields (`type` always is) and fields of text, by their names; others as they read."""
+    return Shape(
+        silent=frozenset({"type", *silent.split()}),
+        reads={**dict.fromkeys(text.split(), FREE), **reads},
+    )
+
+
+def _call(shape: Shape) -> Shape:
+    return replace(shape, kind="tool_call", names="name")
+
+
+def _result(shape: Shape) -> Shape:
+    return replace(shape, kind="tool_result", role="tool")
+
+
+def _document(shape: Shape) -> Shape:
+    return replace(shape, kind="document")
+
+
+IMAGE, OPAQUE = Shape(opaque=True, kind="image"), Shape(opaque=True)
+
+# Anthropic's content blocks and OpenAI's content parts, by their type.
+
+_blocks: dict[str, Shape] = {}
+BLOCKS = Choice(("type",), _blocks)
+
+_CITATION = _document(
+    _shape("encrypted_index file_id", "cited_text title document_title url source")
+)
+_ANNOTATION = _document(
+    _shape("file_id container_id", "title url filename", url_citation=_shape("", "title url"))
+)
+_DOCUMENT = _document(
+    _shape(
+        "citations cache_control",
+        "title context",
+        source=Choice(
+            ("type",),
+            {"text": _shape("media_type", "data"), "content": _shape(content=BLOCKS)},
+        ),
+    )
+)
+_FOUND = _shape(
+    "encrypted_content file_id error_code page_age retrieved_at", "title url stdout stderr"
+)
+_SERVER_RESULT = _result(_shape("id tool_use_id cache_control caller", content=_FOUND))
+_FETCHED = replace(_FOUND, reads={**_FOUND.reads, "content": Choice(("type",), _blocks)})
+_TOOL_USE = _call(_shape("id caller cache_control", "name input toolset_name server_name"))
+_TOOL_RESULT = _result(_shape("tool_use_id is_error cache_control", content=BLOCKS))
+_TEXT = _shape("", "text")
+
+_blocks |= {
+    "text": replace(
+        _shape("cache_control", "text", citations=_CITATION), derived={"citations": NoneType}
+    ),
+    "thinking": replace(_shape("signature", "thinking"), kind="thinking", sealed=True),
+    "redacted_thinking": OPAQUE,
+    "tool_use": _TOOL_USE,
+    "server_tool_use": _TOOL_USE,
+    "mcp_tool_use": _TOOL_USE,
+    "tool_result": _TOOL_RESULT,
+    "mcp_tool_result": _TOOL_RESULT,
+    "web_search_tool_result": _SERVER_RESULT,
+    "web_fetch_tool_result": replace(_SERVER_RESULT, reads={"content": _FETCHED}),
+    "code_execution_tool_result": _SERVER_RESULT,
+    "bash_code_execution_tool_result": _SERVER_RESULT,
+    "text_editor_code_execution_tool_result": _SERVER_RESULT,
+    "tool_search_tool_result": _SERVER_RESULT,
+    "document": _DOCUMENT,
+    "search_result": _document(
+        _shape("citations cache_control", "title source", content=BLOCKS)
+    ),
+    "container_upload": OPAQUE,
+    "image": IMAGE,
+    "image_url": IMAGE,
+    "input_image": IMAGE,
+    "input_audio": OPAQUE,
+    "file": OPAQUE,
+    "input_file": OPAQUE,
+    "input_text": _TEXT,
+    "output_text": replace(
+        _shape("logprobs", "text", annotations=_ANNOTATION),
+        derived={"annotations": list, "logprobs": NoneType},
+    ),
+    "refusal": _shape("", "refusal"),
+    "summary_text": _TEXT,
+    "reasoning_text": _TEXT,
+}
+
+# OpenAI's messages and items.
+
+_FUNCTION = _call(_shape("", "name", arguments=JSON_TEXT))
+CHAT_MESSAGE = replace(
+    _shape(
+        "id role status phase tool_call_id",
+        "name refusal",
+        content=BLOCKS,
+        tool_calls=Choice(
+            ("type",),
+            {
+                "function": _shape("id index", function=_FUNCTION),
+                "custom": _shape("id index", custom=_call(_shape("", "name input"))),
+            },
+        ),
+        function_call=_FUNCTION,
+        audio=replace(_shape("id expires_at", "transcript"), unreadable=frozenset({"data"})),
+        annotations=_ANNOTATION,
+    ),
+    derived={"annotations": list},
+)
+
+_CALL_FIELDS = "id call_id status caller async async_ namespace"
+ITEMS = Choice(
+    ("type", "role"),
+    {
+        "message": CHAT_MESSAGE,
+        "reasoning": replace(
+            _shape("id status", summary=BLOCKS, content=BLOCKS),
+            unreadable=frozenset({"encrypted_content"}),
+            kind="thinking",
+            sealed=True,
+        ),
+        "function_call": _call(_shape(_CALL_FIELDS, "name", arguments=JSON_TEXT)),
+        "custom_tool_call": _call(_shape(_CALL_FIELDS, "name input")),
+        "mcp_call": _call(
+            _shape(_CALL_FIELDS + " approval_request_id", "name server_label error output",
+                   arguments=JSON_TEXT)
+        ),
+        "function_call_output": _result(_shape(_CALL_FIELDS, output=BLOCKS)),
+        "custom_tool_call_output": _result(_shape(_CALL_FIELDS, output=BLOCKS)),
+        "web_search_call": _call(_shape(_CALL_FIELDS, "action")),
+        "file_search_call": _call(_shape(_CALL_FIELDS, "queries results")),
+        "code_interpreter_call": _call(_shape(_CALL_FIELDS + " container_id", "code outputs")),
+        "image_generation_call": IMAGE,
+    },
+)
+
+# Whole replies, as the SDKs return them.
+
+ANTHROPIC_MESSAGE = _shape(
+    "id container context_management diagnostics model role stop_reason usage",
+    "stop_sequence",
+    content=BLOCKS,
+    stop_details=_shape("category", "explanation"),
+)
+CHAT_COMPLETION = _shape(
+    "id object created model usage system_fingerprint service_tier moderation",
+    choices=replace(
+        _shape("index finish_reason logprobs", message=CHAT_MESSAGE),
+        derived={"logprobs": NoneType},
+    ),
+)
+RESPONSE = _shape(
+    # What the request said comes back beside the answer.
+    "background conversation include input_transformations instructions max_output_tokens "
+    "max_tool_calls metadata previous_response_id prompt prompt_cache_key prompt_cache_options "
+    "prompt_cache_retention reasoning safety_identifier temperature text tool_choice tools "
+    "top_logprobs top_p truncation user parallel_tool_calls image "
+    # What the provider says of it.
+    "access_programs completed_at created_at id incomplete_details model moderation object "
+    "prompt_cache_diagnostics service_tier status tool_usage usage",
+    output=ITEMS,
+    error=_shape("code", "message"),
+)
+
+_REPLIES: Mapping[tuple[str, str], Shape] = {
+    ("anthropic", "Message"): ANTHROPIC_MESSAGE,
+    ("anthropic", "BetaMessage"): ANTHROPIC_MESSAGE,
+    ("openai", "ChatCompletion"): CHAT_COMPLETION,
+    ("openai", "ChatCompletionMessage"): CHAT_MESSAGE,
+    ("openai", "Response"): RESPONSE,
+}
+
+
+@lru_cache(maxsize=1024)
+def sdk_kind(cls: type) -> tuple[str, str] | None:
+    """The SDK and the name of a reply's class, by what it and its parents are called, so that no
+    SDK is imported."""
+    for parent in cls.__mro__:
+        named = (parent.__module__.partition(".")[0], parent.__name__)
+        if named in _REPLIES:
+            return named
+    return None
+
+
+@lru_cache(maxsize=1024)
+def sdk_reads(cls: type) -> Reads:
+    """How to read an object of a class: as the SDK's it is, else freely."""
+    kind = sdk_kind(cls)
+    if kind is not None:
+        return _REPLIES[kind]
+    if cls.__module__.startswith("anthropic.") and cls.__name__.endswith("Block"):
+        return BLOCKS
+    return FREE

@@ -1,0 +1,20 @@
+"""Python values and the parts in them."""
+
+from __future__ import annotations
+
+from guardrails.exchange import Kind, Role
+from guardrails.wire.reading import Reading, read
+from guardrails.wire.walk import Place
+
+__all__ = ["Reading", "read_value"]
+
+
+def read_value(value: object, *, role: Role, kind: Kind = "text") -> Reading:
+    """Find every text in a value.
+
+    Strings are text wherever they stand in dicts (keys too), lists, tuples, sets, pydantic models
+    (fields and extra ones; private attributes are the class's own business) and dataclasses.
+    Numbers, dates, UUIDs and None are not. Anything else is a part that nobody can read, named by
+    its type. Raises WireFormatError for what is too deep, too large or contains itself.
+    """
+    return read(value, Place(role=role, kind=kind))

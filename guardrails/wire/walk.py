@@ -1,0 +1,271 @@
+"""One way through a value: the same steps read its texts and put changed ones back.
+
+A `Walk` shows every text to a visitor, in a fixed order, and builds the value again from what the
+visitor answers. What did not change stays the very same object; nothing is changed in place.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import numbers
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import PurePath
+from types import EllipsisType, NoneType
+from typing import Any, Protocol
+
+from pydantic import AnyUrl, BaseModel
+from pydantic_core import MultiHostUrl, Url
+
+from guardrails.errors import WireFormatError
+from guardrails.exchange import Kind, Part, Path, Role
+from guardrails.wire import embedded, rebuild
+from guardrails.wire.shapes import FREE, Choice, Json, Reads, Shape, sdk_reads
+
+__all__ = ["MAX_DEPTH", "MAX_NODES", "Place", "Visitor", "Walk"]
+
+MAX_DEPTH = 100
+MAX_NODES = 100_000
+
+PLAIN_NUMBERS = frozenset({int, float, bool, NoneType})
+WITHOUT_TEXT = (
+    numbers.Number,  # Decimal, Fraction and NumPy's scalars among them
+    datetime.date,
+    datetime.time,
+    datetime.timedelta,
+    datetime.tzinfo,
+    uuid.UUID,
+    range,
+    EllipsisType,
+)
+SPELLED = (PurePath, Url, MultiHostUrl, AnyUrl)
+"""Their text is `str(value)`, and they can be made from a text."""
+
+NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
+"""What may stand as a tool's name; anything else could be a sentence, which names keep out."""
+
+
+class _Dropped:
+    """Stands for what is left out."""
+
+
+_DROPPED = _Dropped()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the walk is, and how to read what stands there."""
+
+    path: Path = ()
+    role: Role
+    kind: Kind = "text"
+    target: bool = True
+    name: str | None = None
+    reads: Reads = FREE
+
+    def below(self, key: object, position: int, reads: Reads) -> Place:
+        step = key if isinstance(key, str | int) else position
+        return replace(self, path=(*self.path, step), reads=reads)
+
+    def within(self, shape: Shape, fields: Mapping[Any, object]) -> Place:
+        """The same place, with what the shape says about all that is in it."""
+        named = fields.get(shape.names) if shape.names else None
+        return replace(
+            self,
+            role=shape.role or self.role,
+            kind=shape.kind or self.kind,
+            target=self.target if shape.target is None else shape.target,
+            name=named if isinstance(named, str) and NAME.fullmatch(named) else self.name,
+            reads=shape,
+        )
+
+
+class Visitor(Protocol):
+    """Sees every part, in order."""
+
+    def see(self, part: Part) -> str:
+        """What shall stand where the part's text stands."""
+
+    def mark(self) -> int:
+        """How many parts are kept so far."""
+
+    def forget(self, mark: int) -> None:
+        """Keep none of the parts seen since: what holds them is left out."""
+
+
+class Walk:
+    """One way through one value. Raises WireFormatError for what is too deep, too large, or
+    contains itself; and, when texts change, for what cannot hold the changed text."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        self._visitor = visitor
+        self._nodes = 0
+        self._open: set[int] = set()
+
+    def value(self, value: object, at: Place) -> object:
+        """The value with the visitor's texts in it."""
+        seen = self._value(value, at)
+        if seen is _DROPPED:
+            raise WireFormatError("a signed block that stands alone cannot be changed")
+        return seen
+
+    def _value(self, value: object, at: Place) -> object:
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise WireFormatError(f"the value holds more than {MAX_NODES:,} values")
+        if type(value) in PLAIN_NUMBERS:
+            return value
+        if isinstance(value, Enum):
+            return self._member(value, at)
+        if isinstance(value, str):
+            return self._string(value, at)
+        if isinstance(value, WITHOUT_TEXT):
+            return value
+        if isinstance(value, SPELLED):
+            return self._changed(value, str(value), at)
+        return self._container(value, at)
+
+    def _string(self, value: str, at: Place) -> object:
+        if isinstance(at.reads, Json):
+            data = embedded.parse(value)
+            if data is not None:
+                seen = self._container(data, replace(at, reads=FREE))
+                return value if seen is data else embedded.write(seen)
+        return self._changed(value, str(value), at)
+
+    def _changed(self, value: Any, text: str, at: Place) -> object:
+        seen = self._visitor.see(self._part(text, at))
+        return value if seen == text else rebuild.from_text(value, seen)
+
+    def _member(self, value: Enum, at: Place) -> Enum:
+        if isinstance(value.value, str):
+            text = value.value
+            if self._visitor.see(self._part(text, at)) != text:
+                raise WireFormatError(f"a member of {type(value).__name__} cannot be changed")
+        return value
+
+    def _opaque(self, value: object, at: Place, name: str) -> object:
+        """Something nobody can read. It can only go on as it is."""
+        kind: Kind = at.kind if at.kind == "image" else "opaque"
+        self._visitor.see(replace(self._part("", at), kind=kind, name=name))
+        return value
+
+    def _part(self, text: str, at: Place) -> Part:
+        return Part(
+            text=text, role=at.role, kind=at.kind, target=at.target, name=at.name, path=at.path
+        )
+
+    def _container(self, value: object, at: Place) -> object:
+        if id(value) in self._open:
+            raise WireFormatError(f"a {type(value).__name__} contains itself")
+        if len(self._open) >= MAX_DEPTH:
+            raise WireFormatError(f"the value is nested more than {MAX_DEPTH} levels deep")
+        self._open.add(id(value))
+        try:
+            return self._inside(value, at)
+        finally:
+            self._open.discard(id(value))
+
+    def _inside(self, value: object, at: Place) -> object:
+        if rebuild.has_attributes_of_its_own(value):
+            return self._opaque(value, at, type(value).__name__)
+        if isinstance(value, BaseModel):
+            extra = value.__pydantic_extra__ or {}
+            own = {n: value.__dict__[n] for n in type(value).model_fields if n in value.__dict__}
+            if at.reads is FREE:
+                at = replace(at, reads=sdk_reads(type(value)))
+            return self._object(value, {**own, **extra}, at, extra.keys(), rebuild.model)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            own = rebuild.dataclass_fields(value)
+            return self._object(value, own, at, frozenset(), rebuild.dataclass)
+        if isinstance(value, Mapping):
+            return self._object(value, value, at, value.keys(), rebuild.mapping)
+        if isinstance(value, rebuild.SEQUENCES):
+            return self._items(value, at)
+        return self._opaque(value, at, type(value).__name__)
+
+    def _items(self, value: Any, at: Place) -> object:
+        seen = [
+            self._value(item, at.below(position, position, at.reads))
+            for position, item in enumerate(value)
+        ]
+        if all(new is old for new, old in zip(seen, value, strict=True)):
+            return value
+        return rebuild.sequence(value, [item for item in seen if item is not _DROPPED])
+
+    def _object(
+        self,
+        value: object,
+        fields: Mapping[Any, object],
+        at: Place,
+        told: AbstractSet[Any],
+        build: Callable[[Any, Mapping[Any, tuple[Any, object]]], object],
+    ) -> object:
+        """`told` are the keys that came with the value and so are text themselves; the others are
+        its class's own words."""
+        shape = at.reads.of(fields) if isinstance(at.reads, Choice) else at.reads
+        if shape is None:
+            return self._opaque(value, at, "content of an unknown type")
+        if not isinstance(shape, Shape):
+            changes = self._free(fields, at, told)
+        elif shape.opaque:
+            return self._opaque(value, at.within(shape, fields), str(fields["type"]))
+        else:
+            mark = self._visitor.mark()
+            changes = self._shaped(fields, at.within(shape, fields), shape, told)
+            if changes and shape.sealed:
+                self._visitor.forget(mark)
+                return _DROPPED
+        return build(value, changes) if changes else value
+
+    def _free(
+        self, fields: Mapping[Any, object], at: Place, told: AbstractSet[Any]
+    ) -> dict[Any, tuple[Any, object]]:
+        """What becomes of each field that changes: its key and its value."""
+        changes: dict[Any, tuple[Any, object]] = {}
+        for position, (key, old) in enumerate(fields.items()):
+            below = at.below(key, position, FREE)
+            name = self.value(key, below) if key in told else key
+            new = self.value(old, below)
+            if name is not key or new is not old:
+                changes[key] = (name, new)
+        return changes
+
+    def _shaped(
+        self, fields: Mapping[Any, object], at: Place, shape: Shape, told: AbstractSet[Any]
+    ) -> dict[Any, tuple[Any, object]]:
+        changes: dict[Any, tuple[Any, object]] = {}
+        first = {key: old for key, old in fields.items() if key not in shape.derived}
+        for position, (key, old) in enumerate(first.items()):
+            if key in shape.silent or old is None:
+                continue
+            if key not in shape.reads and key not in shape.unreadable:
+                changes |= self._free({key: old}, at, told)
+                continue
+            below = at.below(key, position, shape.reads.get(key, FREE))
+            new = self.value(old, below) if key in shape.reads else self._opaque(old, below, key)
+            if new is not old:
+                changes[key] = (key, new)
+        return changes | self._derived(fields, at, shape, changed=bool(changes))
+
+    def _derived(
+        self, fields: Mapping[Any, object], at: Place, shape: Shape, *, changed: bool
+    ) -> dict[Any, tuple[Any, object]]:
+        """What repeats the text or points into it goes when the text has changed."""
+        changes: dict[Any, tuple[Any, object]] = {}
+        for position, (key, make) in enumerate(shape.derived.items()):
+            old = fields.get(key)
+            if not old:
+                continue
+            mark = self._visitor.mark()
+            reads = shape.reads.get(key)
+            new = old if reads is None else self.value(old, at.below(key, position, reads))
+            if changed or new is not old:
+                self._visitor.forget(mark)
+                changes[key] = (key, make())
+        return changes
