@@ -36,7 +36,7 @@ class Part:
     kind: Kind = "text"
     target: bool = True
     name: str | None = None
-    path: Path = ()
+    path: Path = field(default=(), repr=False)  # keys may be text of the user's
 
     @property
     def readable(self) -> bool:
