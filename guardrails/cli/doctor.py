@@ -12,7 +12,6 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, ver
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Group
 from rich.text import Text
 
 from guardrails.audit.keys import load_keys
@@ -57,7 +56,7 @@ def examine(*, as_json: bool) -> int:
     if as_json:
         write_json({"ok": not failed, "checks": document(checks)})
     else:
-        show(Group(*map(_line, checks)))
+        show(*map(_line, checks), lines=True)
     return Status.INTERVENED if failed else Status.FINE
 
 
@@ -248,7 +247,15 @@ def constitutions(settings: Settings) -> Iterator[Check]:
         )
         folder = None
     catalogue = CriticRegistry()
-    for name in constitution_names(folder):
+    names = constitution_names(folder)
+    if not names:
+        yield Check(
+            name="constitutions",
+            level="error",
+            found="none can be found, not even those that are shipped",
+            remedy=f"pip install --force-reinstall {DISTRIBUTION}",
+        )
+    for name in names:
         try:
             found = load_constitution(name, catalogue=catalogue, folder=folder)
         except (ConstitutionError, CriticError) as error:

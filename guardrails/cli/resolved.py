@@ -92,7 +92,7 @@ def _head(found: Constitution) -> Group:
         "budget": f"{budget.deadline_s:g} s · {budget.max_chars:,} characters · "
         f"{budget.max_calls:,} calls · {budget.max_tokens:,} tokens{cost}",
         "judge": f"{' → '.join(judging.cascade)}, {judging.timeout_s:g} s",
-        "revision": f"at most {found.max_attempts} attempts",
+        "revision": f"attempts: {found.max_attempts}",
         "stream": found.release,
         "cache": f"{found.cache_ttl_s:,} s",
         "tests": f"{len(found.tests):,}",
