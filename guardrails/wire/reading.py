@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Part
+from guardrails.wire.replies import reply_in_place_of
 from guardrails.wire.walk import Place, Walk
 
 __all__ = ["Reading", "read"]
@@ -39,6 +40,10 @@ class Reading:
         if [part.text for part in written.parts] != writer.kept:
             raise WireFormatError("the value's own class changes the text it is given")
         return written
+
+    def reply(self, text: str, *, at: str | None = None) -> object:
+        """The reply in the value's place, with none of its own text left. See `replies`."""
+        return reply_in_place_of(self.value, text, at)
 
 
 class _Reader:

@@ -20,12 +20,13 @@ from guardrails.errors import WireFormatError
 __all__ = [
     "SEQUENCES",
     "dataclass",
-    "dataclass_fields",
+    "fields_of",
     "from_text",
     "has_attributes_of_its_own",
     "mapping",
     "model",
     "sequence",
+    "validated",
 ]
 
 SEQUENCES = (list, tuple, set, frozenset, deque)
@@ -59,7 +60,7 @@ def model(value: BaseModel, changes: Changes) -> BaseModel:
     """A copy with changed fields; private attributes stay. What was computed from the old fields
     and kept is forgotten."""
     changed = value.model_copy()
-    own = {n: item for n, item in value.__dict__.items() if n in type(value).model_fields}
+    own = fields_of(value)
     own |= {key: new for key, (_, new) in changes.items() if key in own}
     object.__setattr__(changed, "__dict__", own)
     if value.__pydantic_extra__ is not None:
@@ -92,8 +93,10 @@ def validated(cls: type[BaseModel], fields: Mapping[str, object]) -> BaseModel:
         raise WireFormatError(f"a {cls.__name__} cannot hold the changed text") from None
 
 
-def dataclass_fields(value: Any) -> dict[str, object]:
-    """The fields that are set."""
+def fields_of(value: Any) -> dict[str, object]:
+    """The declared fields of a model or dataclass that are set."""
+    if isinstance(value, BaseModel):
+        return {n: value.__dict__[n] for n in type(value).model_fields if n in value.__dict__}
     names = (field.name for field in dataclasses.fields(value))
     return {name: getattr(value, name) for name in names if hasattr(value, name)}
 

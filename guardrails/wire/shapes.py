@@ -15,11 +15,10 @@ from types import MappingProxyType, NoneType
 from guardrails.exchange import Kind, Role
 
 __all__ = [
-    "ANTHROPIC_MESSAGE",
-    "CHAT_COMPLETION",
     "FREE",
-    "JSON_TEXT",
-    "RESPONSE",
+    "MESSAGES",
+    "REQUEST",
+    "As",
     "Choice",
     "Free",
     "Json",
@@ -78,7 +77,17 @@ class Shape:
     target: bool | None = None
 
 
-Reads = Free | Json | Shape | Choice
+@dataclass(frozen=True, slots=True, kw_only=True)
+class As:
+    """Whatever stands here, as somebody else's words."""
+
+    role: Role
+    target: bool = True
+    kind: Kind = "text"
+    reads: Reads = FREE
+
+
+Reads = Free | Json | Shape | Choice | As
 
 
 def _shape(silent: str = "", text: str = "", **reads: Reads) -> Shape:
@@ -90,7 +99,7 @@ def _shape(silent: str = "", text: str = "", **reads: Reads) -> Shape:
 
 
 def _call(shape: Shape) -> Shape:
-    return replace(shape, kind="tool_call", names="name")
+    return replace(shape, kind="tool_call", role="assistant", names="name")
 
 
 def _result(shape: Shape) -> Shape:
@@ -128,7 +137,7 @@ _FOUND = _shape(
     "encrypted_content file_id error_code page_age retrieved_at", "title url stdout stderr"
 )
 _SERVER_RESULT = _result(_shape("id tool_use_id cache_control caller", content=_FOUND))
-_FETCHED = replace(_FOUND, reads={**_FOUND.reads, "content": Choice(("type",), _blocks)})
+_FETCHED = replace(_FOUND, reads={**_FOUND.reads, "content": BLOCKS})
 _TOOL_USE = _call(_shape("id caller cache_control", "name input toolset_name server_name"))
 _TOOL_RESULT = _result(_shape("tool_use_id is_error cache_control", content=BLOCKS))
 _TEXT = _shape("", "text")
@@ -202,6 +211,7 @@ ITEMS = Choice(
             _shape("id status", summary=BLOCKS, content=BLOCKS),
             unreadable=frozenset({"encrypted_content"}),
             kind="thinking",
+            role="assistant",
             sealed=True,
         ),
         "function_call": _call(_shape(_CALL_FIELDS, "name", arguments=JSON_TEXT)),
@@ -219,6 +229,39 @@ ITEMS = Choice(
     },
 )
 
+# What is sent: conversations and whole requests. The application's own words are context.
+
+_OURS = As(role="system", target=False, reads=BLOCKS)
+_SYSTEM = replace(CHAT_MESSAGE, role="system", target=False)
+_TOOL = _result(CHAT_MESSAGE)
+MESSAGES = Choice(
+    ("role", "type"),
+    {
+        **ITEMS.shapes,
+        "system": _SYSTEM,
+        "developer": _SYSTEM,
+        "user": replace(CHAT_MESSAGE, role="user"),
+        "assistant": replace(CHAT_MESSAGE, role="assistant"),
+        "tool": _TOOL,
+        "function": _TOOL,
+    },
+)
+REQUEST = _shape(
+    "background betas cache_control container conversation frequency_penalty include inference_geo "
+    "logit_bias logprobs max_completion_tokens max_output_tokens max_tokens max_tool_calls "
+    "modalities model n output_config parallel_tool_calls presence_penalty previous_response_id "
+    "prompt_cache_key prompt_cache_retention reasoning reasoning_effort response_format "
+    "safety_identifier seed service_tier speed stop stop_sequences store stream stream_options "
+    "temperature text thinking timeout tool_choice top_k top_logprobs top_p truncation user "
+    "verbosity",
+    messages=MESSAGES,
+    input=MESSAGES,
+    system=_OURS,
+    instructions=_OURS,
+    tools=replace(_OURS, reads=FREE),
+    functions=replace(_OURS, reads=FREE),
+)
+
 # Whole replies, as the SDKs return them.
 
 ANTHROPIC_MESSAGE = _shape(
@@ -228,7 +271,7 @@ ANTHROPIC_MESSAGE = _shape(
     stop_details=_shape("category", "explanation"),
 )
 CHAT_COMPLETION = _shape(
-    "id object created model usage system_fingerprint service_tier moderation",
+    "id object created metadata model moderation usage system_fingerprint service_tier",
     choices=replace(
         _shape("index finish_reason logprobs", message=CHAT_MESSAGE),
         derived={"logprobs": NoneType},

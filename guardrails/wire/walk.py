@@ -25,7 +25,7 @@ from pydantic_core import MultiHostUrl, Url
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Kind, Part, Path, Role
 from guardrails.wire import embedded, rebuild
-from guardrails.wire.shapes import FREE, Choice, Json, Reads, Shape, sdk_reads
+from guardrails.wire.shapes import FREE, As, Choice, Json, Reads, Shape, sdk_reads
 
 __all__ = ["MAX_DEPTH", "MAX_NODES", "Place", "Visitor", "Walk"]
 
@@ -72,6 +72,11 @@ class Place:
         step = key if isinstance(key, str | int) else position
         return replace(self, path=(*self.path, step), reads=reads)
 
+    def as_said(self, words: As) -> Place:
+        return replace(
+            self, role=words.role, target=words.target, kind=words.kind, reads=words.reads
+        )
+
     def within(self, shape: Shape, fields: Mapping[Any, object]) -> Place:
         """The same place, with what the shape says about all that is in it."""
         named = fields.get(shape.names) if shape.names else None
@@ -115,6 +120,8 @@ class Walk:
         return seen
 
     def _value(self, value: object, at: Place) -> object:
+        if isinstance(at.reads, As):
+            at = at.as_said(at.reads)
         self._nodes += 1
         if self._nodes > MAX_NODES:
             raise WireFormatError(f"the value holds more than {MAX_NODES:,} values")
@@ -176,13 +183,13 @@ class Walk:
             return self._opaque(value, at, type(value).__name__)
         if isinstance(value, BaseModel):
             extra = value.__pydantic_extra__ or {}
-            own = {n: value.__dict__[n] for n in type(value).model_fields if n in value.__dict__}
             if at.reads is FREE:
                 at = replace(at, reads=sdk_reads(type(value)))
-            return self._object(value, {**own, **extra}, at, extra.keys(), rebuild.model)
+            fields = {**rebuild.fields_of(value), **extra}
+            return self._object(value, fields, at, extra.keys(), rebuild.model)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            own = rebuild.dataclass_fields(value)
-            return self._object(value, own, at, frozenset(), rebuild.dataclass)
+            fields = rebuild.fields_of(value)
+            return self._object(value, fields, at, frozenset(), rebuild.dataclass)
         if isinstance(value, Mapping):
             return self._object(value, value, at, value.keys(), rebuild.mapping)
         if isinstance(value, rebuild.SEQUENCES):
