@@ -8,24 +8,21 @@ the words of a Literal.
 from __future__ import annotations
 
 import dataclasses
-import inspect
-import types
 import typing
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Any, Literal, Union
+from typing import Any
 
 from pydantic import BaseModel
 
 from guardrails.errors import WireFormatError
 from guardrails.wire import rebuild
+from guardrails.wire.hints import ANYTHING, declares_fields, hints_of, is_fixed, options
 from guardrails.wire.sdk_replies import is_sdk_reply, sdk_reply
 from guardrails.wire.walk import PLAIN_NUMBERS, WITHOUT_TEXT
 
 __all__ = ["NoPlaceError", "reply_in_place_of", "reply_of_type"]
-
-ANYTHING = (Any, object, inspect.Parameter.empty)
 
 
 class NoPlaceError(WireFormatError):
@@ -66,11 +63,11 @@ def _put(old: object, hint: object, steps: Sequence[str], text: str) -> object:
     """The reply where `old` is."""
     if not steps and (old is None or isinstance(old, str)):
         return text
-    if not steps or old is None:
+    if not steps or isinstance(old, str) or type(old) in PLAIN_NUMBERS:
         return _made(hint, steps, text)
     step, rest = steps[0], steps[1:]
     if _has_fields(old):
-        cls, hints = type(old), _hints(type(old))
+        cls, hints = type(old), hints_of(type(old))
         name = _field(cls, step)
         fields = rebuild.fields_of(old)
         kept = {n: _blank(item, hints.get(n)) for n, item in fields.items() if n != name}
@@ -105,9 +102,9 @@ def _blank(value: Any, hint: object) -> object:
     if isinstance(value, Enum) or type(value) in PLAIN_NUMBERS or isinstance(value, WITHOUT_TEXT):
         return value
     if isinstance(value, str):
-        return value if _fixed(hint) else ""
+        return value if is_fixed(hint) else ""
     if _has_fields(value):
-        hints = _hints(type(value))
+        hints = hints_of(type(value))
         fields = rebuild.fields_of(value)
         return _build(type(value), {n: _blank(item, hints.get(n)) for n, item in fields.items()})
     if isinstance(value, tuple):
@@ -120,7 +117,7 @@ def _blank(value: Any, hint: object) -> object:
 def _made(hint: object, steps: Sequence[str], text: str) -> object:
     """The first of the types that the hint allows which can hold the reply."""
     trouble: WireFormatError | None = None
-    for option in _options(hint):
+    for option in options(hint):
         try:
             return _made_of(option, steps, text)
         except WireFormatError as error:
@@ -142,10 +139,10 @@ def _made_of(option: Any, steps: Sequence[str], text: str) -> object:
         inner = _made(Any, rest, text)
         return [inner] if step == "0" else {step: inner}
     if typing.is_typeddict(cls):
-        if step not in _hints(cls):
+        if step not in hints_of(cls):
             raise NoPlaceError(f"{_named(cls)} has no key {step!r}")
-        return {step: _made(_hints(cls)[step], rest, text)}
-    if _declares_fields(cls):
+        return {step: _made(hints_of(cls)[step], rest, text)}
+    if declares_fields(cls):
         return _made_object(cls, step, rest, text)
     if isinstance(cls, type) and issubclass(dict, cls):
         return {step: _made(arguments[1] if arguments else Any, rest, text)}
@@ -156,7 +153,7 @@ def _made_of(option: Any, steps: Sequence[str], text: str) -> object:
 
 
 def _made_object(cls: Any, step: str, rest: Sequence[str], text: str) -> object:
-    name, hints = _field(cls, step), _hints(cls)
+    name, hints = _field(cls, step), hints_of(cls)
     reply = _made(hints.get(name, Any), rest, text)
     empty = {n: _empty(hints.get(n)) for n in _required(cls) if n != name}
     return _build(cls, {**empty, name: reply})
@@ -164,65 +161,26 @@ def _made_object(cls: Any, step: str, rest: Sequence[str], text: str) -> object:
 
 def _empty(hint: object) -> object:
     """The value that says nothing. Raises WireFormatError where there is none, as for a number."""
-    options = list(_options(hint))
+    allowed = list(options(hint))
     if type(None) in typing.get_args(hint):
         return None
-    for option in options:
+    for option in allowed:
         cls = typing.get_origin(option) or option
         if cls is str:
             return ""
         for plain in (list, dict, set, frozenset):
             if cls is plain or (cls in (Sequence, Mapping) and issubclass(plain, cls)):
                 return plain()
-        if _declares_fields(cls):
-            hints = _hints(cls)
+        if declares_fields(cls):
+            hints = hints_of(cls)
             return _build(cls, {name: _empty(hints.get(name)) for name in _required(cls)})
-    raise WireFormatError(f"no {_named(options[0] if options else hint)} can be made up")
-
-
-def _options(hint: Any) -> Iterator[Any]:
-    """The types that an annotation allows, None left out, `str` first."""
-    while True:
-        if isinstance(hint, typing.NewType):
-            hint = hint.__supertype__
-        elif typing.get_origin(hint) is typing.Annotated:
-            hint = typing.get_args(hint)[0]
-        elif hasattr(hint, "__value__"):  # `type X = …`
-            hint = hint.__value__
-        else:
-            break
-    if typing.get_origin(hint) in (Union, types.UnionType):
-        inner = [o for argument in typing.get_args(hint) for o in _options(argument)]
-        yield from sorted(inner, key=lambda option: option is not str)
-    elif hint is not None and hint is not type(None):
-        yield hint
-
-
-def _fixed(hint: Any) -> bool:
-    """Whether only words that the class itself names may stand there."""
-    options = list(_options(hint))
-    return bool(options) and all(typing.get_origin(option) is Literal for option in options)
-
-
-def _declares_fields(cls: object) -> bool:
-    return isinstance(cls, type) and (
-        issubclass(cls, BaseModel) or dataclasses.is_dataclass(cls)
-    )
+    raise WireFormatError(f"no {_named(allowed[0] if allowed else hint)} can be made up")
 
 
 def _has_fields(value: object) -> bool:
     return isinstance(value, BaseModel) or (
         dataclasses.is_dataclass(value) and not isinstance(value, type)
     )
-
-
-def _hints(cls: Any) -> Mapping[str, Any]:
-    if issubclass(cls, BaseModel):
-        return {name: field.annotation for name, field in cls.model_fields.items()}
-    try:
-        return typing.get_type_hints(cls)
-    except Exception:  # a name that exists for type checkers only
-        return {}
 
 
 def _field(cls: Any, step: str) -> str:
