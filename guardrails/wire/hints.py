@@ -48,10 +48,21 @@ def declares_fields(cls: object) -> bool:
 
 
 def hints_of(described: Any) -> Mapping[str, Any]:
-    """The annotations of a class or function, resolved; none if one cannot be."""
+    """The annotations of a class or function. One that cannot be resolved, such as a name that
+    exists for type checkers only, stays a string."""
     if isinstance(described, type) and issubclass(described, BaseModel):
         return {name: field.annotation for name, field in described.model_fields.items()}
     try:
         return typing.get_type_hints(described)
-    except Exception:  # names that exist for type checkers only, and whatever else stands there
-        return {}
+    except Exception:  # an annotation may be any expression
+        found = getattr(described, "__annotations__", {})
+        names = getattr(described, "__globals__", {})
+        return {name: _resolved(annotation, names) for name, annotation in found.items()}
+
+
+def _resolved(annotation: Any, names: dict[str, Any]) -> Any:
+    holder = types.SimpleNamespace(__annotations__={"it": annotation})
+    try:
+        return typing.get_type_hints(holder, globalns=names)["it"]
+    except Exception:  # as above
+        return annotation

@@ -71,7 +71,7 @@ def _put(old: object, hint: object, steps: Sequence[str], text: str) -> object:
         name = _field(cls, step)
         fields = rebuild.fields_of(old)
         kept = {n: _blank(item, hints.get(n)) for n, item in fields.items() if n != name}
-        return _build(cls, {**kept, name: _put(fields.get(name), hints.get(name), rest, text)})
+        return _build(cls, {**kept, name: _put(fields.get(name), hints.get(name, Any), rest, text)})
     if isinstance(old, tuple):
         return _put_in_tuple(old, step, rest, text)
     if isinstance(old, Mapping):
@@ -155,7 +155,7 @@ def _made_of(option: Any, steps: Sequence[str], text: str) -> object:
 def _made_object(cls: Any, step: str, rest: Sequence[str], text: str) -> object:
     name, hints = _field(cls, step), hints_of(cls)
     reply = _made(hints.get(name, Any), rest, text)
-    empty = {n: _empty(hints.get(n)) for n in _required(cls) if n != name}
+    empty = {n: _empty(hints.get(n, Any)) for n in _required(cls) if n != name}
     return _build(cls, {**empty, name: reply})
 
 
@@ -173,7 +173,7 @@ def _empty(hint: object) -> object:
                 return plain()
         if declares_fields(cls):
             hints = hints_of(cls)
-            return _build(cls, {name: _empty(hints.get(name)) for name in _required(cls)})
+            return _build(cls, {name: _empty(hints.get(name, Any)) for name in _required(cls)})
     raise WireFormatError(f"no {_named(allowed[0] if allowed else hint)} can be made up")
 
 

@@ -75,6 +75,7 @@ class Listed(BaseModel):
     inner: Inner
 
 
+LISTED = Listed(items=[Inner(text="I can't help with that.")], maybe=None, more={}, inner=Inner())
 Pair = namedtuple("Pair", "left right")
 Words = NewType("Words", str)
 
@@ -117,7 +118,7 @@ EMPTIED = Answer(text=REPLY, score=0.9, tone="warm", inner=Inner(note=""))
         (("canary", "canary", 1), "/1", ("", REPLY, 1)),
         (Pair("canary", "canary"), "/right", Pair("", REPLY)),
         (full_answer(), "/text", EMPTIED),
-        (Answer(text="canary", inner=Inner()), "/inner/note", Answer(text="", inner=Inner(note=REPLY))),
+        (Answer(text="canary"), "/inner/note", Answer(text="", inner=Inner(note=REPLY))),
         (Note("canary", title="canary", page=4), "/text", Note(REPLY, title="", page=4)),
         ({"a": Note("canary")}, "/a/title", {"a": Note("", title=REPLY)}),
     ],
@@ -224,7 +225,7 @@ def test_where_a_reply_cannot_stand_it_does_not(
         (Answer | None, "/inner/text", Answer(text="", inner=Inner(text=REPLY))),
         (Note, "/text", Note(REPLY)),
         (dict[str, Note], "/a/title", {"a": Note("", title=REPLY)}),
-        (Listed, "/items/0/text", Listed(items=[Inner(text=REPLY)], maybe=None, more={}, inner=Inner())),
+        (Listed, "/items/0/text", LISTED),
     ],
     ids=str,
 )  # fmt: skip
