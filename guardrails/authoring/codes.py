@@ -1,0 +1,237 @@
+"""The codes of all lint findings: what each finds and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["CODES", "Code", "Level", "LintFinding", "reference"]
+
+Level = Literal["error", "advice"]
+"""`error`: the file contradicts itself, or cannot do what it says. `advice`: it can be better."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LintFinding:
+    """One thing that is weak or wrong in a constitution file, and how to mend it.
+
+    `where` is the path inside the document (`principles[0].text`), empty for the whole file.
+    """
+
+    code: str
+    level: Level
+    file: str
+    line: int
+    column: int
+    where: str
+    message: str
+    hint: str
+
+    def __str__(self) -> str:
+        where = f"{self.where}: " if self.where else ""
+        place = f"{self.file}:{self.line}:{self.column}"
+        return f"{place}: {self.code} {self.level}: {where}{self.message}; {self.hint}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """A kind of finding. `mend` is the hint of a finding that has none of its own."""
+
+    id: str
+    level: Level
+    finds: str
+    mend: str
+
+
+def _table(*codes: Code) -> Mapping[str, Code]:
+    return {code.id: code for code in codes}
+
+
+CODES = _table(
+    Code(
+        id="L101",
+        level="advice",
+        finds="A hedge (“usually”, “try to”, “where possible”) in what a principle says. "
+        "English only.",
+        mend="say what holds always, and put the exception into `not_breach`",
+    ),
+    Code(
+        id="L102",
+        level="advice",
+        finds="Two ideas in one `text`: several sentences, a semicolon, or words such as "
+        "“and must not” and “as well as”. The words are English only.",
+        mend="make the second one a principle of its own, or part of `breach` or `not_breach`",
+    ),
+    Code(
+        id="L103",
+        level="advice",
+        finds="A principle that no local or model critic judges: its `text` is for people only, "
+        "and what its deterministic critics do not find passes.",
+        mend="add `judge` to its critics, or ignore this with the reason why they are enough",
+    ),
+    Code(
+        id="L104",
+        level="advice",
+        finds="Two principles for the same stage and callers whose texts are (nearly) the same.",
+        mend="keep one, or say in the texts what parts them",
+    ),
+    Code(
+        id="L105",
+        level="error",
+        finds="Two principles for the same stage and callers of which one denies the other: their "
+        "texts are nearly the same but for a negation. English only.",
+        mend="drop one, or say in the texts when which of them holds",
+    ),
+    Code(
+        id="L106",
+        level="advice",
+        finds="A principle without a `source`: nobody can tell whose rule it is.",
+        mend="give `source: {title: …}`, a law, a guideline or a house rule",
+    ),
+    Code(
+        id="L201",
+        level="advice",
+        finds="A principle without examples of both kinds.",
+        mend="give both sides of the boundary, as near to it as you can",
+    ),
+    Code(
+        id="L202",
+        level="error",
+        finds="A `fine` example that is a breach for the principle's own critics, or that stands "
+        "among its `breach` examples, too.",
+        mend="change the example, or what the critic looks for",
+    ),
+    Code(
+        id="L203",
+        level="error",
+        finds="A `breach` example that no critic of the principle finds, where no model is asked.",
+        mend="add a pattern that finds it, or `judge` to the principle's critics",
+    ),
+    Code(
+        id="L204",
+        level="advice",
+        finds="An example that is fine under one principle and a breach of another for the same "
+        "stage.",
+        mend="choose an example that only one of them is about",
+    ),
+    Code(
+        id="L301",
+        level="error",
+        finds="A `breach` pattern that hits a `fine` example of its own principle.",
+        mend="narrow the pattern, or except the sentence by `unless`",
+    ),
+    Code(
+        id="L302",
+        level="advice",
+        finds="A pattern wider than 2,000 characters, which holds a streamed reply back until all "
+        "of it is there. An unbounded repeat counts as 100 characters.",
+        mend="bound its repeats, or look for less",
+    ),
+    Code(
+        id="L303",
+        level="advice",
+        finds="A redundant pattern: one that stands in the same list twice, or plain words that "
+        "another pattern of the list hits anyway.",
+        mend="drop it",
+    ),
+    Code(
+        id="L401",
+        level="advice",
+        finds="More than 10 judged principles at one stage, inherited ones included: the judge is "
+        "asked in groups of 10, each a call of its own.",
+        mend="merge or drop some, or let deterministic critics settle them",
+    ),
+    Code(
+        id="L402",
+        level="advice",
+        finds="More than 4,000 tokens of judged principles at one stage, inherited ones included. "
+        "Estimated as a quarter of the bytes (UTF-8) of ids, texts, `breach`, `not_breach` and the "
+        "five longest examples of each.",
+        mend="shorten texts and examples: each judged request carries all of them",
+    ),
+    Code(
+        id="L501",
+        level="error",
+        finds="A reply that breaks its own constitution, as far as deterministic critics can tell.",
+        mend="reword it: a person would see what the constitution keeps from them",
+    ),
+    Code(
+        id="L502",
+        level="error",
+        finds="A remedy (`replace_sentence`, `append`) that breaks its own constitution, as far as "
+        "deterministic critics can tell.",
+        mend="reword it: a revision with it is never released",
+    ),
+    Code(
+        id="L503",
+        level="advice",
+        finds="A reply that is missing in one of the constitution's `languages`.",
+        mend="add a text under that language",
+    ),
+    Code(
+        id="L601",
+        level="advice",
+        finds="A principle that no test of the file reaches. A test reaches a principle that its "
+        "`breaches` or `judge` names, or about which a critic says something when it runs; that a "
+        "scripted judge passes whatever is not named reaches nothing.",
+        mend="add a test that it decides",
+    ),
+    Code(
+        id="L602",
+        level="advice",
+        finds="A test that is not judged: it has no `judge`, and what it expects is for a judge to "
+        "say.",
+        mend="script the judge: `judge: {}` if all passes, else the ids and quotes it objects to",
+    ),
+    Code(
+        id="L701",
+        level="advice",
+        finds="A `relax` or `withdraw` whose reason says nothing: fewer than three words, or a "
+        "placeholder. (An empty one does not load.)",
+        mend="say why it is right here; `show` and `diff` print it to whoever approves",
+    ),
+    Code(
+        id="L901",
+        level="error",
+        finds="A `# lint: ignore` without a reason. It silences nothing.",
+        mend="write it as `# lint: ignore L101 why this is right here`",
+    ),
+    Code(
+        id="L902",
+        level="advice",
+        finds="A `# lint: ignore` that silences nothing.",
+        mend="take it out, or put it on the finding's line or the line above",
+    ),
+    Code(
+        id="L903",
+        level="error",
+        finds="A `# lint: ignore` without a code, or with one that does not exist.",
+        mend="write it as `# lint: ignore L101 why this is right here`",
+    ),
+)
+
+_HEAD = """\
+# What `constitution lint` finds
+
+An **error** means that the file contradicts itself or cannot do what it says; any of them ends with
+exit status 1. **Advice** means that it could be better. Only what the file itself says is linted,
+not what it inherits; what counts a whole stage counts the inherited principles, too. What is wrong
+with keys, values and types is found when a file is loaded, by `lint` as by every other command.
+
+A comment silences one code: on its own line if something stands before it, else on the next line
+that is no comment. It needs a reason.
+
+```yaml
+text: Usually answers in the user's language.   # lint: ignore L101 the exceptions are in not_breach
+```
+
+| code | | what it finds | what to do |
+|---|---|---|---|
+"""
+
+
+def reference() -> str:
+    """The documentation of all codes, as `docs/lint.md` holds it."""
+    rows = (f"| {c.id} | {c.level} | {c.finds} | {c.mend} |\n" for c in CODES.values())
+    return _HEAD + "".join(rows)
