@@ -25,7 +25,7 @@ WAYS: Mapping[Stage, tuple[Role, Kind]] = {
     Stage.OUTPUT: ("assistant", "text"),
     Stage.TOOL_CALL: ("assistant", "tool_call"),
     Stage.TOOL_RESULT: ("tool", "tool_result"),
-    Stage.RETRIEVAL: ("user", "document"),
+    Stage.RETRIEVAL: ("tool", "document"),
 }
 ROLES: Mapping[str, Role] = {
     "system": "system",

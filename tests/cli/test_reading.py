@@ -84,7 +84,7 @@ class TestRows:
             pytest.param(
                 {"text": "T", "stage": "retrieval"},
                 Stage.RETRIEVAL,
-                [("user", "T", True)],
+                [("tool", "T", True)],
                 id="document",
             ),
             pytest.param(
