@@ -54,6 +54,8 @@ class PatternConfig(CriticConfig):
     judge look. `require`: no hit of any in the whole reply is a breach. `case`: letter case counts.
     """
 
+    grows: ClassVar[frozenset[str]] = frozenset({"breach", "look", "require"})
+
     breach: Sources = ()
     unless: Sources = ()
     look: Sources = ()

@@ -42,9 +42,7 @@ def _some(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-KindName = Annotated[
-    str, AfterValidator(_known), Field(json_schema_extra={"enum": sorted(KINDS)})
-]
+KindName = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": sorted(KINDS)})]
 
 
 class SecretsConfig(CriticConfig):

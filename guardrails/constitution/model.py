@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -46,9 +46,14 @@ Replies = Mapping[str, str]
 
 class CriticConfig(BaseModel):
     """What may stand under a critic's name in YAML. Critics subclass it; pydantic's error places
-    (`loc`) are walked over the file's nodes, so each error names its line."""
+    (`loc`) are walked over the file's nodes, so each error names its line.
+
+    `grows` names the lists that a child constitution may add to; the rest it only changes by
+    `relax`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    grows: ClassVar[frozenset[str]] = frozenset()
 
     def problems(self, principle: Principle) -> Sequence[tuple[tuple[str | int, ...], str]]:
         """What is wrong with this config under `principle`: (place below the critic's name, message)."""

@@ -1,0 +1,68 @@
+"""Where constitutions are: a folder, the file's own folder, or what packages offer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
+
+from guardrails.constitution.document import ID
+from guardrails.constitution.spelling import did_you_mean
+from guardrails.errors import ConstitutionError, Problem
+
+__all__ = ["GROUP", "constitution_names", "find_constitution"]
+
+GROUP = "guardrails.constitutions"
+"""Entry points whose value is a package; NAME.yaml in its folder is the constitution NAME."""
+
+SUFFIX = ".yaml"
+
+
+def find_constitution(name: str, folder: Path | None = None, *, beside: Path | None = None) -> Path:
+    """The file of a constitution, first in `folder`, then `beside` its child, then in packages.
+
+    Raises ConstitutionError that says what was meant. A name cannot lead out of a folder.
+    """
+    if re.fullmatch(ID, name):
+        for place in _folders(folder, beside):
+            file = place / f"{name}{SUFFIX}"
+            if file.is_file():
+                return file
+    names = _names(folder, beside)
+    known = f"there are {', '.join(names)}" if names else "no package offers any"
+    hint = ", ".join(filter(None, [did_you_mean(name, names), known]))
+    raise ConstitutionError([Problem(file=name[:200], what="unknown constitution", hint=hint)])
+
+
+def constitution_names(folder: Path | None = None) -> list[str]:
+    """The names that `find_constitution` knows."""
+    return _names(folder, None)
+
+
+def _names(folder: Path | None, beside: Path | None) -> list[str]:
+    found = {
+        file.stem
+        for place in _folders(folder, beside)
+        if place.is_dir()
+        for file in place.glob(f"*{SUFFIX}")
+        if re.fullmatch(ID, file.stem) and not file.stem.endswith(".approvals")
+    }
+    return sorted(found)
+
+
+def _folders(folder: Path | None, beside: Path | None) -> Iterator[Path]:
+    yield from (place for place in (folder, beside) if place is not None)
+    for point in sorted(entry_points(group=GROUP)):
+        yield from _of_package(point.module)
+
+
+def _of_package(package: str) -> Iterator[Path]:
+    """The package's folders, found without running its code."""
+    try:
+        spec = find_spec(package)
+    except (ImportError, ValueError):
+        return
+    if spec is not None:
+        yield from map(Path, spec.submodule_search_locations or ())

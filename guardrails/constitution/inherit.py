@@ -1,0 +1,409 @@
+"""Merging: parents first, then the file's own, by id. Nothing inherited gets milder by accident."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from guardrails.constitution.document import (
+    SETTINGS,
+    Defaults,
+    PrincipleEntry,
+    RelaxPrinciple,
+    split_pii_id,
+)
+from guardrails.constitution.model import Amendment, Catalogue, Replies
+from guardrails.constitution.report import Report
+from guardrails.constitution.rule import (
+    USE_RELAX,
+    Rule,
+    amended,
+    check_rule,
+    merged_replies,
+    new_rule,
+    relaxed,
+    same,
+)
+from guardrails.constitution.spelling import did_you_mean
+from guardrails.constitution.validate import Document
+from guardrails.verdict import Action, Stage
+
+__all__ = ["PiiEntity", "PiiHandling", "Resolved", "resolve"]
+
+PiiEntity = tuple[Stage, str]
+_PII_ACTIONS = ("allow", "flag", "mask", "redact", "block")
+_ROLES = ("small", "medium", "large")
+MIN_SCORE = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PiiHandling:
+    """What happens to one kind of personal data at one stage."""
+
+    action: Action
+    min_score: float = MIN_SCORE
+    origin: str = field(default="", compare=False)
+    place: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """A file with its parents merged in, before defaults that only the last child may fill.
+
+    `settings` holds, per section (`budget`, `judge`, …), only what some file says. `lineage` maps
+    the ids of all ancestors to their versions, farthest first.
+    """
+
+    id: str
+    version: str
+    languages: tuple[str, ...] = ("en",)
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+    pii: Mapping[PiiEntity, PiiHandling] = field(default_factory=dict)
+    keep: tuple[str, ...] = ()
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    replies: Mapping[str, Replies] = field(default_factory=dict)
+    amendments: tuple[Amendment, ...] = ()
+    lineage: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return f"{self.id}@{self.version}"
+
+
+def resolve(
+    document: Document, parents: Sequence[Resolved], catalogue: Catalogue, report: Report
+) -> Resolved:
+    """Merge a file into its parents. What is wrong goes to the report; the result is then partial."""
+    return _Merge(document, parents, catalogue, report).made()
+
+
+class _Merge:
+    """The state while one file is merged: what it starts from its parents, it ends as its own."""
+
+    def __init__(
+        self,
+        document: Document,
+        parents: Sequence[Resolved],
+        catalogue: Catalogue,
+        report: Report,
+    ) -> None:
+        self.document, self.head, self.report = document, document.head, report
+        self.parents, self.catalogue = parents, catalogue
+        self.languages = self._languages()
+        self.withdrawn = {entry.id for entry in document.withdraw.values()}
+        self.rules = self._common("rules", lambda id: id, same)
+        self.pii = self._common("pii", _pii_id, lambda one, other: one == other)
+        self.keep = self._inherited_keep()
+        self.settings = self._inherited_settings()
+        self.replies = self._inherited_replies()
+        self.inherited = {*self.rules, *map(_pii_id, self.pii)}
+        self.amendments: list[Amendment] = []
+        for parent in parents:
+            self.amendments += [a for a in parent.amendments if a not in self.amendments]
+
+    def made(self) -> Resolved:
+        for index, entry in self.document.withdraw.items():
+            self._withdraw(entry.id, entry.reason, self.report.under("withdraw", index))
+        for index, relaxation in self.document.relax.items():
+            self._relax(relaxation, self.report.under("relax", index))
+        for section in (*SETTINGS, "cache"):
+            self._set(section)
+        self._principles()
+        self._personal_data()
+        self._replies()
+        lineage = {k: v for parent in self.parents for k, v in parent.lineage.items()}
+        lineage |= {parent.id: parent.version for parent in self.parents}
+        return Resolved(
+            id=self.head.id,
+            version=self.head.version,
+            languages=self.languages,
+            rules=self.rules,
+            pii=self.pii,
+            keep=self.keep,
+            settings=self.settings,
+            replies=self.replies,
+            amendments=tuple(self.amendments),
+            lineage=lineage,
+        )
+
+    @property
+    def origin(self) -> str:
+        return f"{self.head.id}@{self.head.version}"
+
+    # What the parents agree on
+
+    def _languages(self) -> tuple[str, ...]:
+        inherited = dict.fromkeys(tag for parent in self.parents for tag in parent.languages)
+        return tuple(self.head.languages or inherited or ("en",))
+
+    def _common(
+        self, name: str, id_of: Callable[[Any], str], alike: Callable[[Any, Any], bool]
+    ) -> dict[Any, Any]:
+        """The parents' rules together. One id with two contents is an error that names both."""
+        found: dict[Any, Any] = {}
+        holders: dict[Any, Resolved] = {}
+        for index, parent in enumerate(self.parents):
+            for key, value in getattr(parent, name).items():
+                other = holders.setdefault(key, parent)
+                inherited = found.setdefault(key, value)
+                if not alike(inherited, value) and id_of(key) not in self.withdrawn:
+                    self._conflict(index, f"{id_of(key)!r}", other, parent)
+        return found
+
+    def _conflict(self, index: int, what: str, one: Resolved, other: Resolved) -> None:
+        self.report.add(
+            ("extends", index),
+            f"{one.name} and {other.name} hold {what} with different content",
+            "extend only one of them, or bring them to agree",
+        )
+
+    def _inherited_keep(self) -> tuple[str, ...]:
+        holders = [(n, p) for n, p in enumerate(self.parents) if p.pii]
+        for index, parent in holders[1:]:
+            if set(parent.keep) != set(holders[0][1].keep):
+                self._conflict(index, "'pii.keep'", holders[0][1], parent)
+        return holders[0][1].keep if holders else ()
+
+    def _inherited_settings(self) -> dict[str, dict[str, Any]]:
+        """What parents say, together: the stricter where one is stricter, else they must agree."""
+        found: dict[str, dict[str, Any]] = {}
+        for index, parent in enumerate(self.parents):
+            for section, values in parent.settings.items():
+                mine = found.setdefault(section, {})
+                for key, value in values.items():
+                    if mine.setdefault(key, value) == value:
+                        continue
+                    if section in ("budget", "cache"):
+                        mine[key] = min(mine[key], value)
+                    elif section == "stream":
+                        mine[key] = "whole"
+                    else:
+                        other = next(p for p in self.parents if key in p.settings.get(section, {}))
+                        self._conflict(index, f"'{section}.{key}'", other, parent)
+        return found
+
+    def _inherited_replies(self) -> dict[str, Replies]:
+        found: dict[str, Replies] = {}
+        own = self.head.replies.model_fields_set if self.head.replies else frozenset()
+        for index, parent in enumerate(self.parents):
+            for key, value in parent.replies.items():
+                if found.setdefault(key, value) != value and key not in own:
+                    other = next(p for p in self.parents if key in p.replies)
+                    self._conflict(index, f"'replies.{key}'", other, parent)
+        return found
+
+    # What the file takes away or makes milder
+
+    def _withdraw(self, id: str, reason: str, report: Report) -> None:
+        if not self._changeable(id, report):
+            return
+        self.rules.pop(id, None)
+        if id.startswith("pii."):
+            self.pii.pop(split_pii_id(id), None)
+        self._amend("withdraw", id, {}, reason)
+
+    def _relax(self, entry: Any, report: Report) -> None:
+        changes = _said(entry.set)
+        if not changes:
+            report.add(("set",), "sets nothing", "name what becomes milder")
+            return
+        if any(
+            a.kind == "relax" and a.id == entry.id and a.by == self.origin for a in self.amendments
+        ):
+            report.add(("id",), f"{entry.id!r} is relaxed twice here", "say it in one entry")
+        elif isinstance(entry, RelaxPrinciple):
+            if not self._changeable(entry.id, report):
+                return
+            before = len(report.problems)
+            rule = relaxed(self.rules[entry.id], entry, languages=self.languages, report=report)
+            if len(report.problems) == before:
+                self._check(rule, report.under("set"), {})
+            self.rules[entry.id] = rule
+        elif entry.id == "pii.keep":
+            self._relax_keep(tuple(entry.set.keep), report)
+        elif entry.id.startswith("pii."):
+            self._relax_pii(entry.id, changes, report)
+        else:
+            self._relax_setting(entry.id, changes, report)
+        self._amend("relax", entry.id, changes, entry.reason)
+
+    def _changeable(self, id: str, report: Report) -> bool:
+        if id not in self.inherited:
+            meant = did_you_mean(id, self.inherited)
+            report.add(("id",), f"no parent has a principle {id!r}", meant)
+        elif id not in self.rules and (
+            not id.startswith("pii.") or split_pii_id(id) not in self.pii
+        ):
+            report.add(("id",), f"{id!r} is withdrawn already")
+        elif id in self.rules and self.rules[id].principle.locked:
+            origin = self.rules[id].principle.origin
+            report.add(("id",), f"{id!r} is locked by {origin}", "it can only be tightened")
+        else:
+            return True
+        return False
+
+    def _relax_pii(self, id: str, changes: Mapping[str, Any], report: Report) -> None:
+        if not self._changeable(id, report):
+            return
+        key = split_pii_id(id)
+        old = self.pii[key]
+        new = PiiHandling(**{"action": old.action, "min_score": old.min_score, **changes})
+        if new == old:
+            report.add(("set",), "the constitution says so already", "drop the relaxation")
+        self.pii[key] = PiiHandling(
+            action=new.action,
+            min_score=new.min_score,
+            origin=self.origin,
+            place=self._place(report),
+        )
+
+    def _relax_keep(self, keep: tuple[str, ...], report: Report) -> None:
+        if not self.pii:
+            report.add(("id",), "no parent says anything about personal data", "use pii.keep")
+        elif set(keep) == set(self.keep):
+            report.add(("set",), "the constitution says so already", "drop the relaxation")
+        self.keep = keep
+
+    def _relax_setting(self, section: str, changes: Mapping[str, Any], report: Report) -> None:
+        inherited = self.settings.get(section, {})
+        for key, value in changes.items():
+            if key not in inherited:
+                hint = f"set it under {section!r}"
+                report.add(("set", key), "no parent says anything about this", hint, at_key=True)
+            elif inherited[key] == value:
+                report.add(("set", key), "the constitution says so already", "drop it")
+        self.settings[section] = {**inherited, **changes}
+
+    def _amend(self, kind: Any, id: str, changes: Mapping[str, Any], reason: str) -> None:
+        self.amendments.append(
+            Amendment(kind=kind, id=id, set=changes, reason=reason, by=self.origin)
+        )
+
+    # What the file says itself
+
+    def _set(self, section: str) -> None:
+        said = _said(getattr(self.head, section))
+        inherited = self.settings.get(section, {})
+        for key, value in said.items():
+            if key in inherited and _is_milder(section, key, value, inherited[key]):
+                what = f"changes the inherited {_shown(inherited[key])}"
+                self.report.add((section, key), what, USE_RELAX)
+        if said or inherited:
+            self.settings[section] = {**inherited, **said}
+
+    def _principles(self) -> None:
+        defaults = self.head.defaults or Defaults()
+        first: dict[str, int] = {}
+        for index, entry in self.document.principles.items():
+            report = self.report.under("principles", index)
+            if entry.id in first:
+                what = (
+                    f"the id {entry.id!r} stands here twice, first in principles[{first[entry.id]}]"
+                )
+                report.add(("id",), what, "give each principle an id of its own")
+                continue
+            first[entry.id] = index
+            before = len(report.problems)
+            rule = self._principle(entry, defaults, report)
+            if rule is None:
+                continue
+            if len(report.problems) == before:
+                mentions = {m.name: n for n, m in enumerate(entry.critics or ())}
+                self._check(rule, report, mentions)
+            self.rules[entry.id] = rule
+
+    def _principle(self, entry: PrincipleEntry, defaults: Defaults, report: Report) -> Rule | None:
+        if entry.id in self.rules:
+            rule = self.rules[entry.id]
+            return amended(rule, entry, languages=self.languages, report=report)
+        if entry.id in self.inherited:
+            what = f"{entry.id!r} is withdrawn here, and an id is never used again"
+            report.add(("id",), what, "give the new principle an id of its own")
+            return None
+        if entry.text is None:
+            meant = did_you_mean(entry.id, self.rules)
+            hint = f"{meant} No parent has {entry.id!r}" if meant else ""
+            report.add((), "the key 'text' is missing", hint)
+            return None
+        return new_rule(
+            entry,
+            defaults=defaults,
+            languages=self.languages,
+            origin=self.origin,
+            catalogue=self.catalogue,
+            report=report,
+        )
+
+    def _check(self, rule: Rule, report: Report, mentions: Mapping[str, int]) -> None:
+        def critic_at(name: str) -> tuple[str | int, ...]:
+            return ("critics", mentions[name], name) if name in mentions else ()
+
+        check_rule(rule.principle, report, critic_at)
+
+    def _personal_data(self) -> None:
+        pii = self.head.pii
+        if pii is None:
+            return
+        inherited = dict(self.pii)
+        for key, rule in pii.rules().items():
+            report = self.report.under("pii", str(key[0]), key[1])
+            old = inherited.get(key)
+            score = rule.min_score if rule.min_score is not None else old and old.min_score
+            self.pii[key] = PiiHandling(
+                action=rule.action,
+                min_score=MIN_SCORE if score is None else score,
+                origin=self.origin,
+                place=self._place(report),
+            )
+            if old is not None:
+                _check_handling(old, self.pii[key], report)
+        if pii.keep is not None and inherited and set(pii.keep) != set(self.keep):
+            what = "changes what is kept from inherited rules"
+            self.report.add(
+                ("pii", "keep"), what, "say so under 'relax' as pii.keep, with a reason"
+            )
+        elif pii.keep is not None:
+            self.keep = tuple(pii.keep)
+
+    def _replies(self) -> None:
+        for key, said in _said(self.head.replies).items():
+            self.replies[key] = merged_replies(self.replies.get(key), said, self.languages)
+
+    def _place(self, report: Report) -> str:
+        return report.source.place(report.at)
+
+
+def _said(entry: Any) -> dict[str, Any]:
+    """What a mapping of the file says, without its defaults."""
+    return {} if entry is None else entry.model_dump(mode="json", exclude_unset=True)
+
+
+def _pii_id(key: PiiEntity) -> str:
+    return f"pii.{key[0]}.{key[1]}"
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, list) else f"{value}"
+
+
+def _is_milder(section: str, key: str, value: Any, inherited: Any) -> bool:
+    match section, key:
+        case "budget", _:
+            return bool(value > inherited)
+        case "stream", _:
+            return bool(value != inherited and inherited == "whole")
+        case "cache", _:
+            return False
+        case "judge", "cascade":
+            ends = [(_ROLES.index(value[n]), _ROLES.index(inherited[n])) for n in (0, -1)]
+            return any(new < old for new, old in ends)
+    return bool(value != inherited)
+
+
+def _check_handling(old: PiiHandling, new: PiiHandling, report: Report) -> None:
+    if _PII_ACTIONS.index(new.action) < _PII_ACTIONS.index(old.action):
+        report.add((), f"{new.action!r} is milder than the inherited {old.action!r}", USE_RELAX)
+    elif new.min_score > old.min_score:
+        what = f"a min_score of {new.min_score:g} finds less than the inherited {old.min_score:g}"
+        report.add(("min_score",), what, USE_RELAX)
