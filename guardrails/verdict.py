@@ -37,9 +37,7 @@ Span = tuple[int, int]
 
 Severity = Literal["low", "medium", "high", "critical"]
 
-Action = Literal[
-    "allow", "flag", "mask", "pseudonymise", "redact", "revise", "block", "escalate"
-]
+Action = Literal["allow", "flag", "mask", "pseudonymise", "redact", "revise", "block", "escalate"]
 """What a breach leads to. `allow`, `mask` and `pseudonymise` exist for personal data only."""
 
 Cause = Literal["policy", "outage", "undecided", "limit"]
@@ -53,6 +51,7 @@ FindingCause = Literal[
     "look",  # a cheap critic asked for a judge and none could be asked
     "uncovered",  # no critic that could settle it is available
     "silent",  # asked last and said nothing
+    "unsure",  # the critic itself could not tell
     "raised",  # the critic failed
     "timeout",  # the critic did not answer in its own time
     "malformed",  # the critic answered nonsense
@@ -235,7 +234,7 @@ class Decision:
         return tuple(dict.fromkeys(f.principle for f in self.findings if f.value == "breach"))
 
 
-class Blocked(GuardrailsError):  # noqa: N818 - it is an outcome, named as users say it
+class Blocked(GuardrailsError):
     """Raised by `@guarded(..., on_block="raise")`; `decision` says why."""
 
     def __init__(self, decision: Decision) -> None:

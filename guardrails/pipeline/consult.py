@@ -1,0 +1,121 @@
+"""Ask one critic, and turn whatever happens into a value. The one place where critics fail."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from guardrails.critic.protocol import Critic, Critique, CritiqueRequest
+from guardrails.errors import (
+    BudgetExceeded,
+    CriticOutage,
+    CriticTimeout,
+    MalformedCritique,
+    UpstreamError,
+)
+from guardrails.pipeline.decide import Limit
+from guardrails.telemetry import log
+from guardrails.verdict import FindingCause
+
+__all__ = ["Silence", "consult"]
+
+_VALUES = frozenset({"pass", "breach", "undecided"})
+_FINDING_VALUES = frozenset({"breach", "undecided", "look"})
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A critic that could not be heard, and why. `limit` names the budget that ran out."""
+
+    cause: FindingCause
+    limit: Limit | None = None
+
+
+async def consult(
+    critic: Critic, request: CritiqueRequest, *, timeout_s: float | None = None
+) -> Critique | Silence:
+    """Ask, wait no longer than the critic's own time and the call's, and check the answer.
+
+    A critic that ignores its cancellation is left behind, not waited for.
+    """
+    left = request.deadline.remaining()
+    patience = left if timeout_s is None else min(left, timeout_s)
+    task = asyncio.ensure_future(critic.critique(request))
+    try:
+        done, _ = await asyncio.wait({task}, timeout=max(patience, 0))
+    except asyncio.CancelledError:
+        _abandon(task)
+        raise
+    if not done:
+        _abandon(task)
+        if request.deadline.passed:
+            return Silence("limit", "budget.deadline_s")
+        return Silence("timeout")
+    try:
+        critique = task.result()
+        _check(critique, request)
+    except asyncio.CancelledError:
+        return Silence("raised")
+    except Exception as error:  # whatever a critic raises is one thing here: no answer
+        log.warning("critic_failed", critic=critic.name, error=type(error).__name__)
+        return _silence(error)
+    return critique
+
+
+def _abandon(task: asyncio.Task[Critique]) -> None:
+    task.cancel()
+    # Reading the outcome keeps asyncio from reporting it, with its text, as never retrieved.
+    task.add_done_callback(lambda late: None if late.cancelled() else late.exception())
+
+
+def _silence(error: Exception) -> Silence:
+    match error:
+        case BudgetExceeded():
+            return Silence("limit", cast("Limit", f"budget.{error.limit}"))
+        case CriticOutage() | UpstreamError():
+            return Silence("outage")
+        case CriticTimeout():
+            return Silence("timeout")
+        case MalformedCritique():
+            return Silence("malformed")
+        case _:
+            return Silence("raised")
+
+
+def _check(critique: object, request: CritiqueRequest) -> None:
+    """Raise MalformedCritique unless this is a critique of exactly what was asked."""
+    if not isinstance(critique, Critique):
+        raise MalformedCritique(f"expected a Critique, got {type(critique).__name__}")
+    asked = frozenset(request.asked)
+    _ids(critique.looked, asked)
+    _ids(critique.verdicts, asked)
+    _ids((finding.principle for finding in critique.findings), asked)
+    if not _VALUES.issuperset(critique.verdicts.values()):
+        raise MalformedCritique("a verdict is none of pass, breach, undecided")
+    lengths = {target.part: len(target.text) for target in request.targets}
+    for finding in critique.findings:
+        if finding.value not in _FINDING_VALUES:
+            raise MalformedCritique("a finding's value is none of breach, undecided, look")
+        if finding.value == "breach" and critique.verdicts.get(finding.principle) == "pass":
+            raise MalformedCritique(f"{finding.principle} both passes and is breached")
+        _place(finding.part, finding.span, lengths)
+
+
+def _ids(claimed: Iterable[object], asked: frozenset[str]) -> None:
+    if not asked.issuperset(claimed):
+        raise MalformedCritique("speaks of principles it was not asked about")
+
+
+def _place(part: object, span: object, lengths: Mapping[int, int]) -> None:
+    if part is None and span is None:
+        return
+    if part not in lengths:
+        raise MalformedCritique("a finding names a part that is not judged")
+    if span is None:
+        return
+    match span:
+        case (int(start), int(end)) if 0 <= start <= end <= lengths[part]:  # type: ignore[index]
+            return
+    raise MalformedCritique("a finding's span lies outside its part")

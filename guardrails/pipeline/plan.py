@@ -1,0 +1,205 @@
+"""The plan of a constitution: critics bound, patterns gathered, everything refusable refused."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from guardrails.constitution.model import Constitution, CriticUse, Principle, Tier
+from guardrails.critic.protocol import (
+    Critic,
+    Declared,
+    Need,
+    Resources,
+    Rule,
+    Unit,
+    Whole,
+    Width,
+)
+from guardrails.critic.registry import CriticRegistry, JudgeConfig
+from guardrails.errors import CriticError, SettingsError
+from guardrails.exchange import Context
+from guardrails.settings import Settings
+from guardrails.text.scan import Scan
+from guardrails.verdict import Stage
+
+__all__ = ["TIERS", "BoundCritic", "Plan", "StagePlan", "applies", "make_plan"]
+
+TIERS: tuple[Tier, ...] = ("deterministic", "local", "model")
+UNIT_CHARACTERS = 1_000
+"""A sentence is at most this long (`text.sentences`), so a unit has a width too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundCritic:
+    """A critic made for this constitution, with the ids that name it at one stage."""
+
+    name: str
+    tier: Tier
+    critic: Critic
+    ids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagePlan:
+    """What is done at one stage. `scanned[i]` says whose the i-th pattern of `scan` is."""
+
+    stage: Stage
+    principles: tuple[Principle, ...]
+    critics: tuple[BoundCritic, ...]
+    scan: Scan | None
+    scanned: tuple[tuple[str, Hashable], ...]
+    need: Need
+
+    def tier(self, tier: Tier) -> tuple[BoundCritic, ...]:
+        return tuple(bound for bound in self.critics if bound.tier == tier)
+
+    def last_asked(self, principle: Principle) -> BoundCritic | None:
+        """The local or model critic whose word is final for a principle, if one is there."""
+        for tier in ("model", "local"):
+            for bound in self.critics:
+                if bound.tier == tier and principle.id in bound.ids:
+                    return bound
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A constitution ready to be enforced."""
+
+    constitution: Constitution
+    offline: bool
+    stages: Mapping[Stage, StagePlan]
+
+
+def applies(principle: Principle, context: Context) -> bool:
+    """Whether a principle holds for this caller; an attribute that is not said counts as a match."""
+    for attribute, wanted in principle.applies.items():
+        said = context.attributes.get(attribute)
+        if said is None:
+            continue
+        if not set((said,) if isinstance(said, str) else said) & set(wanted):
+            return False
+    return True
+
+
+def only_after_look(principle: Principle) -> bool:
+    """Whether the judge is asked about this principle only when a cheaper critic said look."""
+    use = principle.critic("judge")
+    return use is not None and isinstance(use.config, JudgeConfig) and use.config.when == "look"
+
+
+def make_plan(
+    constitution: Constitution, *, registry: CriticRegistry, settings: Settings, offline: bool
+) -> Plan:
+    """Bind every critic the constitution names.
+
+    Raises SettingsError when a judge is needed, none is there and `offline` was not said, and
+    CriticError when a critic cannot be bound.
+    """
+    if not offline:
+        _refuse_missing_judge(constitution, registry, settings)
+    resources = Resources(constitution=constitution, settings=settings)
+    bound = {
+        name: _bind(name, constitution, registry, resources)
+        for name in _names(constitution)
+        if registry[name].critic is not None and not (offline and registry[name].tier == "model")
+    }
+    return Plan(
+        constitution=constitution,
+        offline=offline,
+        stages={stage: _stage(stage, constitution, bound) for stage in Stage},
+    )
+
+
+def _names(constitution: Constitution) -> tuple[str, ...]:
+    return tuple(
+        dict.fromkeys(
+            use.name for principle in constitution.principles for use in principle.critics
+        )
+    )
+
+
+def _uses(constitution: Constitution, name: str) -> list[tuple[Principle, CriticUse]]:
+    return [(p, use) for p in constitution.principles for use in p.critics if use.name == name]
+
+
+def _refuse_missing_judge(
+    constitution: Constitution, registry: CriticRegistry, settings: Settings
+) -> None:
+    for name in _names(constitution):
+        entry = registry[name]
+        if entry.tier != "model" or entry.critic is not None:
+            continue
+        judged = [principle.id for principle, _ in _uses(constitution, name)]
+        roles = [role for role in constitution.judging.cascade if role not in settings.models]
+        missing = (
+            f"no model is configured for the role{'s'[: len(roles) > 1]} {', '.join(roles)}"
+            if roles
+            else f"no critic {name!r} is installed"
+        )
+        raise SettingsError(
+            f"constitution {constitution.id!r} asks {name!r} about {len(judged)} principles "
+            f"({judged[0]}, …) and {missing}. Two ways out: name a model in guardrails.toml "
+            f'([models] {constitution.judging.cascade[0]} = "provider/model") with a critic '
+            f"{name!r} installed that asks it; or say offline=True (--offline), and what only "
+            f"{name!r} could settle is reported as uncovered"
+        )
+
+
+def _bind(
+    name: str, constitution: Constitution, registry: CriticRegistry, resources: Resources
+) -> Critic:
+    rules = [
+        Rule(principle=principle, config=use.config) for principle, use in _uses(constitution, name)
+    ]
+    critic = cast("type[Critic]", registry[name].critic)
+    try:
+        return critic.bind(rules, resources)
+    except CriticError:
+        raise
+    except Exception as error:  # a foreign critic may fail in any way
+        raise CriticError(
+            f"the critic {name!r} could not be bound to constitution {constitution.id!r}: "
+            f"{type(error).__name__}"
+        ) from error
+
+
+def _stage(stage: Stage, constitution: Constitution, bound: Mapping[str, Critic]) -> StagePlan:
+    principles = constitution.at(stage)
+    critics = tuple(
+        BoundCritic(name=name, tier=critic.tier, critic=critic, ids=ids)
+        for name, critic in bound.items()
+        if (ids := frozenset(p.id for p in principles if p.critic(name) is not None))
+    )
+    declared = [
+        (bound_critic.name, item)
+        for bound_critic in critics
+        for item in bound_critic.critic.declared()
+        if stage in item.stages
+    ]
+    return StagePlan(
+        stage=stage,
+        principles=principles,
+        critics=critics,
+        scan=Scan([item.pattern for _, item in declared]) if declared else None,
+        scanned=tuple((name, item.key) for name, item in declared),
+        need=_need(stage, critics, declared),
+    )
+
+
+def _need(
+    stage: Stage, critics: Sequence[BoundCritic], declared: Sequence[tuple[str, Declared]]
+) -> Need:
+    """The largest need of a stage's deterministic critics: what a stream must hold back."""
+    widest = max((item.pattern.width for _, item in declared), default=0)
+    for bound in critics:
+        match bound.critic.need(stage):
+            case Whole():
+                return Whole()
+            case Unit():
+                widest = max(widest, UNIT_CHARACTERS)
+            case Width(characters):
+                widest = max(widest, characters)
+    return Width(widest)

@@ -1,0 +1,197 @@
+"""Change a text without a model: mask, redact, replace a sentence, append, withhold. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from guardrails.constitution.model import Constitution, Principle
+from guardrails.exchange import Part
+from guardrails.text.sentences import sentence_at
+from guardrails.verdict import Edit, Finding, Span
+
+__all__ = ["apply_edits", "mask", "remedy_edits"]
+
+VISIBLE_AT_END = 4
+"""A mask leaves this many letters or digits, as card receipts do."""
+
+
+def remedy_edits(
+    findings: Sequence[Finding], parts: Sequence[Part], constitution: Constitution
+) -> tuple[Edit, ...] | None:
+    """The edits that a ruling asks for, in the order of the text and without overlap.
+
+    None when a breach is to be revised and its principle has no remedy that needs no model, or
+    nothing to apply it to.
+    """
+    edits: list[Edit] = []
+    for finding in findings:
+        match finding.action:
+            case "mask" | "redact" | "pseudonymise":
+                edits += _redaction(finding, parts, constitution)
+            case "revise":
+                made = _revision(finding, parts, constitution)
+                if made is None:
+                    return None
+                edits.append(made)
+            case _:
+                pass
+    order = {principle.id: n for n, principle in enumerate(constitution.principles)}
+    return tuple(_said_once(_joined(edits, order)))
+
+
+def apply_edits(parts: Sequence[Part], edits: Iterable[Edit]) -> dict[int, str]:
+    """The new texts of the parts that the edits change."""
+    by_part: dict[int, list[Edit]] = {}
+    for edit in edits:
+        by_part.setdefault(edit.part, []).append(edit)
+    texts: dict[int, str] = {}
+    for index, changes in by_part.items():
+        text, pieces, at = parts[index].text, [], 0
+        for edit in changes:
+            pieces += [text[at : edit.span[0]], edit.replacement]
+            at = edit.span[1]
+        texts[index] = "".join([*pieces, text[at:]])
+    return texts
+
+
+def mask(value: str) -> str:
+    """Every letter or digit but the last four becomes `*`; a value with no more than four of them
+    is masked whole. Separators stay, so the reader still sees what kind of thing it was."""
+    signs = [index for index, sign in enumerate(value) if sign.isalnum()]
+    keep = VISIBLE_AT_END if len(signs) > VISIBLE_AT_END else 0
+    hidden = set(signs[: len(signs) - keep])
+    return "".join("*" if index in hidden else sign for index, sign in enumerate(value))
+
+
+def _redaction(finding: Finding, parts: Sequence[Part], constitution: Constitution) -> list[Edit]:
+    if finding.span is None or finding.part is None:
+        return _withholding(finding, parts)
+    principle = constitution.principle(finding.principle)
+    found = parts[finding.part].text[slice(*finding.span)]
+    if finding.action == "mask":
+        replacement = mask(found)
+    else:
+        replacement = f"[{principle.entity}]" if principle.entity else ""
+    return [
+        Edit(
+            part=finding.part,
+            span=finding.span,
+            replacement=replacement,
+            principles=(finding.principle,),
+            kind="mask" if finding.action == "mask" else "redact",
+        )
+    ]
+
+
+def _withholding(finding: Finding, parts: Sequence[Part]) -> list[Edit]:
+    """Nothing to point at: the whole part goes, or every target if no part is named."""
+    return [
+        Edit(
+            part=index,
+            span=(0, len(part.text)),
+            replacement="",
+            principles=(finding.principle,),
+            kind="withhold",
+        )
+        for index, part in enumerate(parts)
+        if part.target and finding.part in (None, index)
+    ]
+
+
+def _revision(finding: Finding, parts: Sequence[Part], constitution: Constitution) -> Edit | None:
+    principle = constitution.principle(finding.principle)
+    remedy = principle.remedy
+    if remedy is None:
+        return None
+    if remedy.append is not None:
+        return _append(remedy.append, principle, parts)
+    if remedy.replace_sentence is None or finding.part is None or finding.span is None:
+        return None
+    text = parts[finding.part].text
+    span = sentence_at(text, finding.span)
+    if remedy.replace_sentence:
+        span = _trimmed(text, span)
+    return Edit(
+        part=finding.part,
+        span=span,
+        replacement=remedy.replace_sentence,
+        principles=(principle.id,),
+        kind="replace_sentence",
+    )
+
+
+def _append(addition: str, principle: Principle, parts: Sequence[Part]) -> Edit | None:
+    targets = [index for index, part in enumerate(parts) if part.target and part.kind == "text"]
+    if not targets:
+        return None
+    text = parts[targets[-1]].text
+    kept = len(text.rstrip())
+    lead = "" if not kept else "\n\n" if "\n" in text[:kept] else " "
+    return Edit(
+        part=targets[-1],
+        span=(kept, kept),
+        replacement=lead + addition,
+        principles=(principle.id,),
+        kind="append",
+    )
+
+
+def _trimmed(text: str, span: Span) -> Span:
+    """The sentence without the blanks around it, so that its neighbours keep their distance."""
+    sentence = text[slice(*span)]
+    lead = len(sentence) - len(sentence.lstrip())
+    tail = len(sentence) - len(sentence.rstrip())
+    return (span[0] + lead, span[1] - tail) if lead < len(sentence) else span
+
+
+_STRENGTH: Mapping[str, int] = {
+    "append": 0,
+    "mask": 1,
+    "redact": 2,
+    "rewrite": 3,
+    "replace_sentence": 3,
+    "withhold": 4,
+}
+
+
+def _joined(edits: Iterable[Edit], order: Mapping[str, int]) -> list[Edit]:
+    """Overlapping edits become one over all they cover; the strongest one's words stand, and of
+    equally strong ones those of the principle that comes first."""
+    joined: list[Edit] = []
+    for edit in sorted(edits, key=lambda e: (e.part, e.span)):
+        last = joined[-1] if joined else None
+        if last is None or last.part != edit.part or not _touch(last, edit):
+            joined.append(edit)
+            continue
+        stronger = max(
+            (last, edit),
+            key=lambda e: (_STRENGTH[e.kind], -order.get(e.principles[0], len(order))),
+        )
+        span = (last.span[0], max(last.span[1], edit.span[1]))
+        if stronger.kind == "mask" and span != stronger.span:
+            # Two masks that overlap: what stays visible of one may be what the other hides.
+            stronger = replace(stronger, kind="redact", replacement="*" * (span[1] - span[0]))
+        principles = tuple(dict.fromkeys((*last.principles, *edit.principles)))
+        joined[-1] = replace(stronger, span=span, principles=principles)
+    return joined
+
+
+def _touch(last: Edit, edit: Edit) -> bool:
+    if last.kind == edit.kind == "append":
+        return False
+    return edit.span[0] < last.span[1] or edit.span == last.span
+
+
+def _said_once(edits: Iterable[Edit]) -> list[Edit]:
+    """The same replacement for several sentences of a part is said at the first one only."""
+    said: set[tuple[int, str]] = set()
+    result: list[Edit] = []
+    for edit in edits:
+        if edit.kind in ("replace_sentence", "append") and edit.replacement:
+            again = (edit.part, edit.replacement.strip()) in said
+            said.add((edit.part, edit.replacement.strip()))
+            result.append(replace(edit, replacement="") if again else edit)
+        else:
+            result.append(edit)
+    return result

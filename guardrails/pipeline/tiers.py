@@ -1,0 +1,253 @@
+"""Ask the critics of a stage, cheapest tier first, until every principle is settled.
+
+A tier settles what it can and only what is open goes on. Nothing that a text or a critic does
+raises here: it becomes an observation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from guardrails.constitution.model import Tier
+from guardrails.critic.limits import BudgetHandle, Deadline
+from guardrails.critic.protocol import Critique, CritiqueRequest, Hits
+from guardrails.exchange import Context, Part
+from guardrails.pipeline.consult import Silence, consult
+from guardrails.pipeline.decide import Limit, Observation
+from guardrails.pipeline.hiding import hidden_in_context, hidden_in_targets
+from guardrails.pipeline.inquiry import Inquiry
+from guardrails.pipeline.plan import TIERS, BoundCritic, Plan, applies
+from guardrails.pipeline.views import OFF_LOOP_CHARACTERS, Views, look_at
+from guardrails.verdict import Coverage, Span, Stage, Usage, Verdict
+
+__all__ = ["Judgement", "judge"]
+
+Question = tuple[BoundCritic, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What the critics of a stage observed, and what nobody could look at."""
+
+    observations: tuple[Observation, ...]
+    coverage: Coverage = Coverage()
+    usage: Usage = Usage()
+    models: Mapping[str, str]
+
+
+async def judge(
+    plan: Plan,
+    parts: Sequence[Part],
+    *,
+    stage: Stage,
+    context: Context,
+    budget: BudgetHandle,
+    deadline: Deadline,
+    tiers: Sequence[Tier] = TIERS,
+) -> Judgement:
+    """Judge the target parts of an exchange by all principles of a stage that hold for the caller."""
+    views = await look_at(parts)
+    sitting = _Sitting(plan, views, stage, context, budget, deadline)
+    if views.targets:
+        for tier in tiers:
+            await sitting.ask(tier)
+    return sitting.conclude(tiers)
+
+
+class _Sitting:
+    """One judgement under way."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        views: Views,
+        stage: Stage,
+        context: Context,
+        budget: BudgetHandle,
+        deadline: Deadline,
+    ) -> None:
+        self.plan, self.views, self.stage = plan, views, stage
+        self.stage_plan = plan.stages[stage]
+        self.inquiries = {
+            principle.id: Inquiry(principle, stage)
+            for principle in self.stage_plan.principles
+            if applies(principle, context)
+        }
+        self.blank = CritiqueRequest(
+            stage=stage,
+            parts=(),
+            targets=(),
+            asked=(),
+            context=context,
+            deadline=deadline,
+            budget=budget,
+        )
+        self.limits: dict[Limit, str] = {}
+        self.usage = Usage()
+        self.models: dict[str, str] = {}
+
+    async def ask(self, tier: Tier) -> None:
+        """Ask the critics of a tier, all at once, about what is open."""
+        reached = self._reached()
+        questions: list[Question] = []
+        for bound in self.stage_plan.tier(tier):
+            asked = tuple(
+                id
+                for id, inquiry in self.inquiries.items()
+                if id in bound.ids and inquiry.asks(tier, reached)
+            )
+            if asked:
+                questions.append((bound, asked))
+        if not questions:
+            return
+        await self._put(tier, questions)
+        for _, asked in questions:
+            for id in asked:
+                self.inquiries[id].settle(tier)
+
+    async def _put(self, tier: Tier, questions: Sequence[Question]) -> None:
+        views = await self._views_for(tier)
+        if isinstance(views, Silence):
+            for bound, asked in questions:
+                self._silent(bound, asked, views)
+            return
+        request = replace(self.blank, parts=views.shown, targets=views.targets)
+        hits: Mapping[str, Hits] = await self._scan() if tier == "deterministic" else {}
+        own_time = None if tier == "deterministic" else self.plan.constitution.judging.timeout_s
+        answers = await asyncio.gather(
+            *(
+                consult(
+                    bound.critic,
+                    replace(request, asked=asked, hits=hits.get(bound.name, {})),
+                    timeout_s=own_time,
+                )
+                for bound, asked in questions
+            )
+        )
+        for (bound, asked), answer in zip(questions, answers, strict=True):
+            if isinstance(answer, Silence):
+                self._silent(bound, asked, answer)
+            else:
+                self._heard(bound, asked, answer, views)
+
+    async def _views_for(self, tier: Tier) -> Views | Silence:
+        """Models see no personal data that the constitution masks or hides."""
+        if tier != "model":
+            return self.views
+        in_context = await hidden_in_context(
+            self.plan, self.views, replace(self.blank, parts=self.views.shown)
+        )
+        if isinstance(in_context, Silence):
+            return in_context
+        breaches = [o for inquiry in self.inquiries.values() for o in inquiry.breaches]
+        hidden = hidden_in_targets(breaches, self.views, self.stage)
+        return self.views.without([*hidden, *in_context])
+
+    async def _scan(self) -> dict[str, dict[int, dict[Hashable, list[Span]]]]:
+        """One scan of every target for all declared patterns: critic → part → key → spans."""
+        hits: dict[str, dict[int, dict[Hashable, list[Span]]]] = {}
+        scan = self.stage_plan.scan
+        if scan is None:
+            return hits
+        for target in self.views.targets:
+            if len(target.text) > OFF_LOOP_CHARACTERS:
+                found = await asyncio.to_thread(scan.run, target.text)
+            else:
+                found = scan.run(target.text)
+            for index, spans in found.items():
+                name, key = self.stage_plan.scanned[index]
+                hits.setdefault(name, {}).setdefault(target.part, {})[key] = spans
+        return hits
+
+    def _silent(self, bound: BoundCritic, asked: Sequence[str], silence: Silence) -> None:
+        if silence.limit is not None:
+            self.limits[silence.limit] = bound.name
+            return
+        for id in asked:
+            self.inquiries[id].silent(bound.name, silence.cause)
+
+    def _heard(
+        self, bound: BoundCritic, asked: Sequence[str], critique: Critique, views: Views
+    ) -> None:
+        self.usage += critique.usage
+        if critique.model is not None:
+            self.models[bound.name] = critique.model
+
+        def to_original(part: int, span: Span) -> Span:
+            return views.views[part].to_original(span)
+
+        for id in asked:
+            self.inquiries[id].hear(bound, critique, to_original)
+
+    def _reached(self) -> Verdict:
+        """The gravest verdict that the breaches found so far lead to."""
+        return max(
+            (
+                Verdict.of(inquiry.principle.actions[self.stage])
+                for inquiry in self.inquiries.values()
+                if inquiry.breaches
+            ),
+            default=Verdict.ALLOW,
+        )
+
+    def conclude(self, tiers: Sequence[Tier]) -> Judgement:
+        unread = self._unread()
+        observations = [*self._limits(), *self._unjudged(unread)]
+        uncovered: list[str] = []
+        if self.views.targets:
+            reached = self._reached()
+            bound = frozenset(b.name for b in self.stage_plan.critics if b.tier in tiers)
+            for id, inquiry in self.inquiries.items():
+                moot = bool(self.limits) or not inquiry.asks("deterministic", reached)
+                conclusion = inquiry.conclude(bound, moot=moot)
+                observations += conclusion.observations
+                if conclusion.uncovered:
+                    uncovered.append(id)
+        return Judgement(
+            observations=tuple(observations),
+            coverage=Coverage(
+                uncovered=tuple(uncovered),
+                windows=len(self.views.targets),
+                unjudged_parts=unread,
+            ),
+            usage=self.usage,
+            models=self.models,
+        )
+
+    def _limits(self) -> list[Observation]:
+        return [
+            Observation(about=limit, critic=critic, value="undecided", cause="limit")
+            for limit, critic in self.limits.items()
+        ]
+
+    def _unread(self) -> tuple[int, ...]:
+        """Targets that no critic can read, where there are rules at all."""
+        if not self.inquiries:
+            return ()
+        return tuple(
+            index
+            for index, part in enumerate(self.views.parts)
+            if part.target and not part.readable
+        )
+
+    def _unjudged(self, unread: Sequence[int]) -> list[Observation]:
+        """A part nobody can read is undecided, by the principle that is strictest about doubt."""
+        if not unread:
+            return []
+        strictest = max(
+            (inquiry.principle for inquiry in self.inquiries.values()),
+            key=lambda principle: Verdict.of(principle.on_undecided),
+        )
+        return [
+            Observation(
+                about=strictest,
+                critic="engine",
+                value="undecided",
+                cause="unjudged_part",
+                part=index,
+                reason=f"no critic can read a part of kind {self.views.parts[index].kind!r}",
+            )
+            for index in unread
+        ]

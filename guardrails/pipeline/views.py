@@ -1,0 +1,114 @@
+"""What critics may see of an exchange: normalised text, and for models text without personal data."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from guardrails.critic.protocol import Target
+from guardrails.exchange import Part
+from guardrails.text.normalise import View, normalise
+from guardrails.verdict import Span
+
+__all__ = ["Hidden", "Views", "look_at"]
+
+OFF_LOOP_CHARACTERS = 50_000
+"""Longer texts are normalised and scanned in a thread: some milliseconds would hold up the loop."""
+
+_PLACEHOLDER = re.compile(r"\[(?=[A-Z][A-Z_]{0,60}_[0-9]{1,9}\])")
+"""What our own placeholders look like; found in judged text it is escaped, so that nobody can
+pass off a text as hidden data. Bounded, so linear."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hidden:
+    """A span of a view that models must not see."""
+
+    part: int
+    span: Span
+    entity: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Views:
+    """The readable parts of an exchange as critics see them, each with its way back."""
+
+    parts: tuple[Part, ...]
+    views: Mapping[int, View]
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        return self.of(index for index, part in enumerate(self.parts) if part.target)
+
+    def of(self, indexes: Iterable[int]) -> tuple[Target, ...]:
+        """Those of the parts that can be read, as a critic sees them."""
+        return tuple(
+            Target(part=index, text=self.views[index].text)
+            for index in indexes
+            if index in self.views
+        )
+
+    @property
+    def shown(self) -> tuple[Part, ...]:
+        """The parts with the text that critics see."""
+        return tuple(
+            replace(part, text=self.views[index].text)
+            if index in self.views and self.views[index].text != part.text
+            else part
+            for index, part in enumerate(self.parts)
+        )
+
+    def without(self, hidden: Iterable[Hidden]) -> Views:
+        """These views with personal data replaced by `[ENTITY_n]`: one number per value, counted
+        through the exchange in the order of the text."""
+        by_part: dict[int, list[Hidden]] = {}
+        for item in hidden:
+            by_part.setdefault(item.part, []).append(item)
+        numbers: dict[tuple[str, str], int] = {}
+        counts: dict[str, int] = {}
+        views: dict[int, View] = {}
+        for index, view in self.views.items():
+            edits: list[tuple[Span, str]] = []
+            for item in _disjoint(by_part.get(index, [])):
+                key = (item.entity, view.text[slice(*item.span)])
+                if key not in numbers:
+                    counts[item.entity] = numbers[key] = counts.get(item.entity, 0) + 1
+                edits.append((item.span, f"[{item.entity}_{numbers[key]}]"))
+            edits += _escapes(view.text, [span for span, _ in edits])
+            views[index] = view.replace(sorted(edits)) if edits else view
+        return Views(parts=self.parts, views=views)
+
+
+async def look_at(parts: Sequence[Part]) -> Views:
+    """Normalise every readable part, long ones off the loop."""
+    views: dict[int, View] = {}
+    for index, part in enumerate(parts):
+        if not part.readable:
+            continue
+        if len(part.text) > OFF_LOOP_CHARACTERS and not part.text.isascii():
+            views[index] = await asyncio.to_thread(normalise, part.text)
+        else:
+            views[index] = normalise(part.text)
+    return Views(parts=tuple(parts), views=views)
+
+
+def _disjoint(hidden: Iterable[Hidden]) -> list[Hidden]:
+    """Overlapping spans joined under the first one's entity, in order."""
+    joined: list[Hidden] = []
+    for item in sorted(hidden, key=lambda item: (item.span[0], -item.span[1])):
+        if joined and item.span[0] < joined[-1].span[1]:
+            end = max(joined[-1].span[1], item.span[1])
+            joined[-1] = replace(joined[-1], span=(joined[-1].span[0], end))
+        else:
+            joined.append(item)
+    return joined
+
+
+def _escapes(text: str, taken: Sequence[Span]) -> list[tuple[Span, str]]:
+    return [
+        (match.span(), "\\[")
+        for match in _PLACEHOLDER.finditer(text)
+        if not any(start < match.end() and match.start() < end for start, end in taken)
+    ]
