@@ -42,9 +42,7 @@ def is_fixed(hint: Any) -> bool:
 
 def declares_fields(cls: object) -> bool:
     """Whether it is a class of models or dataclasses."""
-    return isinstance(cls, type) and (
-        issubclass(cls, BaseModel) or dataclasses.is_dataclass(cls)
-    )
+    return isinstance(cls, type) and (issubclass(cls, BaseModel) or dataclasses.is_dataclass(cls))
 
 
 def hints_of(described: Any) -> Mapping[str, Any]:

@@ -78,7 +78,7 @@ def _put(old: object, hint: object, steps: Sequence[str], text: str) -> object:
         return {step: _put(old.get(step), Any, rest, text)}
     if isinstance(old, list):
         return [_put(_first(old, step), Any, rest, text)]
-    raise NoPlaceError(f"a {type(old).__name__} has no place for a reply")
+    raise NoPlaceError(f"a reply has no place in {type(old).__name__}")
 
 
 def _first(old: Sequence[object], step: str) -> object:
@@ -91,7 +91,7 @@ def _put_in_tuple(old: tuple[Any, ...], step: str, rest: Sequence[str], text: st
     names = getattr(old, "_fields", ())
     place = names.index(step) if step in names else int(step) if step.isdecimal() else len(old)
     if place >= len(old):
-        raise NoPlaceError(f"a {type(old).__name__} has no place {step!r}")
+        raise NoPlaceError(f"a reply has no place at {step!r} in {type(old).__name__}")
     items = [_blank(item, None) for item in old]
     items[place] = _put(old[place], Any, rest, text)
     return rebuild.sequence(old, items)
@@ -122,7 +122,7 @@ def _made(hint: object, steps: Sequence[str], text: str) -> object:
             return _made_of(option, steps, text)
         except WireFormatError as error:
             trouble = trouble or error
-    raise trouble or NoPlaceError("None has no place for a reply")
+    raise trouble or NoPlaceError("a reply has no place in None")
 
 
 def _made_of(option: Any, steps: Sequence[str], text: str) -> object:
@@ -132,7 +132,7 @@ def _made_of(option: Any, steps: Sequence[str], text: str) -> object:
     if not steps:
         if option is str or option in ANYTHING:
             return text
-        raise NoPlaceError(f"where in a {_named(option)} does a reply go?")
+        raise NoPlaceError(f"a reply has no place of its own in {_named(option)}")
     step, rest = steps[0], steps[1:]
     arguments = typing.get_args(option)
     if option in ANYTHING:
@@ -149,7 +149,7 @@ def _made_of(option: Any, steps: Sequence[str], text: str) -> object:
     if isinstance(cls, type) and issubclass(list, cls):
         _first((), step)
         return [_made(arguments[0] if arguments else Any, rest, text)]
-    raise NoPlaceError(f"a {_named(option)} has no place {step!r}")
+    raise NoPlaceError(f"a reply has no place at {step!r} in {_named(option)}")
 
 
 def _made_object(cls: Any, step: str, rest: Sequence[str], text: str) -> object:

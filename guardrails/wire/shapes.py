@@ -160,9 +160,7 @@ _blocks |= {
     "text_editor_code_execution_tool_result": _SERVER_RESULT,
     "tool_search_tool_result": _SERVER_RESULT,
     "document": _DOCUMENT,
-    "search_result": _document(
-        _shape("citations cache_control", "title source", content=BLOCKS)
-    ),
+    "search_result": _document(_shape("citations cache_control", "title source", content=BLOCKS)),
     "container_upload": OPAQUE,
     "image": IMAGE,
     "image_url": IMAGE,
@@ -217,8 +215,11 @@ ITEMS = Choice(
         "function_call": _call(_shape(_CALL_FIELDS, "name", arguments=JSON_TEXT)),
         "custom_tool_call": _call(_shape(_CALL_FIELDS, "name input")),
         "mcp_call": _call(
-            _shape(_CALL_FIELDS + " approval_request_id", "name server_label error output",
-                   arguments=JSON_TEXT)
+            _shape(
+                _CALL_FIELDS + " approval_request_id",
+                "name server_label error output",
+                arguments=JSON_TEXT,
+            )
         ),
         "function_call_output": _result(_shape(_CALL_FIELDS, output=BLOCKS)),
         "custom_tool_call_output": _result(_shape(_CALL_FIELDS, output=BLOCKS)),
