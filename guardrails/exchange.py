@@ -16,9 +16,7 @@ Kind = Literal["text", "thinking", "tool_call", "tool_result", "document", "imag
 Path = tuple[str | int, ...]
 """Keys and indexes that lead from a value to one string inside it; `()` is the value itself."""
 
-READABLE: frozenset[Kind] = frozenset(
-    {"text", "thinking", "tool_call", "tool_result", "document"}
-)
+READABLE: frozenset[Kind] = frozenset({"text", "thinking", "tool_call", "tool_result", "document"})
 """Kinds whose text critics can read; a part of another kind is `undecided`, by name."""
 
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from guardrails.authoring.codes import LintFinding
 from guardrails.authoring.subject import Entry, Subject
 from guardrails.authoring.trials import ExampleTrial, Trials, breaches
+from guardrails.constitution.model import Example
 from guardrails.constitution.source import Loc
 from guardrails.text.normalise import normalise
 from guardrails.text.patterns import Pattern, compile_pattern
 
-__all__ = ["hits_fine", "redundant", "too_wide"]
+__all__ = ["Written", "accusing", "hits_fine", "redundant", "too_wide"]
 
 MAX_WIDTH = 2_000
 """From the format: a wider pattern holds the whole reply."""
@@ -24,19 +25,21 @@ _WORDS = re.compile(r"(?P<start>\\b)?(?P<words>[\w ,'’-]+)(?P<end>\\b)?")
 
 
 @dataclass(frozen=True, slots=True)
-class _Written:
+class Written:
+    """A pattern that stands in the file, in one of the four lists."""
+
     loc: Loc
     list: str
     pattern: Pattern
 
 
-def _written(entry: Entry) -> Iterator[_Written]:
+def _written(entry: Entry) -> Iterator[Written]:
     use = entry.principle.critic("pattern")
     case = bool(use and getattr(use.config, "case", False))
     for loc, said in entry.mentions("pattern"):
         for name in _LISTS:
             for index, source in enumerate(said.get(name, [])):
-                yield _Written((*loc, name, index), name, compile_pattern(source, case=case))
+                yield Written((*loc, name, index), name, compile_pattern(source, case=case))
 
 
 def too_wide(subject: Subject) -> Iterator[LintFinding]:
@@ -51,28 +54,31 @@ def too_wide(subject: Subject) -> Iterator[LintFinding]:
 def hits_fine(subject: Subject, trials: Trials) -> Iterator[LintFinding]:
     """L301: once for each pattern, with the first example that it hits."""
     for entry in subject.entries:
-        fine = [t for t in trials.examples if t.entry is entry and t.side == "fine"]
-        for written in _written(entry) if fine else ():
-            hit = next((trial for trial in fine if _hits(written, trial)), None)
-            if hit is not None:
-                number = entry.examples("fine").index(hit.example) + 1
-                message = f"the pattern hits the principle's fine example {number}"
-                yield subject.finding("L301", written.loc, message)
+        first: dict[Loc, Example] = {}
+        for example in entry.examples("fine"):
+            for trial in trials.of(entry, "fine", example):
+                for written in accusing(trial):
+                    first.setdefault(written.loc, example)
+        for loc, example in first.items():
+            number = entry.examples("fine").index(example) + 1
+            message = f"the pattern hits the principle's fine example {number}"
+            yield subject.finding("L301", loc, message)
 
 
-def _hits(written: _Written, trial: ExampleTrial) -> bool:
-    """Whether a breach that was observed is this pattern's."""
+def accusing(trial: ExampleTrial) -> Iterator[Written]:
+    """The patterns of the example's entry that brought about a breach in the trial."""
     spans = {o.span for _, o in breaches(trial.observations) if o.critic == "pattern"}
-    if written.list != "breach" or not spans:
-        return False
     view = normalise(trial.example.reply)
-    return any(view.to_original(span) in spans for span in written.pattern.findall(view.text))
+    for written in _written(trial.entry) if spans else ():
+        hits = written.pattern.findall(view.text) if written.list == "breach" else ()
+        if any(view.to_original(span) in spans for span in hits):
+            yield written
 
 
 def redundant(subject: Subject) -> Iterator[LintFinding]:
     """L303"""
     for entry in subject.entries:
-        lists: dict[str, list[_Written]] = {name: [] for name in _LISTS}
+        lists: dict[str, list[Written]] = {name: [] for name in _LISTS}
         for written in _written(entry):
             lists[written.list].append(written)
         for patterns in lists.values():
@@ -87,7 +93,7 @@ def redundant(subject: Subject) -> Iterator[LintFinding]:
                 yield subject.finding("L303", written.loc, message)
 
 
-def _cover(written: _Written, others: tuple[_Written, ...]) -> _Written | None:
+def _cover(written: Written, others: tuple[Written, ...]) -> Written | None:
     """A pattern that hits wherever this one, of plain words, does."""
     plain = _WORDS.fullmatch(written.pattern.source)
     if plain is None:

@@ -33,13 +33,11 @@ class Entry:
         principle = self.principle
         return principle.breach_examples if side == "breach" else principle.fine_examples
 
-    def place(self, side: str, example: Example) -> Loc:
-        """Where an example stands; the entry itself for an inherited one."""
-        said = self.said.get("examples", {}).get(side, [])
-        pair = {"prompt": example.prompt, "reply": example.reply}
-        written = example.reply if example.prompt is None else pair
-        index = said.index(written) if written in said else None
-        return self.loc if index is None else (*self.loc, "examples", side, index)
+    def written_examples(self, side: str) -> Iterator[tuple[Loc, Example]]:
+        """The examples of one side that stand in the file, with their places."""
+        for index, said in enumerate(self.said.get("examples", {}).get(side, [])):
+            example = Example(**said) if isinstance(said, dict) else Example(reply=said)
+            yield (*self.loc, "examples", side, index), example
 
     def mentions(self, critic: str) -> Iterator[tuple[Loc, Mapping[str, Any]]]:
         """What the file says under a critic's name, where it gives a configuration."""

@@ -5,7 +5,8 @@ The engine's own first tier looks, so that what lint says is what a guarded call
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from guardrails.authoring.subject import SIDES, Entry, Subject
@@ -63,15 +64,23 @@ class Delivered:
 class Trials:
     """All that was tried."""
 
-    examples: tuple[ExampleTrial, ...]
+    examples: Mapping[tuple[Loc, str, Example], tuple[ExampleTrial, ...]]
     delivered: tuple[Delivered, ...]
+
+    def of(self, entry: Entry, side: str, example: Example) -> tuple[ExampleTrial, ...]:
+        """An example's trials, one for each stage that it can stand at."""
+        return self.examples.get((entry.loc, side, example), ())
 
 
 async def make_trials(subject: Subject, registry: CriticRegistry) -> Trials:
     """Show every example to its principle's critics, and every reply and remedy to all."""
     whole = _plan(subject.constitution, registry)
+    examples: dict[tuple[Loc, str, Example], list[ExampleTrial]] = defaultdict(list)
+    for entry in subject.entries:
+        async for trial in _examples(entry, subject, registry):
+            examples[entry.loc, trial.side, trial.example].append(trial)
     return Trials(
-        examples=tuple([t for e in subject.entries async for t in _examples(e, subject, registry)]),
+        examples={key: tuple(trials) for key, trials in examples.items()},
         delivered=tuple(
             [
                 replace(text, observations=await _observe(whole, text.text, stage=text.stage))

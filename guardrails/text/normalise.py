@@ -33,9 +33,7 @@ INVISIBLE = re.compile(
 controls and isolates, variation selectors, fillers, tags), and interlinear annotation."""
 
 SURROGATE = re.compile("[\ud800-\udfff]")
-BEYOND_ASCII = re.compile(
-    r"\A[^\x00-\x7f]+[\x00-\x7f]?[^\x00-\x7f]*|[\x00-\x7f]?[^\x00-\x7f]+"
-)
+BEYOND_ASCII = re.compile(r"\A[^\x00-\x7f]+[\x00-\x7f]?[^\x00-\x7f]*|[\x00-\x7f]?[^\x00-\x7f]+")
 """A run that may change, with the character before it, which an accent may join; at the begin of
 the text with the one after it, which what is invisible goes with."""
 
@@ -110,9 +108,11 @@ class View:
 
     def _after(self, edits: Sequence[tuple[Span, str]]) -> _Changes:
         """The changes there were, joined with the edits that overlap them."""
-        there = [] if self._changes is None else [
-            _Change(seen, original, 0) for seen, original in self._changes.pairs()
-        ]
+        there = (
+            []
+            if self._changes is None
+            else [_Change(seen, original, 0) for seen, original in self._changes.pairs()]
+        )
         made = [
             _Change(span, self.to_original(span), len(new) - (span[1] - span[0]))
             for span, new in edits
@@ -120,9 +120,7 @@ class View:
         changes, shift = _Changes(), 0
         for change in _joined(sorted(there + made, key=lambda change: change.seen)):
             start, end = change.seen
-            changes.add(
-                seen=(start + shift, end + shift + change.growth), original=change.original
-            )
+            changes.add(seen=(start + shift, end + shift + change.growth), original=change.original)
             shift += change.growth
         return changes
 

@@ -177,9 +177,7 @@ def _has_edge(node: Node) -> bool:
 class _Branch:
     """Neighbouring alternatives that begin and end in the same kind of edge."""
 
-    def __init__(
-        self, body: Choice, *, width: int, case: bool, left: bool, right: bool
-    ) -> None:
+    def __init__(self, body: Choice, *, width: int, case: bool, left: bool, right: bool) -> None:
         self.width = width
         self.weight = body.weight + (left + right) * WORD.weight + 10
         self.left = left

@@ -55,4 +55,3 @@ def covering(tiles: Sequence[Span], span: Span) -> Span:
 def sentence_at(text: str, span: Span) -> Span:
     """The run of sentences that covers a span of the text; reads the whole text each time."""
     return covering(sentences(text), span)
-

@@ -26,8 +26,10 @@ TRICKY = (
     "漢字😀👩Ж\x00\n½\u0958\u2126\u1e9b\u0323\uac00\uff9e\u115f"
 )
 tricky = st.text(alphabet=st.sampled_from(TRICKY), max_size=40)
-texts = tricky | st.text(max_size=40) | st.text(
-    alphabet=st.characters(codec=None, exclude_categories=()), max_size=20
+texts = (
+    tricky
+    | st.text(max_size=40)
+    | st.text(alphabet=st.characters(codec=None, exclude_categories=()), max_size=20)
 )
 
 

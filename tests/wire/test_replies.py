@@ -262,8 +262,9 @@ def test_an_annotation_without_a_place_says_so(
 
 json_values = st.recursive(
     st.text(max_size=6) | st.integers() | st.none(),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 

@@ -1,0 +1,199 @@
+"""Every code has a constitution that has it and a near one that has not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from authoring_samples import codes, findings, principle, written
+
+from guardrails.authoring.codes import CODES, reference
+
+ROOT = Path(__file__).parents[2]
+
+
+def pattern(*breach: str, **more: Any) -> list[Any]:
+    return [{"pattern": {"breach": breach, **more}}, "judge"]
+
+
+def only_pattern(*breach: str, **more: Any) -> list[Any]:
+    return [{"pattern": {"breach": breach, **more}}]
+
+
+def examples(breach: list[str], fine: list[str]) -> dict[str, list[str]]:
+    return {"breach": breach, "fine": fine}
+
+
+def other(**changes: Any) -> dict[str, Any]:
+    """A second principle without fault."""
+    return principle(
+        **{
+            "id": "care.sources",
+            "text": "Names where a number comes from.",
+            "examples": examples(
+                ["Sales rose by nine percent."], ["Nine percent, says the report."]
+            ),
+            **changes,
+        }
+    )
+
+
+def many(count: int, **changes: Any) -> list[dict[str, Any]]:
+    words = "apples bridges candles dragons engines forests gardens harbours islands jewels kites"
+    return [
+        principle(
+            id=f"topic.{word}",
+            text=f"Keeps {word} out of {word[:3]}{word[::-1]} and {word[::-1]}.",
+            examples=examples([f"Buy {word} today, dear friend."], [f"Why {word}?"]),
+            **changes,
+        )
+        for word in words.split()[:count]
+    ]
+
+
+def commented(comment: str, **changes: Any) -> str:
+    """A file with a comment above its principle's id."""
+    return written(principle(**changes)).replace('"id": "tone', f'{comment}\n"id": "tone')
+
+
+CASES: dict[str, tuple[str, str]] = {
+    "L101": (
+        written(principle(text="Usually does not insult the person who asks.")),
+        written(principle(text="Keeps to the usual form of address.")),
+    ),
+    "L102": (
+        written(principle(text="Does not insult the person, and must not flatter them.")),
+        written(principle(text="Speaks and listens as a colleague does.")),
+    ),
+    "L103": (
+        written(principle(critics=only_pattern("stupid"))),
+        written(principle(critics=pattern("stupid"))),
+    ),
+    "L104": (
+        written(principle(), other(text="Does not insult any person who asks.")),
+        written(principle(), other(text="Does not insult any person who is absent from the room.")),
+    ),
+    "L105": (
+        written(principle(), other(text="Always insults the person who asks.")),
+        written(principle(), other(text="Greets the person who asks.")),
+    ),
+    "L106": (written(principle(source=None)), written(principle())),
+    "L201": (
+        written(principle(examples={"breach": ["What a stupid thing to ask."]})),
+        written(principle()),
+    ),
+    "L202": (
+        written(principle(examples=examples(["You are a fool, sir."], ["you are a fool sir"]))),
+        written(principle(examples=examples(["You are a fool, sir."], ["You are no fool, sir."]))),
+    ),
+    "L203": (
+        written(principle(critics=only_pattern("dumb"))),
+        written(principle(critics=only_pattern("dumb", "stupid"))),
+    ),
+    "L204": (
+        written(
+            principle(),
+            other(examples=examples(["One in ten agrees."], ["What a stupid thing to ask!"])),
+        ),
+        written(principle(), other()),
+    ),
+    "L301": (
+        written(principle(critics=pattern("stupid", "question"))),
+        written(principle(critics=pattern("stupid", "question", unless=["page"]))),
+    ),
+    "L302": (
+        written(principle(critics=pattern("stupid.{900}.{900}.{900}x"))),
+        written(principle(critics=pattern("stupid.{900}x"))),
+    ),
+    "L303": (
+        written(principle(critics=pattern("stupid", "so stupid"))),
+        written(principle(critics=pattern(r"\bstupid\b", "so stupidly"))),
+    ),
+    "L401": (written(*many(11)), written(*many(10))),
+    "L402": (
+        written(principle(breach="A sharp word. " * 700, not_breach="A joke is none. " * 500)),
+        written(principle(breach="A sharp word. " * 700, not_breach="A joke is none.")),
+    ),
+    "L501": (
+        written(principle(critics=pattern("stupid")), replies={"blocked": "A stupid thing."}),
+        written(principle(critics=pattern("stupid")), replies={"blocked": "A thing."}),
+    ),
+    "L502": (
+        written(
+            principle(
+                critics=pattern("stupid"),
+                action="revise",
+                remedy={"replace_sentence": "How stupid."},
+            )
+        ),
+        written(
+            principle(critics=pattern("stupid"), action="revise", remedy={"rewrite": "Not stupid."})
+        ),
+    ),
+    "L503": (
+        written(languages=["en", "de"], replies={"blocked": {"en": "No."}}),
+        written(
+            languages=["en", "de"],
+            replies={key: {"en": "No.", "de": "Nein."} for key in ("blocked", "unavailable")},
+        ),
+    ),
+    "L601": (written(tests=[]), written()),
+    "L602": (
+        written(tests=[{"name": "open", "reply": "Hm.", "expect": "allow"}]),
+        written(tests=[{"name": "open", "reply": "Hm.", "judge": {}, "expect": "allow"}]),
+    ),
+    "L701": (
+        written(extends=["household"], withdraw=[{"id": "manners.shoes", "reason": "TODO: say"}]),
+        written(
+            extends=["household"],
+            withdraw=[{"id": "manners.shoes", "reason": "Nobody enters a house here."}],
+        ),
+    ),
+    "L901": (
+        commented("# lint: ignore L106", source=None),
+        commented("# lint: ignore L106 ours alone", source=None),
+    ),
+    "L902": (
+        commented("# lint: ignore L106 ours alone"),
+        commented("# lint: ignore L106 ours alone", source=None),
+    ),
+    "L903": (
+        commented("# lint: ignore L999 ours alone"),
+        commented("# lint: ignored by most"),
+    ),
+}
+
+
+@pytest.mark.parametrize("code", CASES)
+def test_a_code_is_found_where_it_holds(code: str) -> None:
+    assert code in codes(CASES[code][0])
+
+
+@pytest.mark.parametrize("code", CASES)
+def test_a_code_is_not_found_where_it_only_nearly_holds(code: str) -> None:
+    assert code not in codes(CASES[code][1])
+
+
+def test_the_table_has_every_code() -> None:
+    assert list(CASES) == list(CODES)
+
+
+def test_a_constitution_without_fault_has_no_findings() -> None:
+    assert findings(written()) == []
+
+
+@pytest.mark.parametrize("code", CASES)
+def test_a_finding_names_its_place_and_how_to_mend_it(code: str) -> None:
+    text = CASES[code][0]
+    for found in findings(text):
+        assert found.line <= text.count("\n") + 1
+        assert found.column >= 1
+        assert found.message
+        assert found.hint
+        assert str(found).startswith(f"sample.yaml:{found.line}:{found.column}: {found.code} ")
+
+
+def test_the_documentation_is_the_table_of_codes() -> None:
+    """If this fails: write `guardrails.authoring.codes.reference()` to docs/lint.md."""
+    assert (ROOT / "docs" / "lint.md").read_text(encoding="utf-8") == reference()
