@@ -1,7 +1,7 @@
 """Every error this project raises, as one tree.
 
 GuardrailsError
-├── ConstitutionError      the file, its parents or what it names is wrong; carries every `Problem` found
+├── ConstitutionError      the file, its parents or what it names is wrong; carries every `Problem`
 ├── SettingsError          guardrails.toml, a GUARDRAILS_… variable or an argument is wrong
 ├── CriticError            a critic could not answer; the engine turns it into `undecided`
 │   ├── CriticTimeout

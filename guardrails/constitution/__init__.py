@@ -1,6 +1,7 @@
 """The constitution: reading its YAML, merging parents, checking it, its digest and JSON Schema.
 
 Imports from `errors`, `text`, `verdict` only; critics are known through the catalogue that callers
-pass in. A file goes `find` → `source` (places) → `validate` (the models of `document`) → `draft`
-and `inherit` (parents) → `settle` (defaults, critics, cross-checks) → `digest`; `load` is the way in.
+pass in. A file goes `find` → `source` (places) → `validate` (the models of `document`) → `inherit`
+(parents) → `settle` (defaults, critics, cross-checks) → `digest`; `load` is the way in. `schema`
+says as JSON Schema what `document` accepts.
 """

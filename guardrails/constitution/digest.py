@@ -20,7 +20,7 @@ def digest(constitution: Constitution) -> str:
 
 
 def principle_digest(principle: Principle) -> str:
-    """The same for one principle, so that a change of it invalidates what was kept about it only."""
+    """The same for one principle: a change of it invalidates only what was kept about it."""
     return _hashed(_principle(principle))
 
 

@@ -239,10 +239,10 @@ def _entity(name: str, info: ValidationInfo) -> str:
 
 
 Entity = Annotated[str, StringConstraints(pattern=ENTITY, max_length=60), AfterValidator(_entity)]
-CRITIC_SCHEMA = {"$ref": "#/$defs/critic"}
 Critics = Annotated[
-    list[Annotated[Mention, PlainValidator(_mention), WithJsonSchema(CRITIC_SCHEMA)]],
+    list[Annotated[Mention, PlainValidator(_mention), WithJsonSchema({})]],  # see `schema`
     Field(min_length=1, max_length=50),
+    _UNIQUE,
     AfterValidator(_each_once),
 ]
 
@@ -453,12 +453,15 @@ class PiiSection(Entry):
     retrieval: PiiStage | None = None
     keep: Annotated[Keep | None, Field(description="Values that are nobody's secret.")] = None
 
+    def _at(self, stage: Stage) -> Mapping[str, PiiAction | PiiRule]:
+        return getattr(self, stage) or {}
+
     def rules(self) -> dict[tuple[Stage, str], PiiRule]:
         """Stage and entity → rule, in the long form."""
         return {
-            (stage, entity): PiiRule(action=said) if isinstance(said, str) else said
+            (stage, entity): said if isinstance(said, PiiRule) else PiiRule(action=said)
             for stage in Stage
-            for entity, said in (getattr(self, stage) or {}).items()
+            for entity, said in self._at(stage).items()
         }
 
 
@@ -557,7 +560,7 @@ NEEDED: Mapping[str, str] = {
 }
 """What a test must give for its stage."""
 
-_NEEDED_SCHEMA = {
+_NEEDED_SCHEMA: dict[str, Any] = {
     "allOf": [
         {
             "if": {"required": ["stage"], "properties": {"stage": {"const": stage}}},
@@ -600,7 +603,9 @@ class TestEntry(Entry):
         Field(description="What the judge says; what it does not name passes."),
     ] = None
     expect: Literal["allow", "flag", "redact", "revise", "block", "escalate"]
-    breaches: Annotated[list[AnyId], Field(max_length=1_000), _UNIQUE] | None = None
+    breaches: (
+        Annotated[list[AnyId], Field(max_length=1_000), _UNIQUE, AfterValidator(_different)] | None
+    ) = None
 
     @property
     def at(self) -> Stage:

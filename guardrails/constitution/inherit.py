@@ -74,7 +74,7 @@ class Resolved:
 def resolve(
     document: Document, parents: Sequence[Resolved], catalogue: Catalogue, report: Report
 ) -> Resolved:
-    """Merge a file into its parents. What is wrong goes to the report; the result is then partial."""
+    """Merge a file into its parents. What is wrong is reported; the result is then partial."""
     return _Merge(document, parents, catalogue, report).made()
 
 

@@ -1,4 +1,4 @@
-"""The way in: from a name, a path or a text to a `Constitution`, or to all that is wrong with it."""
+"""The way in: from a name, a path or a text to a `Constitution`, or to all that is wrong."""
 
 from __future__ import annotations
 

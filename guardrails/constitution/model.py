@@ -56,7 +56,7 @@ class CriticConfig(BaseModel):
     grows: ClassVar[frozenset[str]] = frozenset()
 
     def problems(self, principle: Principle) -> Sequence[tuple[tuple[str | int, ...], str]]:
-        """What is wrong with this config under `principle`: (place below the critic's name, message)."""
+        """What is wrong with it under `principle`: (place below the critic's name, message)."""
         return ()
 
 

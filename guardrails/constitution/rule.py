@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
@@ -39,6 +39,9 @@ WITHHOLDING = frozenset({Stage.RETRIEVAL, Stage.TOOL_RESULT})
 """Stages where `redact` without a span can take the whole part away."""
 
 USE_RELAX = "say so under 'relax', with a reason"
+
+Acting = Action | Mapping[Any, Action]
+"""One action for all stages, or one per stage."""
 
 _SCALES: Mapping[str, tuple[Any, ...]] = {
     "severity": ("low", "medium", "high", "critical"),
@@ -206,12 +209,10 @@ def _in_order(stages: Iterable[str]) -> tuple[Stage, ...]:
     return tuple(stage for stage in Stage if stage in wanted)
 
 
-def _actions(
-    said: str | Mapping[str, str], stages: tuple[Stage, ...], report: Report
-) -> dict[Stage, Action]:
+def _actions(said: Acting, stages: tuple[Stage, ...], report: Report) -> dict[Stage, Action]:
     """One action per stage, from one for all or a mapping that names each stage."""
     if isinstance(said, str):
-        return dict.fromkeys(stages, cast("Action", said))
+        return dict.fromkeys(stages, said)
     for stage in said:
         if stage not in stages:
             what = f"the principle does not hold at {stage!r}"
@@ -219,18 +220,18 @@ def _actions(
     for stage in stages:
         if stage not in said:
             report.add(("action",), f"no action for stage {str(stage)!r}", "name each stage")
-    return {stage: cast("Action", said.get(stage, "block")) for stage in stages}
+    return {stage: said.get(stage, "block") for stage in stages}
 
 
 def _acting(
     principle: Principle,
     stages: tuple[Stage, ...],
-    said: str | Mapping[str, str] | None,
+    said: Acting | None,
     report: Report,
     *,
     mild: bool,
 ) -> dict[str, Any]:
-    """Stages and actions after a change; a stage that is new acts as the others do, if all agree."""
+    """Stages and actions after a change; a new stage acts as the others do, if all agree."""
     old = principle.actions
     common = next(iter(old.values())) if len(set(old.values())) == 1 else None
     each = dict.fromkeys(stages, said) if isinstance(said, str) else said or {}
@@ -246,7 +247,7 @@ def _acting(
         elif not mild and stage in old and Verdict.of(action) < Verdict.of(old[stage]):
             what = f"{action!r} is milder than the inherited {old[stage]!r}"
             report.add(("action",), what, USE_RELAX)
-        actions[stage] = cast("Action", action or "block")
+        actions[stage] = action or "block"
     return {"stages": stages, "actions": actions}
 
 
@@ -278,11 +279,11 @@ def _default_critics(catalogue: Catalogue, report: Report) -> list[Mention]:
 
 
 def _remedy(entry: PrincipleFields) -> Remedy | None:
-    return entry.remedy and Remedy(**entry.remedy.model_dump())
+    return None if entry.remedy is None else Remedy(**entry.remedy.model_dump())
 
 
 def _source(entry: PrincipleFields) -> Source | None:
-    return entry.source and Source(**entry.source.model_dump())
+    return None if entry.source is None else Source(**entry.source.model_dump())
 
 
 def _applies(entry: PrincipleFields) -> dict[str, tuple[str, ...]]:

@@ -179,7 +179,7 @@ def _test(entry: TestEntry, place: str) -> CaseTest:
         prompt=entry.prompt,
         reply=entry.reply,
         documents=tuple(entry.documents or ()),
-        tool=entry.tool and entry.tool.model_dump(),
+        tool=None if entry.tool is None else entry.tool.model_dump(),
         result=entry.result,
         attributes={
             name: value if isinstance(value, str) else tuple(value)

@@ -5,7 +5,6 @@ No tags, anchors, aliases, merge keys or directives, so nothing in a file can re
 
 from __future__ import annotations
 
-import codecs
 import math
 import re
 import reprlib
@@ -139,14 +138,7 @@ def _decoded(text: str | bytes, file: str) -> str:
     if size > MAX_BYTES:
         what = f"the file has {size:,} bytes, {MAX_BYTES:,} are allowed"
         raise ConstitutionError([Problem(file=file, what=what, hint="split it with 'extends'")])
-    if isinstance(text, bytes):
-        try:
-            text = text.removeprefix(codecs.BOM_UTF8).decode("utf-8")
-        except UnicodeDecodeError as error:
-            before = text[: error.start].decode("utf-8", "replace")
-            what = f"not UTF-8: the byte 0x{text[error.start]:02x}"
-            raise _at(file, before, what, "save the file as UTF-8") from None
-    text = text.removeprefix("\ufeff")
+    text = (text if isinstance(text, str) else _from_utf8(text, file)).removeprefix("\ufeff")
     if unwritable := _UNWRITABLE.search(text):
         sign = ord(unwritable.group())
         escape = f"\\x{sign:02x}" if sign < 256 else f"\\u{sign:04x}"
@@ -155,6 +147,15 @@ def _decoded(text: str | bytes, file: str) -> str:
             hint = "take it out; half of a surrogate pair is no character"
         raise _at(file, text[: unwritable.start()], f"the character U+{sign:04X}", hint)
     return text
+
+
+def _from_utf8(data: bytes, file: str) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8", "replace")
+        what = f"not UTF-8: the byte 0x{data[error.start]:02x}"
+        raise _at(file, before, what, "save the file as UTF-8") from None
 
 
 def _at(file: str, before: str, what: str, hint: str) -> ConstitutionError:
@@ -236,7 +237,8 @@ class _Reader:
             return Node([item.value for item in items], line, column, children, key)
         entries = self.entries(flow=event.flow_style)
         values = {name: node.value for name, node in entries.items()}
-        return Node(values, line, column, {**entries}, key)
+        below: dict[str | int, Node] = dict(entries.items())
+        return Node(values, line, column, below, key)
 
     def items(self) -> Iterator[Node]:
         self.steps.append(0)
@@ -323,7 +325,7 @@ def _is_bare(event: Any) -> bool:
 
 
 def _resolved(text: str) -> Any:
-    """A plain scalar's value by YAML 1.2's core schema. Raises ValueError for a number that is none.
+    """A plain scalar's value by YAML 1.2's core schema. Raises ValueError for a bad number.
 
     A float without a fraction is the integer, as in JSON's data model: `16.0` may stand for 16.
     """
@@ -363,7 +365,8 @@ def _syntax(error: yaml.YAMLError) -> tuple[Any, str, str]:
     mark = getattr(error, "problem_mark", None) or _Mark(0, 0)
     said = getattr(error, "problem", None) or "the parser gave up"
     if begun := getattr(error, "context_mark", None):
-        said += f" {error.context} that starts at {begun.line + 1}:{begun.column + 1}"  # type: ignore[attr-defined]
+        context = getattr(error, "context", "")
+        said = f"{said} {context} that starts at {begun.line + 1}:{begun.column + 1}"
     hint = ""
     if "cannot start any token" in said:
         hint = "indent with spaces, not tabs; quote a text that starts with a sign"

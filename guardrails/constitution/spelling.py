@@ -8,7 +8,7 @@ from collections.abc import Iterable
 __all__ = ["did_you_mean", "meant"]
 
 LONGEST_WORD = 100
-"""Comparing takes time that grows with the square of the length; nobody misspells more than that."""
+"""The time to compare grows with the square of the length; nobody misspells more than that."""
 
 
 def meant(word: str, known: Iterable[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""Holding a file against the models of `document`, and saying what is wrong in the format's words."""
+"""Holding a file against the models of `document`; what is wrong is told in the format's words."""
 
 from __future__ import annotations
 

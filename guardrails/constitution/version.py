@@ -10,12 +10,14 @@ __all__ = ["NUMBER", "VERSION", "Range", "Version"]
 
 NUMBER = r"(?:0|[1-9][0-9]{0,8})"
 _LABEL = r"(?:0|[1-9][0-9]*|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*)"
-VERSION = rf"{NUMBER}\.{NUMBER}\.{NUMBER}(?:-{_LABEL}(?:\.{_LABEL})*)?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
+_PRERELEASE = rf"-{_LABEL}(?:\.{_LABEL})*"
+_BUILD = r"\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*"
+VERSION = rf"{NUMBER}\.{NUMBER}\.{NUMBER}(?:{_PRERELEASE})?(?:{_BUILD})?"
 """Semantic Versioning 2.0.0, with numbers of at most nine digits."""
 
 _CLAUSE = re.compile(
     rf"(?P<sign>\^|~|>=|<=|>|<|=)?\s*"
-    rf"(?P<numbers>{NUMBER}(?:\.{NUMBER}){{0,2}})(?P<label>-{_LABEL}(?:\.{_LABEL})*)?"
+    rf"(?P<numbers>{NUMBER}(?:\.{NUMBER}){{0,2}})(?P<label>{_PRERELEASE})?"
 )
 _LOWEST = ("0",)
 """The label before all others: `2.0.0-0` precedes every version that starts with 2."""
@@ -67,7 +69,8 @@ class Range:
             clause = _CLAUSE.match(rest)
             if not clause or (clause.end() < len(rest) and not rest[clause.end()].isspace()):
                 raise ValueError(
-                    f"not a range of versions: {text!r}; expected such as ^1, ~1.2, 1.2.3 or '>=1.0 <2'"
+                    f"not a range of versions: {text!r}; "
+                    "expected such as ^1, ~1.2, 1.2.3 or '>=1.0 <2'"
                 )
             self._add(clause)
             rest = rest[clause.end() :].lstrip()

@@ -1,4 +1,4 @@
-"""The catalogue of critics: what the entry points `guardrails.critics` offer, and what is announced.
+"""The catalogue of critics: what the entry points `guardrails.critics` offer or is announced.
 
 Entry points are read once, a critic's module only when a constitution names it.
 """
