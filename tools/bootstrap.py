@@ -200,7 +200,7 @@ def requirements(project: Path) -> list[str]:
 
 def install(folder: Path, project: Path) -> None:
     """Install what is needed, pinned, then the project in place, built without a second install."""
-    pip = [str(python_of(folder)), "-m", "pip", "install", "--quiet"]
+    pip = [str(python_of(folder)), "-m", "pip", "install", "-qq"]  # errors only
     pinned = ["--constraint", str(project / "constraints.txt"), *requirements(project)]
     in_place = ["--no-deps", "--no-build-isolation", "--editable", str(project)]
     for arguments in (pinned, in_place):

@@ -1,0 +1,240 @@
+"""The arrows of the design hold, and every module can be imported on its own."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+
+import pytest
+from layers import (
+    FOR_CRITICS,
+    IMPURE,
+    PACKAGES,
+    PROJECT,
+    PURE,
+    Module,
+    imports,
+    line_of,
+    modules,
+    subject,
+    targets,
+    walk,
+)
+
+LATE = ("anthropic", "presidio_analyzer", "spacy", "aiohttp")
+
+
+def own(module: Module) -> Iterator[tuple[str, str]]:
+    """The project's modules that this one imports, each with the place where it does."""
+    for found in imports(module):
+        if found.target.partition(".")[0] in PACKAGES:
+            yield found.target, f"{module.file.relative_to(PROJECT)}:{found.line}"
+
+
+def critic_of(name: str) -> str:
+    """Each critic is a subject of its own: `critics.pii` for `critics.pii.words`."""
+    return ".".join(name.split(".")[:2])
+
+
+def test_every_module_stands_on_a_line_of_the_design() -> None:
+    words = {subject(module.name) for module in modules()} - {"", "constitutions"}
+    unknown = {word for word in words if line_of(word) is None}
+    assert not unknown, "the design names no line for these"
+
+
+def test_a_module_imports_only_from_lines_above_its_own() -> None:
+    wrong = []
+    for module in modules():
+        here = line_of(subject(module.name))
+        for target, place in own(module):
+            there = line_of(subject(target))
+            same = subject(target) == subject(module.name)
+            if here is not None and there is not None and there >= here and not same:
+                wrong.append(f"{place}: {module.name} imports {target}")
+    assert not wrong
+
+
+def test_the_package_root_is_for_users_only() -> None:
+    """Inside the project a name comes from the module that owns it."""
+    roots = {"guardrails", "critics"}
+    assert not [place for module in modules() for target, place in own(module) if target in roots]
+
+
+def test_guardrails_never_imports_a_critic() -> None:
+    wrong = [
+        place
+        for module in modules()
+        if module.name.startswith("guardrails")
+        for target, place in own(module)
+        if not target.startswith("guardrails")
+    ]
+    assert not wrong
+
+
+def test_critics_lean_on_the_protocol_and_types_and_not_on_each_other() -> None:
+    wrong = []
+    for module in modules():
+        if not module.name.startswith("critics."):
+            continue
+        for target, place in own(module):
+            other = target.startswith("critics") and critic_of(target) != critic_of(module.name)
+            beyond = target.startswith("guardrails") and subject(target) not in FOR_CRITICS
+            if other or beyond:
+                wrong.append(f"{place}: {target}")
+    assert not wrong
+
+
+def test_constitutions_hold_no_code_that_leans_on_any() -> None:
+    held = [module for module in modules() if module.name.startswith("constitutions")]
+    assert not [place for module in held for _, place in own(module)]
+
+
+def test_pure_modules_reach_for_nothing_but_their_input() -> None:
+    wrong = [
+        f"{module.name}:{found.line}: {found.target}"
+        for module in modules()
+        if module.name in PURE
+        for found in imports(module)
+        if found.target.partition(".")[0] in IMPURE
+    ]
+    assert not wrong
+
+
+def in_isort_order(name: str) -> tuple[int, str]:
+    """Constants, then classes, then the rest, as ruff sorts `__all__`."""
+    if name.isupper() and len(name) > 1:
+        return 0, name
+    return (1, name) if name[:1].isupper() else (2, name)
+
+
+def exported(module: Module) -> list[str] | None:
+    """What `__all__` says, None if there is none. Raises ValueError if it is no plain list."""
+    for node in module.tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        if any(isinstance(target, ast.Name) and target.id == "__all__" for target in targets):
+            value = ast.literal_eval(node.value)  # type: ignore[attr-defined]
+            if not isinstance(value, list):
+                raise ValueError(f"{module.name}: __all__ is not a list")
+            return value
+    return None
+
+
+def defines(module: Module) -> bool:
+    """Whether the module holds more than its docstring."""
+    return any(not isinstance(node, ast.Expr) for node in module.tree.body)
+
+
+def test_public_modules_list_what_they_export_in_order() -> None:
+    wrong = []
+    for module in modules():
+        if not defines(module) or any(part.startswith("_") for part in module.name.split(".")):
+            continue
+        names = exported(module)
+        if names is None or names != sorted(set(names), key=in_isort_order):
+            wrong.append(module.name)
+    assert not wrong
+
+
+ALONE = """
+import importlib, json, os, sys, traceback
+
+def attempt(name):
+    try:
+        module = importlib.import_module(name)
+        lacking = [n for n in getattr(module, "__all__", ()) if not hasattr(module, n)]
+        return f"no such name: {lacking}" if lacking else ""
+    except BaseException:
+        return traceback.format_exc()
+
+def in_a_child(name):
+    # A fork has all of the libraries and none of the project: as cheap as it is fresh.
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(reading)
+        with open(writing, "w", encoding="utf-8") as told:
+            told.write(attempt(name))
+        os._exit(0)
+    os.close(writing)
+    with open(reading, encoding="utf-8") as told:
+        trouble = told.read()
+    _, status = os.waitpid(child, 0)
+    return trouble or (f"ended with status {status}" if status else "")
+
+names, libraries = json.loads(sys.argv[1]), json.loads(sys.argv[2])
+for library in libraries:
+    importlib.import_module(library)
+early = [name for name in sys.modules if name.partition(".")[0] in ("guardrails", "critics")]
+assert not early, early
+print(json.dumps({name: trouble for name in names if (trouble := in_a_child(name))}))
+"""
+
+
+def run(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=PROJECT, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def libraries() -> list[str]:
+    """What the project's modules import of others when they are imported themselves."""
+    targets = {found.target for module in modules() for found in imports(module) if not found.late}
+    return sorted(target for target in targets if target.partition(".")[0] not in PACKAGES)
+
+
+def test_every_module_imports_alone_and_has_what_it_exports() -> None:
+    names = json.dumps([module.name for module in modules()])
+    troubles = json.loads(run("-c", ALONE, names, json.dumps(libraries())))
+    assert not troubles, "\n".join(f"{name}: {told}" for name, told in troubles.items())
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("name", [module.name for module in modules()])
+def test_every_module_imports_alone_in_a_fresh_interpreter(name: str) -> None:
+    """Nothing is loaded before: no library that happens to bring what a module forgot to import."""
+    run("-W", "error", "-c", f"import {name}")
+
+
+def test_importing_guardrails_loads_no_vendor_and_no_large_library() -> None:
+    loaded = run("-c", "import guardrails, sys; print(*sys.modules)").split()
+    assert not [name for name in LATE if name in loaded]
+
+
+def test_critics_load_their_large_libraries_when_they_are_used() -> None:
+    """So that a constitution that names no personal data never pays for finding it."""
+    document = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    points = document["project"]["entry-points"]["guardrails.critics"].values()
+    names = ", ".join(point.partition(":")[0] for point in points)
+    loaded = run("-c", f"import {names}, sys; print(*sys.modules)").split()
+    assert not [name for name in LATE if name in loaded]
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("import guardrails.guard", "guardrails.guard"),
+        ("from guardrails.guard import Guard", "guardrails.guard"),
+        ("from guardrails import guard", "guardrails.guard"),
+        ("def f():\n    from guardrails.guard import Guard", "guardrails.guard"),
+        ("if TYPE_CHECKING:\n    import guardrails.guard", "guardrails.guard"),
+        ("from .guard import Guard", "guardrails.guard"),
+        ("import_module('guardrails.guard')", "guardrails.guard"),
+    ],
+    ids=lambda value: re.sub(r"\s+", " ", value),
+)
+def test_an_import_is_seen_in_whatever_way_it_is_written(source: str, target: str) -> None:
+    module = Module(name="guardrails.settings", file=PROJECT / "guardrails" / "settings.py")
+    known = {"guardrails.guard"}
+    seen = [
+        found
+        for node, _ in walk(ast.parse(source), late=False)
+        for found in targets(node, module, known)
+    ]
+    assert seen == [target]
