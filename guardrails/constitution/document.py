@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -29,7 +30,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from guardrails.constitution.model import Catalogue, CriticConfig, OnDoubt, Tier, Uncovered
 from guardrails.constitution.spelling import did_you_mean
@@ -439,7 +440,26 @@ class PiiRule(Entry):
 PiiEntry = Annotated[
     Annotated[PiiAction, Tag("<plain>")] | Annotated[PiiRule, Tag("<mapping>")], _FORM
 ]
-PiiStage = dict[Entity, PiiEntry]
+MAX_ENTITIES = 200
+
+
+def _not_too_many(entities: Any) -> Any:
+    """Before each is looked at: to say what a misspelt one may have meant takes time."""
+    if isinstance(entities, dict) and len(entities) > MAX_ENTITIES:
+        raise PydanticKnownError(
+            "too_long",
+            {
+                "field_type": "Dictionary",
+                "max_length": MAX_ENTITIES,
+                "actual_length": len(entities),
+            },
+        )
+    return entities
+
+
+PiiStage = Annotated[
+    dict[Entity, PiiEntry], Field(max_length=MAX_ENTITIES), BeforeValidator(_not_too_many)
+]
 Keep = Annotated[list[Label], Field(max_length=1_000)]
 
 

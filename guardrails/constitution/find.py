@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -54,8 +56,14 @@ def _names(folder: Path | None, beside: Path | None) -> list[str]:
 
 def _folders(folder: Path | None, beside: Path | None) -> Iterator[Path]:
     yield from (place for place in (folder, beside) if place is not None)
-    for point in sorted(entry_points(group=GROUP)):
-        yield from _of_package(point.module)
+    for package in _packages(tuple(sys.path)):
+        yield from _of_package(package)
+
+
+@lru_cache(maxsize=4)
+def _packages(path: tuple[str, ...]) -> tuple[str, ...]:
+    """The packages that offer constitutions; `path` is where the interpreter looks for them."""
+    return tuple(point.module for point in sorted(entry_points(group=GROUP)))
 
 
 def _of_package(package: str) -> Iterator[Path]:

@@ -11,7 +11,7 @@ from guardrails.constitution.inherit import Resolved, resolve
 from guardrails.constitution.model import Catalogue, Constitution
 from guardrails.constitution.report import Report
 from guardrails.constitution.settle import settle
-from guardrails.constitution.source import MAX_BYTES, read_source
+from guardrails.constitution.source import MAX_BYTES, MAX_PROBLEMS, read_source
 from guardrails.constitution.validate import Document, read_document
 from guardrails.constitution.version import Range, Version
 from guardrails.errors import ConstitutionError, Problem
@@ -137,4 +137,4 @@ class _Loading:
 
 def _stop_at(problems: list[Problem]) -> None:
     if problems:
-        raise ConstitutionError(sorted(dict.fromkeys(problems)))
+        raise ConstitutionError(sorted(dict.fromkeys(problems))[:MAX_PROBLEMS])

@@ -75,7 +75,7 @@ def _head(source: Source, catalogue: Catalogue, problems: list[Problem]) -> Head
         return Head.model_validate(data, context=catalogue)
     except ValidationError as error:
         problems += _problems(error, source, (), catalogue)
-        wrong = {str(item["loc"][0]) for item in _errors(error) if item["loc"]}
+        wrong = {str(item["loc"][0]) for item in error.errors(include_url=False) if item["loc"]}
     if wrong & {"id", "version", "extends"}:
         return None
     sound = {key: value for key, value in data.items() if key not in wrong}
