@@ -66,11 +66,12 @@ class Machine:
         self.python = python or getattr(sys, "_base_executable", None) or sys.executable
 
     def has(self, module: str) -> bool:
-        """Whether this Python could import `module`."""
+        """Whether this Python could import `module`; an empty folder left behind is none."""
         try:
-            return importlib.util.find_spec(module) is not None
+            spec = importlib.util.find_spec(module)
         except ImportError:
             return False
+        return spec is not None and spec.origin is not None
 
     def command(self, name: str) -> str | None:
         return shutil.which(name)
