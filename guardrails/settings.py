@@ -47,13 +47,15 @@ File = Annotated[Path, AfterValidator(_expanded)]
 
 class Settings(BaseModel):
     """All that a process may set. `audit` is a file's path or `memory`; None means the default file
-    in the user's state folder. A leading `~` in a path is the user's home."""
+    in the user's state folder. A leading `~` in a path is the user's home. `audit_keeps` says what
+    a record keeps of the text, `audit_escalated` what one for a person to look at does."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     audit: Name | None = None
     audit_anchor: File | None = None
     audit_keeps: Literal["digest", "redacted"] = "digest"
+    audit_escalated: Literal["digest", "redacted"] = "redacted"
     audit_buffer: Annotated[int, Field(ge=0, le=100_000)] = 1_000
     on_audit_failure: Literal["block", "buffer"] = "block"
     key_file: File | None = None

@@ -66,7 +66,7 @@ FindingCause = Literal[
 def cause_of(finding: FindingCause) -> Cause:
     """Fold a finding's cause into the decision's."""
     if finding in ("policy", "outage", "limit"):
-        return finding  # type: ignore[return-value]  # narrowed by the test above
+        return finding
     return "undecided"
 
 

@@ -15,7 +15,7 @@ def unreached(subject: Subject, results: Sequence[CaseResult]) -> Iterator[LintF
     """L601: a principle is reached where it is named or a critic speaks of it. A scripted judge's
     silent pass does not count: one `judge: {}` would reach everything, and show nothing of it."""
     if not results:
-        yield subject.finding("L601", ("id",), "the file has no tests")
+        yield subject.finding("L601", ("tests",), "the file has no tests")
         return
     reached = frozenset().union(*(result.reached for result in results))
     for entry in subject.own:

@@ -6,32 +6,21 @@ from collections.abc import Iterator
 
 from guardrails.authoring.codes import LintFinding
 from guardrails.authoring.subject import Subject
-from guardrails.authoring.trials import Delivered, Trials, breaches
+from guardrails.authoring.trials import Trials
 from guardrails.constitution.model import Replies
 from guardrails.constitution.source import Loc
-from guardrails.verdict import Verdict
 
 __all__ = ["missing_languages", "self_breaking"]
 
 
 def self_breaking(subject: Subject, trials: Trials) -> Iterator[LintFinding]:
     """L501, L502"""
-    for text in trials.delivered:
-        if broken := _broken(text):
+    for delivered in trials.delivered:
+        if delivered.broken:
+            text = delivered.text
             code = "L502" if text.remedy else "L501"
-            message = f"{text.what} breaks {', '.join(map(repr, broken))} at {text.stage}"
-            yield subject.finding(code, text.loc, message)
-
-
-def _broken(text: Delivered) -> list[str]:
-    """The principles that do more than flag the text. What a reply must hold besides, neither a
-    remedy nor a refusal has to."""
-    found = (
-        principle.id
-        for principle, _ in breaches(text.observations)
-        if not principle.requires and Verdict.of(principle.actions[text.stage]) >= Verdict.REDACT
-    )
-    return list(dict.fromkeys(found))
+            message = f"{text.what} breaks {', '.join(map(repr, delivered.broken))} at {text.stage}"
+            yield subject.finding(code, delivered.loc, message)
 
 
 def missing_languages(subject: Subject) -> Iterator[LintFinding]:

@@ -6,17 +6,19 @@ Findings come in the file's order. `codes` has the table of all codes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from operator import attrgetter
 
-from guardrails.authoring import delivered, examples, patterns, stages, wording
+from guardrails.authoring import coverage, delivered, examples, patterns, stages, wording
+from guardrails.authoring.cases import CaseResult, run_cases
 from guardrails.authoring.codes import LintFinding
 from guardrails.authoring.ignores import unsilenced
 from guardrails.authoring.subject import Subject
 from guardrails.authoring.trials import Trials, make_trials
 from guardrails.constitution.model import Constitution
 from guardrails.critic.registry import CriticRegistry
+from guardrails.errors import ConstitutionError
 
 __all__ = ["LintFinding", "lint"]
 
@@ -40,6 +42,9 @@ _READING = (
 _TRYING = (examples.breached, examples.uncaught, patterns.hits_fine, delivered.self_breaking)
 """Rules that need to know what the critics make of the file's own texts."""
 
+_TESTED = (coverage.unreached, coverage.not_judged)
+"""Rules that need to know what came of the file's tests."""
+
 
 def lint(constitution: Constitution, text: str, catalogue: CriticRegistry) -> list[LintFinding]:
     """Find what is weak or wrong in the file; `text` is what `constitution` was loaded from.
@@ -55,15 +60,30 @@ async def _lint(
 ) -> list[LintFinding]:
     subject = Subject(constitution, text)
     trials = await make_trials(subject, registry)
-    findings = list(_findings(subject, trials))
+    results = await _results(constitution)
+    findings = list(_findings(subject, trials, results))
     return sorted(
         dict.fromkeys(unsilenced(subject, text, findings)),
         key=attrgetter("line", "column", "code", "message"),
     )
 
 
-def _findings(subject: Subject, trials: Trials) -> Iterator[LintFinding]:
+async def _results(constitution: Constitution) -> list[CaseResult] | None:
+    """What came of the tests; None where a text of its own keeps it from being enforced at all,
+    which L501 and L502 tell."""
+    try:
+        return await run_cases(constitution)
+    except ConstitutionError:
+        return None
+
+
+def _findings(
+    subject: Subject, trials: Trials, results: Sequence[CaseResult] | None
+) -> Iterator[LintFinding]:
     for read in _READING:
         yield from read(subject)
     for tell in _TRYING:
         yield from tell(subject, trials)
+    if results is not None:
+        for tell_of in _TESTED:
+            yield from tell_of(subject, results)

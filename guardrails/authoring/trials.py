@@ -7,31 +7,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from guardrails.authoring.subject import SIDES, Entry, Subject
-from guardrails.constitution.model import Constitution, Example, Principle, Remedy
+from guardrails.constitution.model import Constitution, Example, Principle
 from guardrails.constitution.source import Loc
-from guardrails.critic.limits import BudgetHandle
 from guardrails.critic.registry import CriticRegistry
-from guardrails.exchange import Context, Kind, Part, Role
 from guardrails.pipeline.decide import Observation
+from guardrails.pipeline.own_texts import OwnText, broken_by, look_alone, own_texts
 from guardrails.pipeline.plan import Plan, make_plan
-from guardrails.pipeline.tiers import judge
 from guardrails.settings import Settings
 from guardrails.verdict import Stage
 
 __all__ = ["Delivered", "ExampleTrial", "Trials", "breaches", "make_trials"]
-
-DEADLINE_S = 60.0
-
-_PARTS: dict[Stage, tuple[Role, Kind]] = {
-    Stage.INPUT: ("user", "text"),
-    Stage.OUTPUT: ("assistant", "text"),
-    Stage.TOOL_CALL: ("assistant", "tool_call"),
-    Stage.TOOL_RESULT: ("tool", "tool_result"),
-    Stage.RETRIEVAL: ("user", "document"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,17 +35,11 @@ class ExampleTrial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivered:
-    """A text that may reach a person in place of a reply, seen by all principles of the stage.
-
-    `what` names it in messages; `remedy` is True for one that only stands in for a sentence.
-    """
+    """A text that may reach a person in place of a reply, and the principles that it breaks."""
 
     loc: Loc
-    what: str
-    text: str = field(repr=False)
-    stage: Stage
-    remedy: bool
-    observations: tuple[Observation, ...] = ()
+    text: OwnText
+    broken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +65,19 @@ async def make_trials(subject: Subject, registry: CriticRegistry) -> Trials:
         examples={key: tuple(trials) for key, trials in examples.items()},
         delivered=tuple(
             [
-                replace(text, observations=await _observe(whole, text.text, stage=text.stage))
-                for text in _delivered(subject)
+                Delivered(loc=_loc(subject, text), text=text, broken=await broken_by(whole, text))
+                for text in own_texts(subject.constitution)
             ]
         ),
     )
+
+
+def _loc(subject: Subject, text: OwnText) -> Loc:
+    """Where the file says it, or the deepest place above that the file has."""
+    if text.principle is None:
+        return text.key
+    places = {entry.principle.id: entry.loc for entry in subject.entries}
+    return (*places.get(text.principle.id, ()), *text.key)
 
 
 def breaches(observations: tuple[Observation, ...]) -> Iterator[tuple[Principle, Observation]]:
@@ -99,26 +89,6 @@ def breaches(observations: tuple[Observation, ...]) -> Iterator[tuple[Principle,
 
 def _plan(constitution: Constitution, registry: CriticRegistry) -> Plan:
     return make_plan(constitution, registry=registry, settings=Settings(), offline=True)
-
-
-async def _observe(
-    plan: Plan, text: str, *, stage: Stage, prompt: str | None = None
-) -> tuple[Observation, ...]:
-    role, kind = _PARTS[stage]
-    parts = [Part(text=text, role=role, kind=kind)]
-    if prompt is not None:
-        parts.insert(0, Part(text=prompt, role="user", target=False))
-    limits = BudgetHandle(deadline_s=DEADLINE_S, max_chars=len(text), max_calls=0, max_tokens=0)
-    judgement = await judge(
-        plan,
-        parts,
-        stage=stage,
-        context=Context(),
-        budget=limits,
-        deadline=limits.deadline(),
-        tiers=("deterministic",),
-    )
-    return judgement.observations
 
 
 async def _examples(
@@ -140,44 +110,7 @@ async def _examples(
                     side=side,
                     example=example,
                     stage=stage,
-                    observations=await _observe(
+                    observations=await look_alone(
                         plan, example.reply, stage=stage, prompt=example.prompt
                     ),
-                )
-
-
-def _delivered(subject: Subject) -> Iterator[Delivered]:
-    """Replies as they stand at the output, remedies at the stages that are revised."""
-    constitution = subject.constitution
-    replies = {"blocked": constitution.reply_blocked, "unavailable": constitution.reply_unavailable}
-    for key, said in replies.items():
-        for language, text in said.items():
-            yield _reply(("replies", key, language), f"the reply {key!r}", text, language)
-    places = {entry.principle.id: entry.loc for entry in subject.entries}
-    for principle in constitution.principles:
-        loc = places.get(principle.id, ())
-        for language, text in (principle.reply or {}).items():
-            what = f"the reply of {principle.id!r}"
-            yield _reply((*loc, "reply", language), what, text, language)
-        yield from _remedies(principle, loc)
-
-
-def _reply(loc: Loc, what: str, text: str, language: str) -> Delivered:
-    return Delivered(
-        loc=loc, what=f"{what} ({language})", text=text, stage=Stage.OUTPUT, remedy=False
-    )
-
-
-def _remedies(principle: Principle, loc: Loc) -> Iterator[Delivered]:
-    remedy = principle.remedy or Remedy()
-    stages = [stage for stage in principle.stages if principle.actions[stage] == "revise"]
-    for key, text in {"replace_sentence": remedy.replace_sentence, "append": remedy.append}.items():
-        if text:
-            for stage in stages:
-                yield Delivered(
-                    loc=(*loc, "remedy", key),
-                    what=f"the remedy of {principle.id!r}",
-                    text=text,
-                    stage=stage,
-                    remedy=True,
                 )

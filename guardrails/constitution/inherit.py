@@ -159,7 +159,7 @@ class _Merge:
         )
 
     def _inherited_keep(self) -> tuple[str, ...]:
-        holders = [(n, p) for n, p in enumerate(self.parents) if p.pii]
+        holders = [(n, p) for n, p in enumerate(self.parents) if p.pii or p.keep]
         for index, parent in holders[1:]:
             if set(parent.keep) != set(holders[0][1].keep):
                 self._conflict(index, "'pii.keep'", holders[0][1], parent)

@@ -51,7 +51,10 @@ def settle(
     head = document.head
     keep = tuple(sorted(set(resolved.keep)))
     personal = _personal_data(resolved.pii, keep, catalogue, report)
-    principles = (*(rule.principle for rule in resolved.rules.values()), *personal)
+    if head.pii is not None and head.pii.keep and not personal:
+        report.add(("pii", "keep"), "nothing here looks for personal data", "drop it")
+    written = (_settled(rule.principle, resolved.languages) for rule in resolved.rules.values())
+    principles = (*written, *personal)
     tests = _tests(document, principles, report)
     constitution = Constitution(
         id=resolved.id,
@@ -87,10 +90,19 @@ def _settings(said: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {"budget": Budget(**budget), "judging": Judging(**judge), **known}
 
 
+def _settled(principle: Principle, languages: tuple[str, ...]) -> Principle:
+    if principle.reply is None:
+        return principle
+    return replace(principle, reply=_in_order(principle.reply, languages))
+
+
 def _reply(key: str, resolved: Resolved) -> Replies:
-    """The constitution's first language first, so that any language falls back to the same one."""
-    said = resolved.replies.get(key) or REPLIES[key]
-    order = [*(tag for tag in resolved.languages if tag in said), *sorted(said)]
+    return _in_order(resolved.replies.get(key) or REPLIES[key], resolved.languages)
+
+
+def _in_order(said: Replies, languages: tuple[str, ...]) -> Replies:
+    """The constitution's first language first: any other falls back to it, however it is written."""
+    order = dict.fromkeys([*(tag for tag in languages if tag in said), *sorted(said)])
     return {tag: said[tag] for tag in order}
 
 

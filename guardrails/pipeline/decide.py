@@ -30,6 +30,7 @@ Limit = Literal[
     "budget.max_calls",
     "budget.max_tokens",
     "budget.max_cost_usd",
+    "format.readable",  # too deep, too many values, or a value that contains itself
 ]
 
 _CAUSES: tuple[Cause, ...] = ("undecided", "outage", "limit", "policy")

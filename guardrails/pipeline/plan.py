@@ -74,7 +74,7 @@ class Plan:
 
 
 def applies(principle: Principle, context: Context) -> bool:
-    """Whether a principle holds for this caller; an attribute that is not said counts as a match."""
+    """Whether a principle holds for this caller. An attribute that is not said is a match."""
     for attribute, wanted in principle.applies.items():
         said = context.attributes.get(attribute)
         if said is None:

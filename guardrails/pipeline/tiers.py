@@ -47,7 +47,7 @@ async def judge(
     deadline: Deadline,
     tiers: Sequence[Tier] = TIERS,
 ) -> Judgement:
-    """Judge the target parts of an exchange by all principles of a stage that hold for the caller."""
+    """Judge the targets of an exchange by all principles of a stage that hold for the caller."""
     views = await look_at(parts)
     sitting = _Sitting(plan, views, stage, context, budget, deadline)
     if views.targets:

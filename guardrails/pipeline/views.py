@@ -1,4 +1,4 @@
-"""What critics may see of an exchange: normalised text, and for models text without personal data."""
+"""What critics may see of an exchange: normalised, and for models without personal data."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from guardrails.errors import WireFormatError
 from guardrails.wire.reading import Reading, read
 from guardrails.wire.shapes import MESSAGES, REQUEST
-from guardrails.wire.walk import Place
+from guardrails.wire.walk import MAX_NODES, Place
 
 __all__ = ["conversation_form", "read_messages"]
 
@@ -35,7 +35,7 @@ def _is_message(item: object) -> bool:
     return isinstance(item.get("role"), str) or MESSAGES.of(item) is not None
 
 
-def read_messages(value: object) -> Reading:
+def read_messages(value: object, *, most: int = MAX_NODES) -> Reading:
     """Find every text in a list of messages, or in a request with `messages` or `input`, in
     Anthropic's form or OpenAI's.
 
@@ -49,4 +49,5 @@ def read_messages(value: object) -> Reading:
             "expected a list of messages, each with 'role' and 'content', or a request with "
             f"'messages', or with 'model' and 'input'; got {type(value).__name__}"
         )
-    return read(value, Place(role="user", reads=MESSAGES if form == "messages" else REQUEST))
+    place = Place(role="user", reads=MESSAGES if form == "messages" else REQUEST)
+    return read(value, place, most=most)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Part
 from guardrails.wire.replies import reply_in_place_of
-from guardrails.wire.walk import Place, Walk
+from guardrails.wire.walk import MAX_NODES, Place, Walk
 
 __all__ = ["Reading", "read"]
 
@@ -86,15 +86,18 @@ class _Writer:
         del self.kept[mark:]
 
 
-def read(value: object, place: Place) -> Reading:
-    """Read a value from a place on. Raises WireFormatError."""
+def read(value: object, place: Place, *, most: int = MAX_NODES) -> Reading:
+    """Read a value from a place on. Raises WireFormatError, which is TooManyValuesError if it
+    holds more than `most` values."""
     reader = _Reader()
-    _walked(value, place, reader)
+    _walked(value, place, reader, most)
     return Reading(value=value, parts=tuple(reader.parts), place=place)
 
 
-def _walked(value: object, place: Place, visitor: _Reader | _Writer) -> object:
+def _walked(
+    value: object, place: Place, visitor: _Reader | _Writer, most: int = MAX_NODES
+) -> object:
     try:
-        return Walk(visitor).value(value, place)
+        return Walk(visitor, most=most).value(value, place)
     except RecursionError:
         raise WireFormatError("the value is nested too deeply to be read here") from None

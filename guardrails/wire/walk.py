@@ -27,7 +27,7 @@ from guardrails.exchange import Kind, Part, Path, Role
 from guardrails.wire import embedded, rebuild
 from guardrails.wire.shapes import FREE, As, Choice, Json, Reads, Shape, sdk_reads
 
-__all__ = ["MAX_DEPTH", "MAX_NODES", "Place", "Visitor", "Walk"]
+__all__ = ["MAX_DEPTH", "MAX_NODES", "Place", "TooManyValuesError", "Visitor", "Walk"]
 
 MAX_DEPTH = 100
 MAX_NODES = 100_000
@@ -48,6 +48,10 @@ SPELLED = (PurePath, Url, MultiHostUrl, AnyUrl)
 
 NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 """What may stand as a tool's name; anything else could be a sentence, which names keep out."""
+
+
+class TooManyValuesError(WireFormatError):
+    """The value holds more values than may be read."""
 
 
 class _Dropped:
@@ -107,8 +111,9 @@ class Walk:
     """One way through one value. Raises WireFormatError for what is too deep, too large, or
     contains itself; and, when texts change, for what cannot hold the changed text."""
 
-    def __init__(self, visitor: Visitor) -> None:
+    def __init__(self, visitor: Visitor, *, most: int = MAX_NODES) -> None:
         self._visitor = visitor
+        self._most = most
         self._nodes = 0
         self._open: set[int] = set()
 
@@ -123,8 +128,8 @@ class Walk:
         if isinstance(at.reads, As):
             at = at.as_said(at.reads)
         self._nodes += 1
-        if self._nodes > MAX_NODES:
-            raise WireFormatError(f"the value holds more than {MAX_NODES:,} values")
+        if self._nodes > self._most:
+            raise TooManyValuesError(f"the value holds more than {self._most:,} values")
         if type(value) in PLAIN_NUMBERS:
             return value
         if isinstance(value, Enum):

@@ -29,7 +29,7 @@ def child(*lines: str) -> str:
 
 
 def test_what_is_inherited_is_not_linted() -> None:
-    assert [found.code for found in findings(child())] == ["L601"]
+    assert [found.code for found in findings(child())] == []
 
 
 def test_what_a_child_adds_to_an_inherited_principle_is_linted() -> None:
@@ -38,12 +38,12 @@ def test_what_a_child_adds_to_an_inherited_principle_is_linted() -> None:
         "  critics: [{pattern: {breach: ['x.{900}.{900}.{900}x']}}]",
         "  examples: {breach: [Come in whatever you wear.]}",
     )
-    assert [(found.code, found.line) for found in findings(text)][:2] == [("L302", 6), ("L203", 7)]
+    assert [(found.code, found.line) for found in findings(text)] == [("L302", 6), ("L203", 7)]
 
 
 def test_a_pattern_that_hits_an_inherited_fine_example_is_told_where_it_stands() -> None:
     text = child("- id: manners.shoes", "  critics: [{pattern: {breach: [nobody]}}]")
-    assert [(found.code, found.line) for found in findings(text)][:1] == [("L301", 6)]
+    assert [(found.code, found.line) for found in findings(text)] == [("L301", 6)]
 
 
 def test_a_stage_counts_what_is_inherited() -> None:

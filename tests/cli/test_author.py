@@ -77,7 +77,7 @@ def document(run: Run, *arguments: str) -> Any:
         (["good", "bad", "broken"], 2),
         (["nowhere"], 2),
     ],
-    ids=" ".join,
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
 def test_tests_end_with_their_status(names: list[str], status: int, run: Run) -> None:
     assert run("test", *names)[0] == status

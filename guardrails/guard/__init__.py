@@ -1,0 +1,165 @@
+"""A constitution, enforced: the one way through which every surface checks texts.
+
+`call` is one guarded call, `content` reads what callers hand over, `ledger` writes down what was
+decided, `stream` and `sync` adapt the checks to other callers. May import lines 0 to 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Self
+
+from guardrails.audit.trail import Trail, open_trail
+from guardrails.constitution.load import load_constitution
+from guardrails.constitution.model import Constitution
+from guardrails.critic.protocol import Critic
+from guardrails.critic.registry import CriticRegistry
+from guardrails.errors import SettingsError
+from guardrails.exchange import Context, Part, current_context
+from guardrails.guard.call import Enforcement, GuardedCall
+from guardrails.guard.content import ToolCall
+from guardrails.guard.proven import prove
+from guardrails.guard.stream import GuardedStream, Pieces
+from guardrails.guard.sync import SyncGuard
+from guardrails.pipeline.plan import make_plan
+from guardrails.settings import Settings, load_settings
+from guardrails.verdict import Decision, Stage
+
+__all__ = ["Guard", "GuardedCall", "GuardedStream", "SyncGuard"]
+
+
+class Guard:
+    """Holds texts to a constitution. Works from any loop and thread; make it with `load`.
+
+    Every check is on record before it returns. An async context manager: its end closes the record.
+    """
+
+    def __init__(self, enforcement: Enforcement, *, owns_trail: bool) -> None:
+        self._enforcement = enforcement
+        self._owns_trail = owns_trail
+
+    @classmethod
+    def load(
+        cls,
+        constitution: str | Path | Constitution,
+        *,
+        offline: bool = False,
+        settings: Settings | None = None,
+        critics: Iterable[type[Critic]] = (),
+        trail: Trail | None = None,
+    ) -> Self:
+        """Load a constitution by its name or path, and everything it needs.
+
+        `offline=True`: no model is asked, and what only one could settle is told as uncovered.
+        `settings` stand in for those of the file and the environment, `trail` for the record that
+        they name (and is then the caller's to close). `critics` stand before installed ones of
+        the same name. Raises ConstitutionError, SettingsError, CriticError or AuditError for all
+        that would keep a request from being judged.
+        """
+        if settings is None:
+            settings = load_settings()
+        registry = CriticRegistry(critics)
+        if not isinstance(constitution, Constitution):
+            constitution = load_constitution(
+                constitution, catalogue=registry, folder=settings.constitutions
+            )
+        plan = make_plan(constitution, registry=registry, settings=settings, offline=offline)
+        prove(plan)
+        return cls(
+            Enforcement(plan=plan, trail=trail or open_trail(settings), settings=settings),
+            owns_trail=trail is None,
+        )
+
+    @property
+    def constitution(self) -> Constitution:
+        return self._enforcement.plan.constitution
+
+    @property
+    def offline(self) -> bool:
+        return self._enforcement.plan.offline
+
+    @property
+    def sync(self) -> SyncGuard:
+        """The same checks without `await`."""
+        return SyncGuard(self)
+
+    async def check_input(self, content: object, *, context: Context | None = None) -> Decision:
+        """Judge what goes in: a text, a list of messages, a provider's request, or any value whose
+        strings are to be judged. What the application says itself (`system`) is context."""
+        async with self.call(context=context) as call:
+            return await call.check_and_deliver(content, stage=Stage.INPUT)
+
+    async def check_output(
+        self, reply: object, *, prompt: object = None, context: Context | None = None
+    ) -> Decision:
+        """Judge a reply: a text, an SDK's message, or any value whose strings are to be judged.
+        `prompt` is what it answers, and only helps to judge it."""
+        async with self.call(context=context) as call:
+            return await call.check_and_deliver(reply, stage=Stage.OUTPUT, prompt=prompt)
+
+    async def check(
+        self,
+        parts: Sequence[Part] | object,
+        *,
+        stage: Stage | str,
+        prompt: object = None,
+        context: Context | None = None,
+    ) -> Decision:
+        """Judge parts, or any value, at a stage: documents at `retrieval`, what a tool gave at
+        `tool_result`. Raises SettingsError for an unknown stage."""
+        async with self.call(context=context) as call:
+            return await call.check_and_deliver(parts, stage=_stage(stage), prompt=prompt)
+
+    async def check_tool_call(
+        self,
+        name: str,
+        arguments: object,
+        *,
+        prompt: object = None,
+        context: Context | None = None,
+    ) -> Decision:
+        """Judge a tool's arguments before it runs: a mapping, or the JSON that a model wrote. The
+        decision's content are the arguments to call it with."""
+        async with self.call(context=context) as call:
+            return await call.check_and_deliver(
+                ToolCall(name, arguments), stage=Stage.TOOL_CALL, prompt=prompt
+            )
+
+    def stream(
+        self, pieces: Pieces, *, prompt: object = None, context: Context | None = None
+    ) -> GuardedStream:
+        """Judge a reply that comes in pieces; see `GuardedStream`."""
+        return GuardedStream(
+            self.call(context=context),
+            pieces,
+            prompt=prompt,
+            max_chars=self.constitution.budget.max_chars,
+        )
+
+    def call(self, *, context: Context | None = None) -> GuardedCall:
+        """One guarded call, for surfaces: its stages share a budget, and it is told what was
+        really delivered. Without `context` it is the one set by `with guardrails.context(…)`."""
+        return GuardedCall(self._enforcement, context or current_context())
+
+    async def aclose(self) -> None:
+        """Write what waits and let go of the record. The end of the interpreter does so, too."""
+        if self._owns_trail:
+            await self._enforcement.trail.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        mode = ", offline" if self.offline else ""
+        return f"<Guard {self.constitution.id}@{self.constitution.version}{mode}>"
+
+
+def _stage(named: Stage | str) -> Stage:
+    try:
+        return Stage(named)
+    except ValueError:
+        raise SettingsError(f"stage={named!r}; expected one of {', '.join(Stage)}") from None

@@ -1,0 +1,195 @@
+"""One guarded call: its stages share a budget, a caller and the care for their records."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from guardrails.audit.record import Closed, How, Opened, new_record_id
+from guardrails.audit.trail import Trail
+from guardrails.critic.limits import BudgetHandle
+from guardrails.errors import AuditError, WireFormatError
+from guardrails.exchange import Context, Part
+from guardrails.guard.content import plain_text, read_content, read_prompt, texts_of
+from guardrails.guard.ledger import closed, opened
+from guardrails.pipeline.engine import Content, Outcome, deliberate, refuse
+from guardrails.pipeline.plan import Plan
+from guardrails.pipeline.replies import Reply
+from guardrails.settings import Settings
+from guardrails.telemetry import log
+from guardrails.verdict import ConstitutionPin, Decision, Stage
+from guardrails.wire.reading import Reading
+
+__all__ = ["Enforcement", "GuardedCall"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enforcement:
+    """All that a guard enforces with."""
+
+    plan: Plan
+    trail: Trail = field(repr=False)
+    settings: Settings = field(repr=False)
+
+
+class GuardedCall:
+    """Judges what goes in and out of one call, and records what was delivered of it.
+
+    An async context manager: what was decided and never delivered is recorded so at its end.
+    """
+
+    def __init__(self, enforcement: Enforcement, context: Context) -> None:
+        self._plan = enforcement.plan
+        self._trail = enforcement.trail
+        self._settings = enforcement.settings
+        self._context = context
+        limits = self._plan.constitution.budget
+        self._budget = BudgetHandle(
+            deadline_s=limits.deadline_s,
+            max_chars=limits.max_chars,
+            max_calls=limits.max_calls,
+            max_tokens=limits.max_tokens,
+            max_cost_usd=limits.max_cost_usd,
+        )
+        self._open: dict[str, Decision] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for decision in tuple(self._open.values()):
+            try:
+                await self.delivered(decision, None, how="nothing")
+            except AuditError:
+                if error is None:
+                    raise
+                log.warning("a record could not be closed", record=decision.record_id)
+
+    async def check(self, content: object, *, stage: Stage, prompt: object = None) -> Decision:
+        """Judge a content. When this returns the decision is on record, and `delivered` must say
+        what became of it. Raises AuditError if it cannot be recorded: then deliver nothing."""
+        decision, record = await self._decided(content, stage, prompt)
+        self._open[decision.record_id] = decision
+        try:
+            await self._trail.open(record)
+        except AuditError:
+            del self._open[decision.record_id]
+            raise
+        return decision
+
+    async def delivered(
+        self, decision: Decision, content: object, *, how: How | None = None
+    ) -> None:
+        """Record what is delivered, right before it is. Without `how` it is the decision's own
+        content, or its reply. Raises AuditError: then deliver nothing."""
+        self._open.pop(decision.record_id, None)
+        await self._trail.close(await self._closed(decision, content, how))
+
+    async def check_and_deliver(
+        self, content: object, *, stage: Stage, prompt: object = None
+    ) -> Decision:
+        """Judge a content that is delivered by being handed to the caller. Raises AuditError."""
+        decision, record = await self._decided(content, stage, prompt)
+        end = await self._closed(decision, decision.content, None)
+        # Handed over together, so that both are in one commit.
+        await asyncio.gather(self._trail.open(record), self._trail.close(end))
+        return decision
+
+    async def _decided(
+        self, value: object, stage: Stage, prompt: object
+    ) -> tuple[Decision, Opened]:
+        """The decision with its record, neither of them told to anybody yet."""
+        content: Content | None = None
+        before: tuple[Part, ...] = ()
+        try:
+            content = await read_content(value, stage)
+            before = await read_prompt(prompt)
+        except WireFormatError as error:
+            log.info("a value could not be read", stage=str(stage), error=str(error))
+            outcome = refuse(self._plan, "format.readable", stage, self._context, content=content)
+        else:
+            outcome = await deliberate(
+                self._plan,
+                content,
+                before=before,
+                stage=stage,
+                context=self._context,
+                budget=self._budget,
+            )
+        decision = self._decision(outcome, stage)
+        record = opened(
+            decision,
+            judged=texts_of(outcome.content),
+            parts=(*before, *(content.parts if content else ())),
+            context=self._context,
+            constitution=self._plan.constitution,
+            trail=self._trail,
+            settings=self._settings,
+        )
+        return decision, record
+
+    def _decision(self, outcome: Outcome, stage: Stage) -> Decision:
+        constitution = self._plan.constitution
+        content, reply = outcome.content, outcome.reply
+        return Decision(
+            verdict=outcome.verdict,
+            cause=outcome.cause,
+            constitution=ConstitutionPin(
+                id=constitution.id,
+                version=constitution.version,
+                digest=constitution.digest,
+                offline=self._plan.offline,
+                models=outcome.models,
+            ),
+            stage=stage,
+            content=_content(content, reply),
+            text=plain_text(content) if reply is None else reply.text,
+            findings=outcome.findings,
+            attempts=outcome.attempts,
+            coverage=outcome.coverage,
+            usage=outcome.usage,
+            record_id=new_record_id(),
+            reply_key=None if reply is None else reply.key,
+        )
+
+    async def _closed(self, decision: Decision, content: object, how: How | None) -> Closed:
+        """The end of a record, its digest taken of what is really delivered."""
+        how = how or ("judged" if decision.delivers else "reply")
+        texts: list[str] | None
+        match how:
+            case "nothing":
+                texts = None
+            case "reply":
+                texts = [decision.text]
+            case "application_reply":
+                texts = await _readable(content)
+            case _:
+                texts = texts_of(await read_content(content, decision.stage))
+        return closed(decision, how, self._trail, texts=texts)
+
+
+def _content(content: Content | None, reply: Reply | None) -> object:
+    """What is delivered: a reply in the shape of what came, if it is known where in it one goes."""
+    if reply is None:
+        return None if content is None else content.value
+    if not isinstance(content, Reading):
+        return reply.text
+    try:
+        return content.reply(reply.text)
+    except WireFormatError:
+        return reply.text
+
+
+async def _readable(value: object) -> list[str]:
+    """The texts of an application's own reply, which nobody judges."""
+    try:
+        return texts_of(await read_content(value, Stage.OUTPUT))
+    except WireFormatError:
+        return []

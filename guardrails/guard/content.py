@@ -1,0 +1,102 @@
+"""Reading what a caller hands over, by its stage, into texts that can be judged and put back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from guardrails.exchange import Kind, Part, Role
+from guardrails.pipeline.engine import Content
+from guardrails.verdict import Stage
+from guardrails.wire.messages import conversation_form, read_messages
+from guardrails.wire.reading import read
+from guardrails.wire.shapes import JSON_TEXT
+from guardrails.wire.walk import MAX_NODES, Place, TooManyValuesError
+
+__all__ = ["Parts", "ToolCall", "plain_text", "read_content", "read_prompt", "texts_of"]
+
+INLINE_VALUES = 2_000
+"""More values than these take some milliseconds to read, which would hold up the loop."""
+
+_PLACES: Mapping[Stage, tuple[Role, Kind]] = {
+    Stage.INPUT: ("user", "text"),
+    Stage.OUTPUT: ("assistant", "text"),
+    Stage.TOOL_CALL: ("assistant", "tool_call"),
+    Stage.TOOL_RESULT: ("tool", "tool_result"),
+    Stage.RETRIEVAL: ("tool", "document"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Parts that the caller has made: they come back as they came, as parts."""
+
+    value: Sequence[Part] = field(repr=False)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        return tuple(self.value)
+
+    def rewrite(self, texts: Mapping[int, str]) -> Parts:
+        return Parts(
+            [
+                replace(part, text=texts[index]) if index in texts else part
+                for index, part in enumerate(self.value)
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool's name with its arguments: a mapping, or the JSON that a model wrote."""
+
+    name: str
+    arguments: object = field(repr=False)
+
+
+async def read_content(value: object, stage: Stage) -> Content:
+    """The texts of a value at a stage, those of a large one off the loop. Raises WireFormatError
+    for what is too deep, too large or contains itself."""
+    try:
+        return _read(value, stage, INLINE_VALUES)
+    except TooManyValuesError:
+        return await asyncio.to_thread(_read, value, stage, MAX_NODES)
+
+
+def _read(value: object, stage: Stage, most: int) -> Content:
+    role, kind = _PLACES[stage]
+    if isinstance(value, ToolCall):
+        place = Place(role=role, kind=kind, name=value.name, reads=JSON_TEXT)
+        return read(value.arguments, place, most=most)
+    if _are_parts(value):
+        return Parts(value)  # type: ignore[arg-type]  # as just found
+    if stage is Stage.INPUT and conversation_form(value) is not None:
+        return read_messages(value, most=most)
+    return read(value, Place(role=role, kind=kind), most=most)
+
+
+async def read_prompt(value: object) -> tuple[Part, ...]:
+    """What came before, only to help judging. Raises WireFormatError as `read_content` does."""
+    if value is None:
+        return ()
+    content = await read_content(value, Stage.INPUT)
+    return tuple(replace(part, target=False) for part in content.parts)
+
+
+def plain_text(content: Content | None) -> str:
+    """The judged texts, one after the other."""
+    return "" if content is None else "\n".join(part.text for part in content.parts if part.target)
+
+
+def texts_of(content: Content | None) -> list[str]:
+    """All texts that go out with a content, for its digest."""
+    return [] if content is None else [part.text for part in content.parts]
+
+
+def _are_parts(value: object) -> bool:
+    return (
+        isinstance(value, list | tuple)
+        and bool(value)
+        and all(isinstance(item, Part) for item in value)
+    )

@@ -1,0 +1,97 @@
+"""A reply that comes in pieces, judged before any of it leaves. For now all of it is held."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
+from contextlib import aclosing
+from typing import Self
+
+from guardrails.errors import GuardrailsError, WireFormatError
+from guardrails.guard.call import GuardedCall
+from guardrails.verdict import Decision, Stage
+
+__all__ = ["GuardedStream", "Pieces"]
+
+Pieces = AsyncIterable[str] | Iterable[str]
+
+
+class GuardedStream:
+    """`async for piece in stream: …`, then `stream.decision` says why it is what it is.
+
+    A clean reply leaves in the pieces in which it came, a changed or replaced one in one piece. It
+    can be gone through once; `aclose` lets go of the source.
+    """
+
+    def __init__(
+        self, call: GuardedCall, pieces: Pieces, *, prompt: object, max_chars: int
+    ) -> None:
+        self._call = call
+        self._pieces = pieces
+        self._prompt = prompt
+        self._max_chars = max_chars
+        self._decision: Decision | None = None
+        self._running = self._run()
+
+    @property
+    def decision(self) -> Decision:
+        """Raises GuardrailsError while it is not made yet."""
+        if self._decision is None:
+            raise GuardrailsError("the stream is not judged yet; go through it first")
+        return self._decision
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self._running
+
+    async def __anext__(self) -> str:
+        return await anext(self._running)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End it: nothing more is taken from the source."""
+        await self._running.aclose()
+
+    async def _run(self) -> AsyncGenerator[str, None]:
+        async with self._call as call:
+            held = await self._collected()
+            text = "".join(held)
+            decision = await call.check(text, stage=Stage.OUTPUT, prompt=self._prompt)
+            self._decision = decision
+            changed = not decision.delivers or decision.text != text
+            await call.delivered(decision, decision.text if changed else text)
+        for piece in [decision.text] if changed else held:
+            yield piece
+
+    async def _collected(self) -> list[str]:
+        """The pieces, or as many as are one character too much to be judged."""
+        held: list[str] = []
+        size = 0
+        async with aclosing(_each(self._pieces)) as pieces:
+            async for piece in pieces:
+                if not isinstance(piece, str):
+                    raise WireFormatError(
+                        f"a guarded stream is of pieces of text, not of {type(piece).__name__}"
+                    )
+                held.append(piece)
+                size += len(piece)
+                if size > self._max_chars:
+                    break
+        return held
+
+
+async def _each(pieces: Pieces) -> AsyncGenerator[str, None]:
+    if isinstance(pieces, AsyncIterable):
+        iterator = aiter(pieces)
+        try:
+            async for piece in iterator:
+                yield piece
+        finally:
+            if isinstance(iterator, AsyncGenerator):
+                await iterator.aclose()
+    else:
+        for piece in pieces:
+            yield piece

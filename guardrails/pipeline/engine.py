@@ -1,0 +1,281 @@
+"""The loop: judge, rule, change the text without a model, judge all of it again, rule again.
+
+Whatever was changed is judged by all principles of its stage before it may go on; what cannot be
+made clean is not delivered, and a reply of the constitution stands in its place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol, Self
+
+from guardrails.critic.limits import BudgetHandle, Deadline
+from guardrails.errors import BudgetExceeded, WireFormatError
+from guardrails.exchange import Context, Part
+from guardrails.pipeline.decide import Observation, Ruling, decide
+from guardrails.pipeline.plan import Plan
+from guardrails.pipeline.remedy import apply_edits, remedy_edits
+from guardrails.pipeline.replies import Reply, reply_to
+from guardrails.pipeline.tiers import Judgement, judge
+from guardrails.text.normalise import View
+from guardrails.verdict import (
+    Attempt,
+    Cause,
+    Coverage,
+    Edit,
+    Finding,
+    Stage,
+    Usage,
+    Verdict,
+)
+
+__all__ = ["Content", "Outcome", "deliberate", "refuse"]
+
+MOST_ROUNDS = 3
+"""A text that is changed may breach another principle then; so often it is mended further."""
+
+INLINE_PARTS = 500
+"""A content of more is put together off the loop."""
+
+
+class Content(Protocol):
+    """A value with its texts, as `wire` reads it."""
+
+    @property
+    def value(self) -> object: ...
+    @property
+    def parts(self) -> tuple[Part, ...]: ...
+    def rewrite(self, texts: Mapping[int, str]) -> Self:
+        """The value with other texts, read again. Raises WireFormatError if it cannot hold them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of an exchange.
+
+    `content` holds the texts that were judged last. `reply` is None exactly if it may go on.
+    """
+
+    verdict: Verdict
+    cause: Cause | None
+    findings: tuple[Finding, ...]
+    content: Content | None = field(repr=False)
+    reply: Reply | None = None
+    attempts: tuple[Attempt, ...] = ()
+    coverage: Coverage = Coverage()
+    usage: Usage = Usage()
+    models: Mapping[str, str] = field(default_factory=dict)
+
+
+async def deliberate(
+    plan: Plan,
+    content: Content,
+    *,
+    before: Sequence[Part] = (),
+    stage: Stage,
+    context: Context,
+    budget: BudgetHandle,
+) -> Outcome:
+    """Judge a content at a stage and make of it what may go on.
+
+    `before` are the parts that only help to judge it, in their order. Raises nothing that a text, a
+    critic or an endpoint could bring about.
+    """
+    started = time.perf_counter()
+    try:
+        _admit(content, before, budget)
+        work = _Deliberation(plan, content, before, stage, context, budget)
+        outcome = await work.outcome()
+    except BudgetExceeded as error:
+        outcome = refuse(plan, f"budget.{error.limit}", stage, context, content=content)
+    finally:
+        elapsed = time.perf_counter() - started
+        budget.spend_time(elapsed)
+    return replace(outcome, usage=outcome.usage + Usage(latency_ms=elapsed * 1000))
+
+
+def refuse(
+    plan: Plan, limit: str, stage: Stage, context: Context, *, content: Content | None = None
+) -> Outcome:
+    """The outcome for what reaches a limit before anybody could judge it."""
+    seen = Observation(about=limit, critic="engine", value="undecided", cause="limit")  # type: ignore[arg-type]  # the budget's names are the limits'
+    ruling = decide([seen], stage=stage)
+    return Outcome(
+        verdict=ruling.verdict,
+        cause=ruling.cause,
+        findings=ruling.findings,
+        content=content,
+        reply=reply_to(plan.constitution, ruling.findings, ruling.cause, context.language),
+    )
+
+
+def _admit(content: Content, before: Sequence[Part], budget: BudgetHandle) -> None:
+    """Raises BudgetExceeded for more text than one call may hold. What only helps to judge is not
+    counted again, for it was judged at its own stage; but no more of it is read, either."""
+    helping = sum(len(part.text) for part in before)
+    helping += sum(len(part.text) for part in content.parts if not part.target)
+    if helping > budget.limits["max_chars"]:
+        raise BudgetExceeded("max_chars", budget.limits["max_chars"], helping)
+    budget.spend_chars(sum(len(part.text) for part in content.parts if part.target))
+
+
+class _Deliberation:
+    """One content under way. Findings and edits are in the coordinates of the exchange as it came,
+    however often the text is changed."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        content: Content,
+        before: Sequence[Part],
+        stage: Stage,
+        context: Context,
+        budget: BudgetHandle,
+    ) -> None:
+        self.plan, self.original, self.stage = plan, content, stage
+        self.context, self.budget = context, budget
+        self.before = tuple(before)
+        self.parts = (*before, *content.parts)
+        self.deadline: Deadline = budget.deadline()
+        self.content = content
+        self.findings: list[Finding] = []
+        self.attempts: list[Attempt] = []
+        self.verdict = Verdict.ALLOW
+        self.usage = Usage()
+        self.models: dict[str, str] = {}
+        self.coverage = Coverage()
+
+    async def outcome(self) -> Outcome:
+        ruling = await self._judge(self.content)
+        self.findings += ruling.findings
+        self.verdict = ruling.verdict
+        if ruling.verdict not in (Verdict.REDACT, Verdict.REVISE):
+            return self._concluded(ruling)
+        for _ in range(MOST_ROUNDS):
+            edits = await self._edits()
+            if edits is None:
+                break
+            ruling = await self._attempt(edits)
+            if self.attempts[-1].released:
+                return self._released(ruling)
+            if not self._learn(ruling, edits):
+                break
+        return self._stopped(ruling)
+
+    async def _judge(self, content: Content) -> Ruling:
+        judgement: Judgement = await judge(
+            self.plan,
+            (*self.before, *content.parts),
+            stage=self.stage,
+            context=self.context,
+            budget=self.budget,
+            deadline=self.deadline,
+        )
+        self.usage += judgement.usage
+        self.models.update(judgement.models)
+        self.coverage = judgement.coverage
+        return decide(judgement.observations, stage=self.stage)
+
+    async def _edits(self) -> tuple[Edit, ...] | None:
+        """What is to be changed; None if nothing can be, or nothing else than before."""
+        edits = remedy_edits(self.findings, self.parts, self.plan.constitution)
+        tried = self.attempts[-1].edits if self.attempts else ()
+        if not edits or edits == tried:
+            return None
+        offset = len(self.before)
+        texts = apply_edits(self.parts, edits)
+        own = {index - offset: text for index, text in texts.items()}
+        try:
+            if len(self.original.parts) > INLINE_PARTS:
+                self.content = await asyncio.to_thread(self.original.rewrite, own)
+            else:
+                self.content = self.original.rewrite(own)
+        except WireFormatError:
+            return None
+        return None if self._emptied() else edits
+
+    def _emptied(self) -> bool:
+        """Whether nothing is left of a reply: silence is no answer to anybody."""
+        return self.stage is Stage.OUTPUT and not any(
+            part.text.strip() for part in self.content.parts if part.target
+        )
+
+    async def _attempt(self, edits: tuple[Edit, ...]) -> Ruling:
+        ruling = await self._judge(self.content)
+        method: Literal["redaction", "remedy"] = (
+            "remedy" if self.verdict is Verdict.REVISE else "redaction"
+        )
+        self.attempts.append(
+            Attempt(
+                method=method,
+                edits=edits,
+                verdict=ruling.verdict,
+                released=ruling.verdict <= Verdict.FLAG,
+            )
+        )
+        return ruling
+
+    def _learn(self, ruling: Ruling, edits: Sequence[Edit]) -> bool:
+        """Take in what the changed text still breaches; False if that cannot be mended."""
+        mends = ruling.verdict in (Verdict.REDACT, Verdict.REVISE)
+        if not mends or len(self.content.parts) != len(self.original.parts):
+            return False
+        self.findings += [_in_original(finding, edits, self.parts) for finding in ruling.findings]
+        self.verdict = max(self.verdict, ruling.verdict)
+        return True
+
+    def _later(self, ruling: Ruling) -> tuple[Finding, ...]:
+        """What was found only in the changed text, which has no place in the original."""
+        known = {(f.principle, f.critic, f.cause) for f in self.findings}
+        return tuple(
+            replace(finding, part=None, span=None)
+            for finding in ruling.findings
+            if (finding.principle, finding.critic, finding.cause) not in known
+        )
+
+    def _concluded(self, ruling: Ruling) -> Outcome:
+        """Goes on as it is, or not at all."""
+        return self._made(ruling.verdict, ruling.cause, tuple(self.findings))
+
+    def _released(self, ruling: Ruling) -> Outcome:
+        return self._made(self.verdict, "policy", (*self.findings, *self._later(ruling)))
+
+    def _stopped(self, ruling: Ruling) -> Outcome:
+        """It could not be mended."""
+        graver = ruling.verdict >= Verdict.BLOCK
+        findings = (*self.findings, *(self._later(ruling) if self.attempts else ()))
+        return self._made(
+            max(Verdict.BLOCK, ruling.verdict), ruling.cause if graver else "policy", findings
+        )
+
+    def _made(
+        self, verdict: Verdict, cause: Cause | None, findings: tuple[Finding, ...]
+    ) -> Outcome:
+        reply = None
+        if not verdict.delivers:
+            reply = reply_to(self.plan.constitution, findings, cause, self.context.language)
+        return Outcome(
+            verdict=verdict,
+            cause=cause,
+            findings=findings,
+            content=self.content,
+            reply=reply,
+            attempts=tuple(self.attempts),
+            coverage=self.coverage,
+            usage=self.usage,
+            models=self.models,
+        )
+
+
+def _in_original(finding: Finding, edits: Sequence[Edit], parts: Sequence[Part]) -> Finding:
+    """A finding in the changed text, told of the original: what touches a replacement covers all
+    that was replaced."""
+    if finding.span is None or finding.part is None:
+        return finding
+    text = parts[finding.part].text
+    mine = [(edit.span, edit.replacement) for edit in edits if edit.part == finding.part]
+    return replace(finding, span=View(text, text).replace(mine).to_original(finding.span))
