@@ -101,7 +101,7 @@ def _reply(key: str, resolved: Resolved) -> Replies:
 
 
 def _in_order(said: Replies, languages: tuple[str, ...]) -> Replies:
-    """The constitution's first language first: any other falls back to it, however it is written."""
+    """The first language of the constitution first: any other falls back to it."""
     order = dict.fromkeys([*(tag for tag in languages if tag in said), *sorted(said)])
     return {tag: said[tag] for tag in order}
 

@@ -87,18 +87,18 @@ def test_tests_end_with_their_status(names: list[str], status: int, run: Run) ->
 def test_a_failed_test_is_told_with_its_place(run: Run) -> None:
     told = run("test", "good", "bad")[1]
     assert "good 1.0.0  1 passed  0 failed  0 not judged" in told
-    assert "bad.yaml:12: failed: wrong: expected block, got allow" in told
+    assert "bad.yaml:13: failed: wrong: expected block, got allow" in told
 
 
 def test_a_test_that_only_a_judge_could_decide_is_told(run: Run) -> None:
     told = run("test", "unsettled")[1]
-    assert "unsettled.yaml:18: not judged: rude: only a judge can say: t.kind" in told
+    assert "unsettled.yaml:19: not judged: rude: only a judge can say: t.kind" in told
 
 
 def test_findings_are_told_with_their_places(run: Run) -> None:
     status, told = run("lint", "weak")
     assert status == 0
-    assert "weak.yaml:12:" in told
+    assert "weak.yaml:14:" in told
     assert "L101 advice" in told
     findings = document(run, "lint", "weak")["constitutions"][0]["findings"]
     assert "L101" in {finding["code"] for finding in findings}
