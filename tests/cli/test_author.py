@@ -98,7 +98,7 @@ def test_a_test_that_only_a_judge_could_decide_is_told(run: Run) -> None:
 def test_findings_are_told_with_their_places(run: Run) -> None:
     status, told = run("lint", "weak")
     assert status == 0
-    assert "weak.yaml:14:" in told
+    assert "weak.yaml:13:" in told
     assert "L101 advice" in told
     findings = document(run, "lint", "weak")["constitutions"][0]["findings"]
     assert "L101" in {finding["code"] for finding in findings}
