@@ -393,4 +393,6 @@ def _syntax(error: yaml.YAMLError) -> tuple[Any, str, str]:
         hint = "indent with spaces, not tabs; quote a text that starts with a sign"
     elif "mapping values are not allowed" in said:
         hint = "quote a text that has a colon followed by a space"
+    elif "invalid Unicode character escape" in said:
+        hint = "write the character itself, not the halves of a pair"
     return mark, f"not YAML: {said}", hint
