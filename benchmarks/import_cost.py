@@ -4,7 +4,7 @@
 
 CPU seconds (user and system) of fresh interpreters, less those of an empty one: the best of several
 rounds, in which the programs take turns. The goal is at most twice `import pydantic, yaml,
-structlog`.
+structlog`, also for a program that goes on to use what the root hands out late.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ PROGRAMS = {
     "nothing": "",
     "pydantic, yaml, structlog": "import pydantic, yaml, structlog",
     "guardrails": "import guardrails",
-    "guardrails.guard": "import guardrails.guard",
-    "guardrails.decorator": "import guardrails.decorator",
+    "guardrails, Guard and guarded": "from guardrails import Guard, guarded",
 }
 PEER = "pydantic, yaml, structlog"
 GOAL = 2.0
@@ -47,14 +46,14 @@ def measure(rounds: int) -> dict[str, object]:
             taken[name].append(cpu_s(program))
     best = {name: min(times) for name, times in taken.items()}
     cost = {name: best[name] - best["nothing"] for name in PROGRAMS if name != "nothing"}
-    ratio = cost["guardrails"] / cost[PEER]
+    ratios = {name: cost[name] / cost[PEER] for name in cost if name != PEER}
     return {
         "cpu_ms": {name: round(1000 * seconds, 1) for name, seconds in cost.items()},
         "interpreter_ms": round(1000 * best["nothing"], 1),
         "rounds": rounds,
-        "ratio": round(ratio, 2),
+        "ratios": {name: round(ratio, 2) for name, ratio in ratios.items()},
         "goal": GOAL,
-        "within_goal": ratio <= GOAL,
+        "within_goal": all(ratio <= GOAL for ratio in ratios.values()),
     }
 
 
@@ -67,11 +66,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         print(json.dumps(result, indent=2))
         return 0
-    costs = result["cpu_ms"]
+    costs, ratios = result["cpu_ms"], result["ratios"]
     assert isinstance(costs, dict)
+    assert isinstance(ratios, dict)
     for name, cost in costs.items():
-        print(f"import {name:28} {cost:7.1f} ms CPU")
-    print(f"guardrails costs {result['ratio']} times its libraries (goal: at most {GOAL})")
+        ratio = f"{ratios[name]:5.2f} times" if name in ratios else ""
+        print(f"{name:30} {cost:7.1f} ms CPU {ratio}")
+    print(f"goal: at most {GOAL} times {PEER}")
     return 0
 
 

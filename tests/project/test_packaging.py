@@ -24,8 +24,8 @@ REGISTRIES = (
     *("deb." + "debian.org", "security." + "debian.org", "archive." + "ubuntu.com"),
     *("proxy." + "golang.org", "maven." + "org", "conda" + ".anaconda.org", "ghcr" + ".io"),
 )
-PLACES = re.compile(r"(?<![\w.~-])/(?:root|home/(?!me/)\w+|work|Users/(?!me/)\w+)/[\w.]")
-"""Paths that only one machine has; a made-up user is called `me`."""
+PLACES = re.compile(r"(?<![\w.~-])/(?:root|home/(?!(?:ada|me)/)\w+|work|Users/(?!me/)\w+)/[\w.]")
+"""Paths that only one machine has; made-up users are called `ada` and `me`."""
 
 
 def normalised(name: str) -> str:
