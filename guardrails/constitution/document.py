@@ -21,6 +21,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    PlainSerializer,
     PlainValidator,
     StringConstraints,
     Tag,
@@ -214,6 +215,11 @@ def _mention(value: Any, info: ValidationInfo) -> Mention:
     return mention(name, catalogue, config)
 
 
+def _as_written(said: Mention) -> Any:
+    config = said.config.model_dump(mode="json", exclude_unset=True)
+    return {said.name: config} if config else said.name
+
+
 def _look_up(name: str, catalogue: Catalogue) -> Any:
     if name not in catalogue:
         near = did_you_mean(name, catalogue)
@@ -241,7 +247,14 @@ def _entity(name: str, info: ValidationInfo) -> str:
 
 Entity = Annotated[str, StringConstraints(pattern=ENTITY, max_length=60), AfterValidator(_entity)]
 Critics = Annotated[
-    list[Annotated[Mention, PlainValidator(_mention), WithJsonSchema({})]],  # see `schema`
+    list[
+        Annotated[
+            Mention,
+            PlainValidator(_mention),
+            PlainSerializer(_as_written),
+            WithJsonSchema({}),  # `schema` says it
+        ]
+    ],
     Field(min_length=1, max_length=50),
     _UNIQUE,
     AfterValidator(_each_once),

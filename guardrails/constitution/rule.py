@@ -144,7 +144,7 @@ def relaxed(
     rule: Rule, entry: RelaxPrinciple, *, languages: tuple[str, ...], report: Report
 ) -> Rule:
     """The inherited rule with what `relax` sets. A list that is set takes the place of the old."""
-    principle, changed = rule.principle, entry.set
+    principle, changed, before = rule.principle, entry.set, len(report.problems)
     said = changed.model_fields_set
     report = report.under("set")
     changes: dict[str, Any] = {}
@@ -161,7 +161,7 @@ def relaxed(
         stages = _in_order(changed.stages or principle.stages)
         changes |= _acting(principle, stages, changed.action, report, mild=True)
     made = _made(principle, changes, rule.said | said & _DOUBTS)
-    if same(made, rule):
+    if same(made, rule) and len(report.problems) == before:
         report.add((), "the principle says so already", "drop the relaxation")
     return made
 

@@ -51,7 +51,8 @@ def settle(
     head = document.head
     keep = tuple(sorted(set(resolved.keep)))
     personal = _personal_data(resolved.pii, keep, catalogue, report)
-    if head.pii is not None and head.pii.keep and not personal:
+    found = any(handling.action != "allow" for handling in resolved.pii.values())
+    if head.pii is not None and head.pii.keep and not found:
         report.add(("pii", "keep"), "nothing here looks for personal data", "drop it")
     written = (_settled(rule.principle, resolved.languages) for rule in resolved.rules.values())
     principles = (*written, *personal)
