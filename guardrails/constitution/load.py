@@ -65,11 +65,12 @@ def _read(file: Path) -> bytes:
 
 @dataclass(slots=True)
 class _Loading:
-    """One load: parents are read once, however many ways lead to them."""
+    """One load: parents are read once, however many ways lead to them, sound or not."""
 
     catalogue: Catalogue
     folder: Path | None
     parents: dict[Path, Resolved] = field(default_factory=dict)
+    failed: dict[Path, Problem] = field(default_factory=dict)
     line: list[str] = field(default_factory=list)
 
     def constitution(self, text: str | bytes, file: str, beside: Path | None) -> Constitution:
@@ -111,12 +112,11 @@ class _Loading:
             return None
         try:
             file = find_constitution(name, self.folder, beside=beside)
-            parent = self._ancestor(file)
         except ConstitutionError as error:
-            if error.problems[0].what == "unknown constitution":
-                report.add((), f"no constitution {name!r}", error.problems[0].hint)
-            else:
-                report.problems.extend(error.problems)
+            report.add((), f"no constitution {name!r}", error.problems[0].hint)
+            return None
+        parent = self._ancestor(file, report)
+        if parent is None:
             return None
         if parent.id != name:
             report.add((), f"the file of {name!r} has the id {parent.id!r}", "they must be one")
@@ -127,12 +127,20 @@ class _Loading:
             return None
         return parent
 
-    def _ancestor(self, file: Path) -> Resolved:
-        if file not in self.parents:
-            document, report = self._document(_read(file), str(file))
-            self.parents[file] = self._resolved(document, report, file.parent)
-            _stop_at(report.problems)
-        return self.parents[file]
+    def _ancestor(self, file: Path, report: Report) -> Resolved | None:
+        """A parent by its file; None with its problems said, at its second failure just one."""
+        if file in self.failed:
+            report.problems.append(self.failed[file])
+        elif file not in self.parents:
+            try:
+                document, own = self._document(_read(file), str(file))
+                self.parents[file] = self._resolved(document, own, file.parent)
+                _stop_at(own.problems)
+            except ConstitutionError as error:
+                self.parents.pop(file, None)
+                self.failed[file] = error.problems[0]
+                report.problems.extend(error.problems)
+        return self.parents.get(file)
 
 
 def _stop_at(problems: list[Problem]) -> None:

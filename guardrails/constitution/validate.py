@@ -52,7 +52,9 @@ class Document:
     def written_ids(self) -> list[str]:
         """All ids under `principles`, those of entries with problems too."""
         entries = self.source.data.get("principles")
-        found = (e.get("id") for e in entries if isinstance(e, dict)) if entries else ()
+        if not isinstance(entries, list):
+            return []
+        found = (entry.get("id") for entry in entries if isinstance(entry, dict))
         return [id for id in found if isinstance(id, str)]
 
 
