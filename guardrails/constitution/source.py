@@ -18,7 +18,8 @@ from guardrails.errors import ConstitutionError, Problem
 
 __all__ = [
     "MAX_BYTES",
-    "MAX_ENTRIES",
+    "MAX_ITEMS",
+    "MAX_KEYS",
     "MAX_LEVELS",
     "MAX_NODES",
     "MAX_PROBLEMS",
@@ -31,11 +32,17 @@ __all__ = [
 MAX_BYTES = 1024 * 1024
 MAX_LEVELS = 40
 MAX_NODES = 50_000
-MAX_ENTRIES = 5_000
-"""Of one list or mapping: no list of the format may be longer."""
+MAX_ITEMS = 5_000
+"""Of one list: none of the format may be longer."""
+
+MAX_KEYS = 1_000
+"""Of one mapping."""
 
 MAX_PROBLEMS = 100
 """More than these are of no use to anybody; the rest is cut off."""
+
+COUNTED_FROM = 5_100
+"""Few files have so many values; of those that do, the values are counted before more are made."""
 
 MAX_NUMBER = 40
 MAX_INTEGRAL = 2.0**53
@@ -63,7 +70,7 @@ _NUMBER = re.compile(
     r"|(?P<endless>[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))"
 )
 _PLAIN_KEY = re.compile(r"[\w.-]+")
-_NODES = (yaml.ScalarEvent, yaml.SequenceStartEvent, yaml.MappingStartEvent)
+_NODES = frozenset({yaml.ScalarEvent, yaml.SequenceStartEvent, yaml.MappingStartEvent})
 _DIRECTIVE = re.compile(r"(?:\A|[\n\r])(?=%)")
 
 
@@ -182,8 +189,6 @@ class _Reader:
     def read(self) -> Source:
         try:
             self.refuse_directives()
-            if len(self.text) > MAX_NODES:
-                self.count()
             self.next = self.loader(self.text).get_event
             root = self.document()
         except yaml.YAMLError as error:
@@ -198,17 +203,15 @@ class _Reader:
             raise _at(self.file, self.text[: found.end()], what, hint)
 
     def count(self) -> None:
-        """Refuse a bomb of nodes before any of them is made: a shorter text cannot hold so many."""
-        nodes = documents = 0
+        """Refuse a bomb of values before most of them are made, which is what takes the time."""
+        if len(self.text) <= MAX_NODES:
+            return
+        nodes = 0
         for event in iter(self.loader(self.text).get_event, None):
-            if isinstance(event, _NODES):
+            if type(event) in _NODES:
                 nodes += 1
                 if nodes > MAX_NODES:
                     raise self.stopped(event.start_mark, *_TOO_MANY)
-            elif isinstance(event, yaml.DocumentStartEvent):
-                documents += 1
-                if documents > 1:
-                    raise self.stopped(event.start_mark, *_SECOND)
 
     def document(self) -> Node:
         self.next()  # the stream's start
@@ -219,7 +222,7 @@ class _Reader:
         root = self.node(self.next())
         self.next()  # the document's end
         if not isinstance(after := self.next(), yaml.StreamEndEvent):
-            raise self.stopped(after.start_mark, *_SECOND)
+            raise self.stopped(after.start_mark, "a second document", "a file holds one")
         if not isinstance(root.value, dict):
             what = (
                 f"expected a mapping with id, version and principles, found {kind_of(root.value)}"
@@ -233,6 +236,8 @@ class _Reader:
             hint = "write the value out; 'extends' and 'defaults' are the ways to reuse"
             raise self.stopped(mark, "an alias (*)", hint)
         self.nodes += 1
+        if self.nodes == COUNTED_FROM:
+            self.count()
         if self.nodes > MAX_NODES:
             raise self.stopped(mark, *_TOO_MANY)
         if event.anchor is not None:
@@ -257,8 +262,8 @@ class _Reader:
         index = 0
         self.steps.append(index)
         while not isinstance(event := self.next(), yaml.SequenceEndEvent):
-            if index == MAX_ENTRIES:
-                raise self.stopped(event.start_mark, *_TOO_LONG)
+            if index == MAX_ITEMS:
+                raise self.stopped(event.start_mark, f"more than {MAX_ITEMS:,} entries in a list")
             yield self.node(event)
             index += 1
             self.steps[-1] = index
@@ -267,10 +272,12 @@ class _Reader:
     def entries(self, *, flow: bool) -> dict[str, Node]:
         entries: dict[str, Node] = {}
         while not isinstance(event := self.next(), yaml.MappingEndEvent):
-            mark, name = event.start_mark, self.key(event)
-            if len(entries) == MAX_ENTRIES:
-                raise self.stopped(mark, *_TOO_LONG)
-            self.steps.append(name or "")
+            mark = event.start_mark
+            if len(entries) == MAX_KEYS:
+                raise self.stopped(mark, f"more than {MAX_KEYS:,} keys in a mapping")
+            self.steps.append("")  # a key that is a list or mapping is a level, too
+            name = self.key(event)
+            self.steps[-1] = name or ""
             value = self.next()
             node = self.node(value, (mark.line + 1, mark.column + 1))
             if name is None:
@@ -336,8 +343,6 @@ class _Mark:
     column: int
 
 
-_SECOND = ("a second document", "a file holds one")
-_TOO_LONG = (f"more than {MAX_ENTRIES:,} entries in one list or mapping", "")
 _TOO_MANY = (f"more than {MAX_NODES:,} values", "split the file with 'extends'")
 
 

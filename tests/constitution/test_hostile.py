@@ -48,6 +48,8 @@ FILES: dict[str, str | bytes] = {
     "deep mappings": f"{HEAD}principles: {'{a: ' * DEEP}",
     "deep blocks": "- " * 500_000,
     "deep questions": "? " * 500_000,
+    "some deep questions": "? " * 900,
+    "deep keys": f"{HEAD}{'{' * 900}a: 1",
     "deep indents": "".join(f"{' ' * n}a:\n" for n in range(1_400)),
     "deeper than 40": f"{HEAD}a: {'[' * 45}{']' * 45}\n",
     # what is large
@@ -79,7 +81,7 @@ FILES: dict[str, str | bytes] = {
     "misspelt critics": f"{ONE}    critics: [{lines(50, 'patern#,')}]\n",
     "examples": f"{ONE}    examples: {{breach: [{'1,' * 4_999}]}}\n",
     "entities": f"{ONE}pii:\n  output:\n" + lines(4_000, "    E#: redact\n"),
-    "misspelt entities": f"{ONE}pii:\n  output:\n" + lines(60, "    EMAIL_ADRES#: redact\n"),
+    "misspelt entities": f"{ONE}pii:\n  output:\n" + lines(40, "    EMAIL_ADRES#: redact\n"),
     "dead ids": f"{ONE}withdraw:\n" + lines(999, "  - {id: a.c#, reason: x}\n"),
     "dead ids in tests": f"{ONE}tests:\n"
     + lines(300, "  - {name: x, reply: y, expect: block, breaches: [a.c#]}\n"),

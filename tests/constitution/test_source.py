@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from guardrails.constitution.source import (
     MAX_BYTES,
-    MAX_ENTRIES,
+    MAX_ITEMS,
+    MAX_KEYS,
     MAX_LEVELS,
     MAX_NODES,
     read_source,
@@ -122,10 +123,10 @@ def test_what_does_not_stop_the_reading_is_told_together() -> None:
             "a:\n" + f" - [{'1,' * 999}1]\n" * 51,
             "51:1899: more than 50,000 values; split the file with 'extends'",
         ),
-        (f"a: [{'1,' * MAX_ENTRIES}1]", "1:10005: more than 5,000 entries in one list or mapping"),
+        (f"a: [{'1,' * MAX_ITEMS}1]", "1:10005: more than 5,000 entries in a list"),
         (
-            "".join(f"k{n}: 1\n" for n in range(MAX_ENTRIES + 1)),
-            "5001:1: more than 5,000 entries in one list or mapping",
+            "".join(f"k{n}: 1\n" for n in range(MAX_KEYS + 1)),
+            "1001:1: more than 1,000 keys in a mapping",
         ),
     ],
     ids=["bytes", "bytes of UTF-8", "levels", "nodes", "a list", "a mapping"],
@@ -135,7 +136,7 @@ def test_a_file_has_limits(text: str, said: str) -> None:
 
 
 def test_what_is_within_the_limits_is_read() -> None:
-    assert len(read(f"a: [{'1,' * (MAX_ENTRIES - 1)}1]")["a"]) == MAX_ENTRIES
+    assert len(read(f"a: [{'1,' * (MAX_ITEMS - 1)}1]")["a"]) == MAX_ITEMS
     deep = "[" * (MAX_LEVELS - 1) + "]" * (MAX_LEVELS - 1)
     assert read(f"a: {deep}")
     lists = (MAX_NODES - 3) // 1001
