@@ -66,10 +66,10 @@ class Guard:
             )
         plan = make_plan(constitution, registry=registry, settings=settings, offline=offline)
         prove(plan)
-        return cls(
-            Enforcement(plan=plan, trail=trail or open_trail(settings), settings=settings),
-            owns_trail=trail is None,
-        )
+        owns_trail = trail is None
+        if trail is None:
+            trail = open_trail(settings)
+        return cls(Enforcement(plan=plan, trail=trail, settings=settings), owns_trail=owns_trail)
 
     @property
     def constitution(self) -> Constitution:

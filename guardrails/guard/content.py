@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from guardrails.errors import WireFormatError
 from guardrails.exchange import Kind, Part, Role
 from guardrails.pipeline.engine import Content
 from guardrails.verdict import Stage
+from guardrails.wire.body import Body
 from guardrails.wire.messages import conversation_form, read_messages
 from guardrails.wire.reading import read
 from guardrails.wire.shapes import JSON_TEXT
@@ -65,12 +67,26 @@ async def read_content(value: object, stage: Stage) -> Content:
 
 
 def _read(value: object, stage: Stage, most: int) -> Content:
+    try:
+        return _content(value, stage, most)
+    except WireFormatError:
+        raise
+    except Exception as error:  # a class of the application's own may raise anything
+        raise WireFormatError(
+            f"a {type(value).__name__} cannot be read: {type(error).__name__}"
+        ) from None
+
+
+def _content(value: object, stage: Stage, most: int) -> Content:
+    if isinstance(value, Body):
+        return value
     role, kind = _PLACES[stage]
-    if isinstance(value, ToolCall):
-        place = Place(role=role, kind=kind, name=value.name, reads=JSON_TEXT)
-        return read(value.arguments, place, most=most)
     if _are_parts(value):
         return Parts(value)  # type: ignore[arg-type]  # as just found
+    if stage is Stage.TOOL_CALL:
+        name = value.name if isinstance(value, ToolCall) else None
+        arguments = value.arguments if isinstance(value, ToolCall) else value
+        return read(arguments, Place(role=role, kind=kind, name=name, reads=JSON_TEXT), most=most)
     if stage is Stage.INPUT and conversation_form(value) is not None:
         return read_messages(value, most=most)
     return read(value, Place(role=role, kind=kind), most=most)
@@ -97,6 +113,6 @@ def texts_of(content: Content | None) -> list[str]:
 def _are_parts(value: object) -> bool:
     return (
         isinstance(value, list | tuple)
-        and bool(value)
+        and isinstance(next(iter(value), None), Part)
         and all(isinstance(item, Part) for item in value)
     )

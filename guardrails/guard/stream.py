@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable
 from contextlib import aclosing
 from typing import Self
 
@@ -54,6 +54,7 @@ class GuardedStream:
     async def aclose(self) -> None:
         """End it: nothing more is taken from the source."""
         await self._running.aclose()
+        await _let_go(self._pieces)
 
     async def _run(self) -> AsyncGenerator[str, None]:
         async with self._call as call:
@@ -90,8 +91,19 @@ async def _each(pieces: Pieces) -> AsyncGenerator[str, None]:
             async for piece in iterator:
                 yield piece
         finally:
-            if isinstance(iterator, AsyncGenerator):
-                await iterator.aclose()
+            await _let_go(iterator)
     else:
-        for piece in pieces:
-            yield piece
+        plain = iter(pieces)
+        try:
+            for piece in plain:
+                yield piece
+        finally:
+            await _let_go(plain)
+
+
+async def _let_go(source: object) -> None:
+    """End a generator; anything else is its owner's to close."""
+    if isinstance(source, AsyncGenerator):
+        await source.aclose()
+    elif isinstance(source, Generator):
+        source.close()

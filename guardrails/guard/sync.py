@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import os
 import threading
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, TypeVar
 
@@ -96,6 +96,8 @@ class _PrivateLoop:
 
     def run(self, work: Awaitable[T]) -> T:
         if threading.current_thread() is self._thread:
+            if isinstance(work, Coroutine):
+                work.close()
             raise RuntimeError("guard.sync inside a callback of the guard's own: await it instead")
         loop = self._running()
         done: Future[T] = Future()

@@ -26,6 +26,8 @@ __all__ = [
     "mapping",
     "model",
     "sequence",
+    "shows_what_it_holds",
+    "text_of",
     "validated",
 ]
 
@@ -43,6 +45,28 @@ def has_attributes_of_its_own(value: object) -> bool:
     return isinstance(value, (dict, *SEQUENCES)) and bool(getattr(value, "__dict__", None))
 
 
+def shows_what_it_holds(value: Any) -> bool:
+    """Whether a kind of dict or list gives away the items that are in it, and no others."""
+    kind = next((kind for kind in (dict, *SEQUENCES) if isinstance(value, kind)), None)
+    if kind is None or type(value) is kind:
+        return True
+    if kind is dict:
+        held = dict[Any, object](dict.items(value))
+        return len(held) == len(value) and all(
+            key in held and held[key] is item for key, item in value.items()
+        )
+    try:
+        return all(held is item for held, item in zip(kind.__iter__(value), value, strict=True))
+    except ValueError:
+        return False
+
+
+def text_of(value: str) -> str | None:
+    """The characters of a kind of string; None if it says others than it has."""
+    text = str.__str__(value)
+    return text if type(value) is str or str(value) == text else None
+
+
 def from_text(value: Any, text: str) -> Any:
     """Another of the value's type, made from a text."""
     if type(value) is str:
@@ -51,7 +75,7 @@ def from_text(value: Any, text: str) -> Any:
         made = type(value)(text)
     except Exception:  # a class of the application's own may raise anything
         raise _unfit(value) from None
-    if str(made) != text:
+    if (text_of(made) if isinstance(made, str) else str(made)) != text:
         raise _unfit(value)
     return made
 

@@ -135,29 +135,35 @@ class Walk:
         if isinstance(value, Enum):
             return self._member(value, at)
         if isinstance(value, str):
-            return self._string(value, at)
+            text = rebuild.text_of(value)
+            if text is None:
+                return self._opaque(value, at, type(value).__name__)
+            return self._string(value, text, at)
         if isinstance(value, WITHOUT_TEXT):
             return value
         if isinstance(value, SPELLED):
             return self._changed(value, str(value), at)
         return self._container(value, at)
 
-    def _string(self, value: str, at: Place) -> object:
+    def _string(self, value: str, text: str, at: Place) -> object:
         if isinstance(at.reads, Json):
-            data = embedded.parse(value)
+            data = embedded.parse(text)
             if data is not None:
                 seen = self._container(data, replace(at, reads=FREE))
                 return value if seen is data else embedded.write(seen)
-        return self._changed(value, str(value), at)
+        return self._changed(value, text, at)
 
     def _changed(self, value: Any, text: str, at: Place) -> object:
         seen = self._visitor.see(self._part(text, at))
         return value if seen == text else rebuild.from_text(value, seen)
 
     def _member(self, value: Enum, at: Place) -> Enum:
-        if isinstance(value.value, str):
-            text = value.value
-            if self._visitor.see(self._part(text, at)) != text:
+        held = [value.value]
+        if isinstance(value, str) and str.__str__(value) != value.value:
+            held.append(str.__str__(value))
+        for old in held:
+            has_text = isinstance(old, (str, Mapping, *rebuild.SEQUENCES))
+            if has_text and self._value(old, at) is not old:
                 raise WireFormatError(f"a member of {type(value).__name__} cannot be changed")
         return value
 
@@ -184,7 +190,7 @@ class Walk:
             self._open.discard(id(value))
 
     def _inside(self, value: object, at: Place) -> object:
-        if rebuild.has_attributes_of_its_own(value):
+        if rebuild.has_attributes_of_its_own(value) or not rebuild.shows_what_it_holds(value):
             return self._opaque(value, at, type(value).__name__)
         if isinstance(value, BaseModel):
             extra = value.__pydantic_extra__ or {}

@@ -1,0 +1,314 @@
+"""One request and its response, held to the constitution: the state of a request lives here."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Literal
+
+from guardrails.asgi.answers import bad_request, decision_headers, instead, send_answer, unrecorded
+from guardrails.asgi.codings import CodingError, TooLongError, decoded
+from guardrails.asgi.held import HeldResponse
+from guardrails.asgi.messages import (
+    ASGIApp,
+    BodyTooLongError,
+    ClientLeftError,
+    Headers,
+    Receive,
+    Scope,
+    Send,
+    read_body,
+    replaying,
+)
+from guardrails.errors import AuditError, WireFormatError
+from guardrails.guard import GuardedCall
+from guardrails.telemetry import log
+from guardrails.verdict import Decision, Stage
+from guardrails.wire.body import Body, JoinedBody, OpaqueBody, PairsBody
+from guardrails.wire.formats import Answer, BodyFormat, Payload
+from guardrails.wire.strict_json import AmbiguousError
+from guardrails.wire.walk import TooManyValuesError
+
+__all__ = ["Exchange", "Options"]
+
+HIDDEN_FROM_APPLICATION = (
+    "accept-encoding", "if-modified-since", "if-none-match", "if-range", "range",
+)  # fmt: skip
+"""With these it would answer with bytes that cannot be judged, or with none."""
+
+WITHDRAWN = ("http.response.pathsend", "http.response.zerocopysend", "http.response.early_hint")
+"""Ways past us for a response's content."""
+
+DEPENDENT = (
+    "accept-ranges", "content-digest", "content-encoding", "content-length", "content-md5",
+    "digest", "etag", "last-modified", "repr-digest", "trailer",
+)  # fmt: skip
+"""Fields about a content's bytes: wrong for other bytes."""
+
+BODILESS = frozenset({204, 205, 304})
+INLINE_BYTES = 100_000
+"""A longer body is read off the loop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """`refuse`: what a blocked exchange is answered with, the reply or 403."""
+
+    max_body_bytes: int
+    trust_system: bool
+    refuse: Literal["reply", "problem"]
+
+
+class _AnsweredError(Exception):
+    """There is an answer, and the application has no more part in it."""
+
+    def __init__(self, answer: Answer, decision: Decision | None = None) -> None:
+        super().__init__()
+        self._answer, self._decision = answer, decision
+
+    async def send(self, send: Send) -> None:
+        made = self._decision
+        more = [] if made is None else decision_headers(made)
+        await send_answer(send, self._answer, more=more)
+
+
+@dataclass(slots=True)
+class Exchange:
+    """`format` is the one that the route names."""
+
+    app: ASGIApp = field(repr=False)
+    call: GuardedCall = field(repr=False)
+    format: BodyFormat
+    options: Options
+    path: str = field(repr=False)
+
+    async def run(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers.of(scope.get("headers") or ())
+        try:
+            request = await self._request(scope, headers, receive)
+        except _AnsweredError as answered:
+            await answered.send(send)
+            return
+        except ClientLeftError:
+            return
+        method = str(scope.get("method"))
+
+        async def respond(held: HeldResponse) -> None:
+            try:
+                await self._respond(held, request, send, method=method)
+            except _AnsweredError as answered:
+                await answered.send(send)
+            except AuditError as error:
+                await unrecorded(error, self.format, send)
+
+        held = HeldResponse(self.options.max_body_bytes, respond)
+        scope, receive = self._handed_on(scope, headers, receive, request)
+        await self.app(scope, receive, held.send)
+
+    # -- what came ---------------------------------------------------------------------------
+
+    async def _request(self, scope: Scope, headers: Headers, receive: Receive) -> _Request:
+        self._check_length(headers)
+        try:
+            sent = await read_body(receive, limit=self.options.max_body_bytes)
+        except BodyTooLongError:
+            raise _AnsweredError(self._too_long()) from None
+        query = bytes(scope.get("query_string") or b"")
+        try:
+            body = await self._read(sent, headers)
+            asked = _query(query) if _judges_query(self.format) else None
+        except AmbiguousError as error:
+            raise _AnsweredError(bad_request(400, str(error), self.format)) from None
+        except (TooLongError, TooManyValuesError):
+            raise _AnsweredError(self._too_long()) from None
+        request = _Request(sent=sent, body=body, query=asked, raw_query=query)
+        if request.texts.parts:
+            request = await self._admit(request)
+        return request
+
+    def _check_length(self, headers: Headers) -> None:
+        said = set(headers.all("content-length"))
+        if not said:
+            return
+        (length, *others) = said
+        if others or not length.isascii() or not length.isdecimal():
+            raise _AnsweredError(
+                bad_request(400, "content-length is not one whole number", self.format)
+            )
+        if len(length) > 15 or int(length) > self.options.max_body_bytes:
+            raise _AnsweredError(self._too_long())
+
+    def _too_long(self) -> Answer:
+        limit = self.options.max_body_bytes
+        return bad_request(413, f"the body is longer than {limit:,} bytes", self.format)
+
+    async def _read(self, sent: bytes, headers: Headers, request: Body | None = None) -> Body:
+        """The body without its codings. Raises AmbiguousError, TooLongError, TooManyValuesError."""
+        if len(sent) > INLINE_BYTES or headers.get("content-encoding"):
+            return await asyncio.to_thread(self._read_here, sent, headers, request)
+        return self._read_here(sent, headers, request)
+
+    def _read_here(self, sent: bytes, headers: Headers, request: Body | None) -> Body:
+        role: Literal["user", "assistant"] = "user" if request is None else "assistant"
+        codings = headers.get("content-encoding") or ""
+        try:
+            data = decoded(sent, codings, limit=self.options.max_body_bytes)
+        except CodingError as error:
+            return OpaqueBody(sent, role, str(error))
+        payload = _payload(data, headers, self.path)
+        try:
+            if request is None:
+                trusts = self.options.trust_system
+                return self.format.request(payload, trust_system=trusts)
+            return self.format.response(payload, request)
+        except (AmbiguousError, TooManyValuesError):
+            raise
+        except WireFormatError as error:
+            raise AmbiguousError(str(error)) from None
+
+    async def _admit(self, request: _Request) -> _Request:
+        """Judge what came. Raises _AnsweredError if it is stopped."""
+        decision = await self.call.check(request.texts, stage=Stage.INPUT)
+        if not decision.delivers:
+            self._say_how_to_exempt(request.body)
+            answer = instead(
+                decision,
+                self.format,
+                request=request.body,
+                response=None,
+                refuse=self.options.refuse,
+            )
+            await self.call.delivered(decision, None, how="reply")
+            raise _AnsweredError(answer, decision)
+        await self.call.delivered(decision, decision.content)
+        return request.changed_to(decision.content)
+
+    def _handed_on(
+        self, scope: Scope, headers: Headers, receive: Receive, request: _Request
+    ) -> tuple[Scope, Receive]:
+        """What the application gets: as it came, but for what was changed or would lead past us."""
+        kept = headers.without(HIDDEN_FROM_APPLICATION, prefix="guardrails-")
+        if request.is_changed:
+            kept = kept.without(DEPENDENT).plus(("content-length", str(len(request.data))))
+        extensions = {
+            name: value
+            for name, value in (scope.get("extensions") or {}).items()
+            if name not in WITHDRAWN
+        }
+        handed = {**scope, "headers": kept.raw(), "extensions": extensions}
+        if request.query_string != request.raw_query:
+            handed["query_string"] = request.query_string
+        return handed, replaying(request.data, receive)
+
+    # -- what goes out -----------------------------------------------------------------------
+
+    async def _respond(
+        self, held: HeldResponse, request: _Request, send: Send, *, method: str
+    ) -> None:
+        headers = Headers.of(held.start.get("headers") or ())
+        if held.overflowed:
+            answer = self._trouble(503, "the response is longer than may be checked", request)
+            raise _AnsweredError(answer)
+        sent = held.body
+        if not sent or held.start["status"] in BODILESS or method == "HEAD":
+            await held.let_go(send, headers, sent)
+            return
+        try:
+            body = await self._read(sent, headers, request.body)
+        except (AmbiguousError, TooLongError, TooManyValuesError) as error:
+            log.warning("a response could not be read", error=str(error))
+            body = OpaqueBody(sent, "assistant", str(error) or "more than may be read")
+        decision = await self.call.check(body, stage=Stage.OUTPUT, prompt=request.texts)
+        if not decision.delivers:
+            self._say_how_to_exempt(body)
+            answer = instead(
+                decision,
+                self.format,
+                request=request.body,
+                response=body,
+                refuse=self.options.refuse,
+            )
+            await self.call.delivered(decision, None, how="reply")
+            raise _AnsweredError(answer, decision)
+        judged = decision.content
+        await self.call.delivered(decision, judged)
+        if isinstance(judged, Body) and judged is not body:
+            sent = judged.data
+            headers = headers.without(DEPENDENT)
+        headers = headers.plus(("content-length", str(len(sent))), *decision_headers(decision))
+        await held.let_go(send, headers, sent)
+
+    def _trouble(self, status: int, message: str, request: _Request) -> Answer:
+        made = self.format.trouble(status, message, request.body)
+        return made or bad_request(status, message, None)
+
+    def _say_how_to_exempt(self, body: Body) -> None:
+        if isinstance(body, OpaqueBody):
+            log.warning(
+                "a body cannot be judged: name its format in routes=, or exempt its path",
+                why=body.why,
+                format=self.format.name,
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    """What came: the body as it was sent, and what was read in it and in the query."""
+
+    sent: bytes = field(repr=False)
+    body: Body
+    query: PairsBody | None
+    raw_query: bytes = field(repr=False)
+    is_changed: bool = False
+
+    @property
+    def texts(self) -> JoinedBody:
+        return JoinedBody((self.body, *([] if self.query is None else [self.query])))
+
+    def changed_to(self, content: object) -> _Request:
+        if not isinstance(content, JoinedBody):
+            return self
+        body, *query = content.bodies
+        asked = query[0] if query and isinstance(query[0], PairsBody) else None
+        return _Request(
+            sent=self.sent,
+            body=body,
+            query=asked,
+            raw_query=self.raw_query,
+            is_changed=body is not self.body,
+        )
+
+    @property
+    def data(self) -> bytes:
+        return self.body.data if self.is_changed else self.sent
+
+    @property
+    def query_string(self) -> bytes:
+        """As it came, or made anew if a text in it was changed."""
+        return self.raw_query if self.query is None else self.query.data
+
+
+def _query(raw: bytes) -> PairsBody | None:
+    """The names and values of a query, as texts. Raises AmbiguousError."""
+    return PairsBody.of(raw, "user") if raw else None
+
+
+def _judges_query(format: BodyFormat) -> bool:
+    """Where pointers say what is text, the query is none."""
+    return not format.name.startswith("json:")
+
+
+def _payload(data: bytes, headers: Headers, path: str) -> Payload:
+    media_type, _, parameters = (headers.get("content-type") or "").partition(";")
+    charset = None
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.strip().partition("=")
+        if name.lower() == "charset":
+            charset = value.strip('" ').lower()
+    return Payload(
+        data=data,
+        media_type=media_type.strip().lower(),
+        charset=charset,
+        path=path,
+        anthropic=headers.get("anthropic-version") is not None,
+    )

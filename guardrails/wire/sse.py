@@ -1,0 +1,56 @@
+"""Server-sent events as the WHATWG standard reads them, whole.
+
+Source: HTML standard, section 9.2.6. An event that the end of the stream cuts off is read, too: a
+client that is not strict would show it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from guardrails.wire.strict_json import AmbiguousError
+
+__all__ = ["Event", "parse_events", "write_events"]
+
+_LINE_END = re.compile(r"\r\n|\n|\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`name` is empty where the stream names none, which means `message`."""
+
+    name: str
+    data: str = field(repr=False)
+
+
+def parse_events(body: bytes) -> Iterator[Event]:
+    """The events with data of a whole stream. Raises AmbiguousError if it is not UTF-8."""
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise AmbiguousError(f"not UTF-8: byte {error.start} cannot be read") from None
+    name, data = "", list[str]()
+    for line in (*_LINE_END.split(text.removeprefix("\ufeff")), ""):
+        if not line:
+            if data:
+                yield Event(name, "\n".join(data))
+            name, data = "", []
+            continue
+        key, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if key == "event":
+            name = value
+        elif key == "data":
+            data.append(value)
+
+
+def write_events(events: Iterable[Event]) -> bytes:
+    """A stream of these events."""
+    lines: list[str] = []
+    for event in events:
+        lines += [f"event: {event.name}"] if event.name else []
+        lines += [f"data: {line}" for line in _LINE_END.split(event.data)]
+        lines.append("")
+    return "".join(f"{line}\n" for line in lines).encode()
