@@ -20,6 +20,7 @@ GROUP = "guardrails.constitutions"
 """Entry points whose value is a package; NAME.yaml in its folder is the constitution NAME."""
 
 SUFFIX = ".yaml"
+LONGEST_NAME = 200
 
 
 def find_constitution(name: str, folder: Path | None = None, *, beside: Path | None = None) -> Path:
@@ -27,7 +28,7 @@ def find_constitution(name: str, folder: Path | None = None, *, beside: Path | N
 
     Raises ConstitutionError that says what was meant. A name cannot lead out of a folder.
     """
-    if re.fullmatch(ID, name):
+    if len(name) <= LONGEST_NAME and re.fullmatch(ID, name):
         for place in _folders(folder, beside):
             file = place / f"{name}{SUFFIX}"
             if file.is_file():

@@ -45,7 +45,8 @@ _score = st.integers(0, 10).map(lambda tenth: tenth / 10)
 
 @st.composite
 def _critics(draw: st.DrawFn, *, requires: bool) -> list[Any]:
-    judge = draw(st.sampled_from([None, "judge", {"judge": {}}, {"judge": {"when": "look"}}]))
+    judges: list[Any] = [None, "judge", {"judge": {}}, {"judge": {"when": "look"}}]
+    judge = draw(st.sampled_from(judges))
     pattern = draw(
         _some(
             breach=_unique(PATTERNS), case=st.booleans(),
@@ -55,7 +56,7 @@ def _critics(draw: st.DrawFn, *, requires: bool) -> list[Any]:
     )  # fmt: skip
     if "breach" in pattern:
         pattern |= draw(_some(unless=_unique(PATTERNS)))
-    others = st.sampled_from(
+    others: st.SearchStrategy[Any] = st.sampled_from(
         [
             "negative_examples",
             "screen",
@@ -137,7 +138,11 @@ def _tests(draw: st.DrawFn, principles: list[dict[str, Any]]) -> dict[str, Any]:
         ),
     }
     actions = ["allow", "flag", "redact", "revise", "block", "escalate"]
-    test = {"name": draw(texts), "expect": draw(st.sampled_from(actions)), "stage": stage}
+    test: dict[str, Any] = {
+        "name": draw(texts),
+        "expect": draw(st.sampled_from(actions)),
+        "stage": stage,
+    }
     test[NEEDED[stage]] = draw(values[NEEDED[stage]])
     test |= draw(
         _some(language=LANGUAGES, attributes=st.dictionaries(texts, texts | _unique(texts)))
@@ -146,7 +151,8 @@ def _tests(draw: st.DrawFn, principles: list[dict[str, Any]]) -> dict[str, Any]:
         ids = [principle["id"] for principle in principles]
         test |= draw(_some(breaches=_unique(st.sampled_from(ids))))
     judged = [p["id"] for p in principles if _is_judged(p, stage)]
-    if judged and draw(st.booleans()):
+    scripts: bool = draw(st.booleans())
+    if judged and scripts:
         scripted = st.fixed_dictionaries({"breach": texts | st.just(True)})
         test["judge"] = draw(st.dictionaries(st.sampled_from(judged), scripted))
     return test

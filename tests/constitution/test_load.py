@@ -5,77 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from constitution_samples import FILE, HEAD, ONE, REGISTRY, Family, loaded, problems
+from constitution_samples import (
+    EACH_WRONG,
+    FILE,
+    HEAD,
+    ONE,
+    REGISTRY,
+    WHOLE,
+    Family,
+    loaded,
+    problems,
+)
 
 from guardrails.constitution.load import load_constitution
 from guardrails.constitution.model import Budget, Judging, Remedy, Source
 from guardrails.errors import ConstitutionError
 from guardrails.verdict import Stage
-
-WHOLE = r"""
-schema: 1
-id: clinic-desk
-version: 2.3.1-rc.1
-title: Front desk of a clinic
-owner: patient-services
-languages: [en, de]
-extends: []
-withdraw: []
-relax: []
-judge: {cascade: [small, large], timeout_s: 8}
-budget: {deadline_s: 12.5, max_chars: 5000, max_calls: 4, max_tokens: 9000, max_cost_usd: 0.01}
-revision: {max_attempts: 2}
-stream: {release: whole}
-cache: {ttl_s: 60}
-replies:
-  blocked: Please call the desk.
-  unavailable: {de: Gerade nicht., en: Not right now.}
-defaults: {stages: [input, output], on_undecided: escalate, on_outage: flag, uncovered: block}
-principles:
-  - id: desk.diagnosis
-    text: Names no diagnosis.
-    breach: Says what illness somebody has.
-    not_breach: Repeats what a letter says.
-    severity: critical
-    stages: [output, retrieval]
-    scope: reply
-    requires: false
-    action: {output: revise, retrieval: redact}
-    on_undecided: flag
-    on_outage: escalate
-    uncovered: accept
-    locked: true
-    applies: {audience: [patient, carer]}
-    critics:
-      - pattern:
-          breach: ['\byou have (?:the )?flu\b']
-          unless: ['\bletter\b']
-          look: ['\bdiagnos(?:is|ed)\b']
-          case: true
-      - negative_examples
-      - screen
-      - judge: {when: look}
-    remedy: {rewrite: Leave the name out., replace_sentence: ""}
-    examples:
-      breach: [You have the flu., {prompt: What is it?, reply: Flu.}]
-      fine: [Your letter says flu.]
-    reply: {en: Ask a doctor., de: Fragen Sie einen Arzt.}
-    source: {title: House rule, clause: "4", url: https://clinic.example/rules}
-  - {id: desk.short, text: Stays short.}
-pii:
-  input: {CREDIT_CARD: block, EMAIL_ADDRESS: flag}
-  output: {PHONE_NUMBER: {action: mask, min_score: 0.6}, US_SSN: allow}
-  keep: [desk@clinic.example]
-tests:
-  - {name: flu, prompt: What is it?, reply: You have the flu., expect: revise,
-     breaches: [desk.diagnosis], attributes: {audience: patient, role: [a, b]}, language: en}
-  - {name: judged, reply: A cold., judge: {desk.short: {breach: cold}}, expect: escalate}
-  - {name: left out, reply: A cold., judge: {desk.short: {breach: true}}, expect: block}
-  - {name: asked, prompt: 4111 1111 1111 1111, expect: block, breaches: [pii.input.CREDIT_CARD]}
-  - {name: found, stage: retrieval, documents: [You have the flu.], expect: redact}
-  - {name: sent, stage: tool_call, tool: {name: send, arguments: {to: [1, null]}}, expect: allow}
-  - {name: got, stage: tool_result, result: Fine., expect: allow}
-"""
 
 
 def test_a_file_with_every_key_is_read_whole() -> None:
@@ -149,29 +94,6 @@ def test_pii_scores_have_a_default() -> None:
     use = found.principle("pii.output.US_SSN").critic("pii")
     assert use is not None
     assert use.config.model_dump() == {"entity": "US_SSN", "min_score": 0.5, "keep": ()}
-
-
-EACH_WRONG = r"""
-schema: 2
-id: Bad Id
-version: "1"
-titel: x
-principles:
-  - id: a.b
-    text: x
-    sevrity: high
-    stages: [outptu]
-    locked: 1
-    critics: [pattrn]
-  - text: y
-  - id: a.c
-    text: [z]
-    critics:
-      - pattern: {breach: ['(?=a)b', '(']}
-pii: {output: {EMAIL_ADRESS: redact}}
-tests:
-  - {name: t, expect: bloc}
-"""
 
 
 def test_all_errors_of_a_file_are_told_at_once_in_its_order() -> None:
