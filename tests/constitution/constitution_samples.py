@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,15 @@ def problems(
 def written(value: Mapping[str, Any]) -> str:
     """As JSON, which is YAML."""
     return json.dumps(value, ensure_ascii=False, indent=1)
+
+
+def shuffled(value: Any, source: random.Random) -> Any:
+    """The same with the keys of each mapping in another order."""
+    if isinstance(value, dict):
+        keys = list(value)
+        source.shuffle(keys)
+        return {key: shuffled(value[key], source) for key in keys}
+    return [shuffled(item, source) for item in value] if isinstance(value, list) else value
 
 
 class Family:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from constitution_samples import Family, loaded, written
+from constitution_samples import Family, loaded, shuffled, written
 from constitution_strategies import files
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -144,15 +144,6 @@ class Dumper(yaml.SafeDumper):
         return True
 
 
-def shuffled(value: Any, source: random.Random) -> Any:
-    """The same with the keys of each mapping in another order."""
-    if isinstance(value, dict):
-        keys = list(value)
-        source.shuffle(keys)
-        return {key: shuffled(value[key], source) for key in keys}
-    return [shuffled(item, source) for item in value] if isinstance(value, list) else value
-
-
 def commented(text: str) -> str:
     """With a comment and an empty line before each of the outermost keys."""
     lines = text.splitlines(keepends=True)
@@ -162,7 +153,7 @@ def commented(text: str) -> str:
 
 
 @given(files(), st.randoms(use_true_random=False), st.booleans(), st.integers(20, 200))
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_formatting_changes_the_digest(
     value: dict[str, Any], source: random.Random, flow: bool, width: int
 ) -> None:
@@ -183,7 +174,7 @@ def test_no_formatting_changes_the_digest(
 
 
 @given(files())
-@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_the_canonical_form_is_json(value: dict[str, Any]) -> None:
     form = canonical(loaded(written(value)))
     assert json.loads(json.dumps(form, allow_nan=False)) == form

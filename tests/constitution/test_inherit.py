@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import random
+
 import pytest
-from constitution_samples import Family
+from constitution_samples import Family, shuffled
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from guardrails.constitution.model import Amendment, Constitution
+from guardrails.constitution.source import read_source
 from guardrails.verdict import Stage
 
 PARENT = r"""
@@ -674,7 +678,9 @@ def grave(found: Constitution) -> list[int]:
 
 
 @given(CHANGES)
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_without_relax_nothing_gets_milder(family: Family, changes: dict[str, object]) -> None:
     """Whatever a child writes under an inherited id is refused, or no milder in any way."""
     written = "\n    ".join(f"{key}: {_yaml(value)}" for key, value in changes.items())
@@ -688,3 +694,25 @@ def _yaml(value: object) -> str:
     if isinstance(value, list):
         return f"[{', '.join(value)}]"
     return str(value).lower()
+
+
+@given(st.randoms(use_true_random=False))
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_inheritance_does_not_depend_on_the_order_of_keys(
+    family: Family, source: random.Random
+) -> None:
+    child = (
+        relax("p.dose", "{text: Other., unless: [leaflet], action: flag}")
+        + "budget: {max_chars: 10, max_calls: 1}\n"
+        + "replies: {blocked: {de: Nein., fr: Non.}}\n"
+        + "pii: {output: {US_SSN: block, IBAN_CODE: mask}, input: {US_SSN: mask}}\n"
+        + amend("p.dose", "severity: critical\n    reply: {de: Frag., fr: Demandez.}")
+    )
+    digests = {family.child(PARENT, child).digest}
+    for name in ("parent", "child"):
+        file = family.folder / f"{name}.yaml"
+        value = read_source(file.read_text(), name).data
+        file.write_text(json.dumps(shuffled(value, source)))
+    assert {*digests, family.load("child").digest} == digests

@@ -131,7 +131,7 @@ def test_a_child_fits() -> None:
 
 
 @given(files())
-@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_what_the_loader_accepts_the_schema_accepts(value: dict[str, Any]) -> None:
     assert problems(written(value)) == []
     assert [error.message for error in VALIDATOR.iter_errors(value)] == []
@@ -308,7 +308,7 @@ def _kind(at: Place) -> str:
 
 
 @given(broken())
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_breaks_key_type_choice_or_need_is_refused_by_both(value: Any) -> None:
     assert problems(written(value))
     assert not fits(value)

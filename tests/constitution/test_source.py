@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrails.constitution.source import (
@@ -186,6 +186,7 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.text(), VALUES))
+@settings(deadline=None)
 def test_json_means_the_same_as_in_json(value: dict[str, Any]) -> None:
     """ASCII, as lone surrogates and control characters only stand in escapes there."""
     text = json.dumps(value)
@@ -195,6 +196,7 @@ def test_json_means_the_same_as_in_json(value: dict[str, Any]) -> None:
 
 
 @given(st.text())
+@settings(deadline=None)
 def test_no_text_makes_the_reader_fail(text: str) -> None:
     for line in refused(text):
         place, _, _ = line.partition(": ")
@@ -202,5 +204,6 @@ def test_no_text_makes_the_reader_fail(text: str) -> None:
 
 
 @given(st.binary())
+@settings(deadline=None)
 def test_no_bytes_make_the_reader_fail(data: bytes) -> None:
     refused(data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrails.constitution.version import Range, Version
@@ -69,6 +69,7 @@ NUMBERS = st.tuples(*[st.integers(0, 30)] * 3)
 
 
 @given(NUMBERS, NUMBERS)
+@settings(deadline=None)
 def test_a_caret_never_crosses_the_first_number_that_is_not_0(
     low: tuple[int, int, int], other: tuple[int, int, int]
 ) -> None:
