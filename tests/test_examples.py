@@ -15,7 +15,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 PROGRAMS = {
     "assistant.py": [
         "Once upon a time, there was a king who had three daughters.",
-        "************1111",
+        "**** **** **** 1111",
     ],
     "structured_reply.py": ["leaflet, section 3", "[EMAIL_ADDRESS]"],
     "streaming.py": ["The card on file is **** **** **** 1111, valid until next year."],

@@ -66,8 +66,10 @@ def verify(file: Path, *, key: Path, anchor: Path | None = None) -> Report:
                     check.name(Fault(what="damaged", detail=found))
             check.chains(rows(connection, "ORDER BY writer, seq, id"))
             check.records(rows(connection, "ORDER BY record_id, id"))
-        except sqlite3.DatabaseError as error:
-            check.name(Fault(what="damaged", detail=f"cannot be read to its end: {error}"))
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            # SQLite quotes damaged bytes, in a message that Python cannot decode then.
+            said = "bytes that are no text" if isinstance(error, UnicodeError) else str(error)
+            check.name(Fault(what="damaged", detail=f"cannot be read to its end: {said}"))
     return check.report()
 
 

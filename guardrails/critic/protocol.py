@@ -89,10 +89,15 @@ class Declared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A part to judge: `part` indexes the request's parts, `text` is what this critic may see."""
+    """A part to judge: `part` indexes the request's parts, `text` is what this critic may see.
+
+    `original` is the text as it came, for deterministic critics that look for what normalising
+    takes out; models get the same as `text`.
+    """
 
     part: int
     text: str = field(repr=False)
+    original: str = field(default="", repr=False)
 
 
 Hits = Mapping[int, Mapping[Hashable, Sequence[Span]]]
@@ -120,12 +125,14 @@ class CritiqueRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CriticFinding:
-    """`part` and `span` point into the request's target text; None where nothing can be quoted."""
+    """`part` and `span` point into the request's target text, or into its original if the critic
+    looked there; None where nothing can be quoted."""
 
     principle: str
     value: FindingValue
     part: int | None = None
     span: Span | None = None
+    of_original: bool = False
     reason: str = field(default="", repr=False)
     cause: FindingCause = "policy"
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from guardrails.errors import WireFormatError
@@ -12,7 +14,7 @@ from guardrails.pipeline.engine import Content
 from guardrails.verdict import Stage
 from guardrails.wire.body import Body
 from guardrails.wire.messages import conversation_form, read_messages
-from guardrails.wire.reading import read
+from guardrails.wire.reading import Reading, read
 from guardrails.wire.shapes import JSON_TEXT
 from guardrails.wire.walk import MAX_NODES, Place, TooManyValuesError
 
@@ -84,12 +86,55 @@ def _content(value: object, stage: Stage, most: int) -> Content:
     if _are_parts(value):
         return Parts(value)  # type: ignore[arg-type]  # as just found
     if stage is Stage.TOOL_CALL:
-        name = value.name if isinstance(value, ToolCall) else None
-        arguments = value.arguments if isinstance(value, ToolCall) else value
-        return read(arguments, Place(role=role, kind=kind, name=name, reads=JSON_TEXT), most=most)
+        return _read_call(value, most)
     if stage is Stage.INPUT and conversation_form(value) is not None:
         return read_messages(value, most=most)
     return read(value, Place(role=role, kind=kind), most=most)
+
+
+@dataclass(frozen=True, slots=True)
+class _CallContent:
+    """A tool call: its name, which cannot be changed, and all that its arguments say. Numbers are
+    texts here, too: what a model wrote as the amount is to be judged like any other word."""
+
+    name: str | None
+    arguments: object = field(repr=False)
+    reading: Reading = field(repr=False)
+
+    @property
+    def value(self) -> object:
+        return self.arguments
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        if self.name is None:
+            return self.reading.parts
+        called = Part(text=self.name, role="assistant", kind="tool_call", name=self.name)
+        return (called, *self.reading.parts)
+
+    def rewrite(self, texts: Mapping[int, str]) -> _CallContent:
+        if not texts:
+            return self
+        ahead = 0 if self.name is None else 1
+        if ahead and 0 in texts:
+            raise WireFormatError("a tool's name cannot be changed")
+        written = self.reading.rewrite({index - ahead: text for index, text in texts.items()})
+        arguments = written.value
+        if isinstance(arguments, str) and not isinstance(self.arguments, str):
+            arguments = json.loads(arguments)
+        return _CallContent(self.name, arguments, written)
+
+
+def _read_call(value: object, most: int) -> _CallContent:
+    call = value if isinstance(value, ToolCall) else None
+    arguments = call.arguments if call else value
+    name = call.name if call else None
+    place = Place(role="assistant", kind="tool_call", name=name, reads=JSON_TEXT)
+    written = arguments
+    if isinstance(arguments, dict | list):
+        with suppress(TypeError, ValueError, RecursionError):  # else it is read as it is
+            written = json.dumps(arguments, ensure_ascii=False, allow_nan=False)
+    return _CallContent(name, arguments, read(written, place, most=most))
 
 
 async def read_prompt(value: object) -> tuple[Part, ...]:

@@ -1,4 +1,4 @@
-"""Every kind of function, held to a constitution: what goes in, what comes out, what is recorded."""
+"""Every kind of function, held to a constitution: what goes in and out, and what is recorded."""
 
 from __future__ import annotations
 
