@@ -17,12 +17,16 @@ from guardrails.errors import (
 )
 from guardrails.pipeline.decide import Limit
 from guardrails.telemetry import log
-from guardrails.verdict import FindingCause
+from guardrails.verdict import FindingCause, Usage
 
 __all__ = ["Silence", "consult"]
 
 _VALUES = frozenset({"pass", "breach", "undecided"})
 _FINDING_VALUES = frozenset({"breach", "undecided", "look"})
+_OWN_CAUSES: frozenset[FindingCause] = frozenset(
+    {"policy", "unsure", "timeout", "malformed", "refused", "unknown_format", "outage"}
+)
+"""What a critic may say of itself; the other causes are for the engine to find out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +45,13 @@ async def consult(
     A critic that ignores its cancellation is left behind, not waited for.
     """
     left = request.deadline.remaining()
-    patience = left if timeout_s is None else min(left, timeout_s)
-    task = asyncio.ensure_future(critic.critique(request))
+    if left <= 0:
+        return Silence("limit", "budget.deadline_s")
+    task = asyncio.ensure_future(_asked(critic, request))
     try:
-        done, _ = await asyncio.wait({task}, timeout=max(patience, 0))
+        done, _ = await asyncio.wait(
+            {task}, timeout=left if timeout_s is None else min(left, timeout_s)
+        )
     except asyncio.CancelledError:
         _abandon(task)
         raise
@@ -62,6 +69,11 @@ async def consult(
         log.warning("critic_failed", critic=critic.name, error=type(error).__name__)
         return _silence(error)
     return critique
+
+
+async def _asked(critic: Critic, request: CritiqueRequest) -> Critique:
+    """A task of its own even for a critic whose method is a plain function that raises."""
+    return await critic.critique(request)
 
 
 def _abandon(task: asyncio.Task[Critique]) -> None:
@@ -88,6 +100,8 @@ def _check(critique: object, request: CritiqueRequest) -> None:
     """Raise MalformedCritique unless this is a critique of exactly what was asked."""
     if not isinstance(critique, Critique):
         raise MalformedCritique(f"expected a Critique, got {type(critique).__name__}")
+    if not isinstance(critique.usage, Usage) or not isinstance(critique.model, str | None):
+        raise MalformedCritique("what it used, or the model it asked, cannot be told")
     asked = frozenset(request.asked)
     _ids(critique.looked, asked)
     _ids(critique.verdicts, asked)
@@ -95,12 +109,15 @@ def _check(critique: object, request: CritiqueRequest) -> None:
     if not _VALUES.issuperset(critique.verdicts.values()):
         raise MalformedCritique("a verdict is none of pass, breach, undecided")
     lengths = {target.part: len(target.text) for target in request.targets}
+    originals = {target.part: len(target.original) for target in request.targets}
     for finding in critique.findings:
         if finding.value not in _FINDING_VALUES:
             raise MalformedCritique("a finding's value is none of breach, undecided, look")
-        if finding.value == "breach" and critique.verdicts.get(finding.principle) == "pass":
-            raise MalformedCritique(f"{finding.principle} both passes and is breached")
-        _place(finding.part, finding.span, lengths)
+        if finding.value != "look" and critique.verdicts.get(finding.principle) == "pass":
+            raise MalformedCritique(f"{finding.principle} both passes and does not")
+        if finding.cause not in _OWN_CAUSES or not isinstance(finding.reason, str):
+            raise MalformedCritique("a finding's cause or reason is none that a critic may give")
+        _place(finding.part, finding.span, originals if finding.of_original else lengths)
 
 
 def _ids(claimed: Iterable[object], asked: frozenset[str]) -> None:

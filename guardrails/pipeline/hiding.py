@@ -30,8 +30,13 @@ _STAGE_OF: Mapping[Role, Stage] = {
 
 def hidden_in_targets(
     observations: Iterable[Observation], views: Views, stage: Stage
-) -> list[Hidden]:
-    """What was already found in the targets, in the coordinates of their views."""
+) -> list[Hidden] | Silence:
+    """What was already found in the targets, in the coordinates of their views. Where a critic
+    failed to look for it, its silence comes back: nothing may be shown then."""
+    observations = tuple(observations)
+    for o in observations:
+        if o.value == "undecided" and isinstance(o.about, Principle) and _hides(o.about, stage):
+            return Silence(o.cause)
     return [
         Hidden(part=o.part, span=views.views[o.part].to_view(o.span), entity=o.about.entity)
         for o in observations

@@ -33,10 +33,11 @@ class Inquiry:
     breaches: list[Observation] = field(default_factory=list)
     looks: list[Observation] = field(default_factory=list)
     looked: set[str] = field(default_factory=set)
-    asked: set[Tier] = field(default_factory=set)
     passed: bool = False
-    doubt: Observation | None = None
+    doubts: list[Observation] = field(default_factory=list)
+    """Of the dearest tier that was in doubt."""
     settled: bool = False
+    _doubting: Tier | None = None
 
     @property
     def gravest(self) -> Verdict:
@@ -46,6 +47,7 @@ class Inquiry:
             Verdict.of(principle.actions[self.stage]),
             Verdict.of(principle.on_undecided),
             Verdict.of(principle.on_outage),
+            Verdict.ALLOW if principle.uncovered == "accept" else Verdict.of(principle.uncovered),
         )
 
     def asks(self, tier: Tier, reached: Verdict) -> bool:
@@ -55,29 +57,38 @@ class Inquiry:
             return False
         return tier != "model" or bool(self.looks) or not only_after_look(self.principle)
 
-    def silent(self, critic: str, cause: FindingCause) -> None:
+    def silent(self, bound: BoundCritic, cause: FindingCause) -> None:
         """The critic could not be heard."""
-        self.doubt = self._observation(critic, "undecided", cause)
+        self._doubt(bound, self._observation(bound.name, "undecided", cause))
 
     def hear(self, bound: BoundCritic, critique: Critique, to_original: ToOriginal) -> None:
         """Take in what a critic says about this principle."""
         id = self.principle.id
         verdict = critique.verdicts.get(id)
+        own = [finding for finding in critique.findings if finding.principle == id]
         if id in critique.looked or verdict is not None:
             self.looked.add(bound.name)
-        for finding in critique.findings:
-            if finding.principle == id:
-                self._note(bound.name, finding, to_original)
+        for finding in own:
+            self._note(bound, finding, to_original)
         if verdict == "breach" and not self.breaches:
             self.breaches.append(self._observation(bound.name, "breach", "policy"))
-        elif verdict == "undecided" and self.doubt is None:
-            self.silent(bound.name, "unsure")
+        elif verdict == "undecided" and all(finding.value != "undecided" for finding in own):
+            self.silent(bound, "unsure")
         elif verdict == "pass":
             self._pass(bound.tier)
+        elif verdict is None and not own and self._must_speak(bound):
+            self.silent(bound, "silent")
 
-    def _note(self, critic: str, finding: CriticFinding, to_original: ToOriginal) -> None:
-        span = finding.span
-        if span is not None and finding.part is not None:
+    def _must_speak(self, bound: BoundCritic) -> bool:
+        """A deterministic critic has only to look; whoever has the last word, to say one."""
+        if bound.tier == "deterministic":
+            return bound.name not in self.looked
+        return bound.name in self._last_word()
+
+    def _note(self, bound: BoundCritic, finding: CriticFinding, to_original: ToOriginal) -> None:
+        critic, span = bound.name, finding.span
+        seen = not finding.of_original or bound.tier == "model"  # models see no original
+        if seen and span is not None and finding.part is not None:
             span = to_original(finding.part, span)
         match finding.value:
             case "breach":
@@ -86,13 +97,21 @@ class Inquiry:
                 self.looks.append(self._observation(critic, "look", "look", finding, span))
             case "undecided":
                 cause = "unsure" if finding.cause == "policy" else finding.cause
-                self.doubt = self._observation(critic, "undecided", cause, finding, span)
+                self._doubt(bound, self._observation(critic, "undecided", cause, finding, span))
+
+    def _doubt(self, bound: BoundCritic, doubt: Observation) -> None:
+        """A dearer tier's doubt takes the place of a cheaper one's; those of one tier all count."""
+        if self._doubting != bound.tier:
+            self.doubts, self._doubting = [], bound.tier
+        self.doubts.append(doubt)
 
     def _pass(self, tier: Tier) -> None:
         # The judge sees everything, so its pass answers a cheaper critic's look or doubt;
-        # anybody else's pass does not.
+        # anybody else's pass does not, nor does the judge's answer another model's doubt.
         if tier == "model":
-            self.looks, self.doubt, self.passed = [], None, True
+            self.looks, self.passed = [], True
+            if self._doubting != "model":
+                self.doubts = []
         elif not self.looks:
             self.passed = True
 
@@ -101,8 +120,8 @@ class Inquiry:
         fail needs no model, so a judge's word cannot stand in for it."""
         self.settled = (
             bool(self.breaches)
-            or (self.doubt is not None and tier == "deterministic")
-            or (self.passed and self.doubt is None and not self.looks)
+            or (bool(self.doubts) and tier == "deterministic")
+            or (self.passed and not self.doubts and not self.looks)
         )
 
     def conclude(self, bound: frozenset[str], *, moot: bool) -> Conclusion:
@@ -110,8 +129,8 @@ class Inquiry:
         principle was left unasked because the verdict could not get graver."""
         if self.breaches:
             return Conclusion(observations=tuple(self.breaches))
-        if self.doubt is not None:
-            return Conclusion(observations=(*self.looks, self.doubt))
+        if self.doubts:
+            return Conclusion(observations=(*self.looks, *self.doubts))
         if self.settled or moot:
             return Conclusion()
         unheard = [

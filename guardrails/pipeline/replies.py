@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from guardrails.constitution.model import Constitution, Replies
-from guardrails.verdict import Cause, Finding, Verdict
+from guardrails.verdict import Cause, Finding, Verdict, cause_of
 
 __all__ = ["Reply", "in_language", "reply_to"]
 
@@ -26,12 +26,14 @@ def reply_to(
     language: str | None,
 ) -> Reply:
     """An outage or a limit is told as what it is, never as a breach. Else the gravest principle
-    that has a reply of its own is heard, and of equally grave ones the one that comes first."""
+    that is breached is heard if it has a reply of its own, and of equally grave ones the first that
+    has. A doubt accuses nobody, so it has the constitution's own reply."""
     if cause in ("outage", "limit"):
         return Reply("unavailable", in_language(constitution.reply_unavailable, language))
     grave = {
         finding.principle: Verdict.of(finding.action)
         for finding in sorted(findings, key=lambda finding: Verdict.of(finding.action))
+        if finding.value == "breach" and cause_of(finding.cause) == cause
     }
     top = max(grave.values(), default=Verdict.BLOCK)
     for principle in constitution.principles:
@@ -41,10 +43,11 @@ def reply_to(
 
 
 def in_language(replies: Replies, language: str | None) -> str:
-    """The text in a language (BCP 47), in its main language without the region, or in the first
-    there is."""
-    wanted = (language or "").lower().replace("_", "-")
-    for tag in (wanted, wanted.partition("-")[0]):
+    """The text in a language (BCP 47), in a wider form of it (`zh-hant` for `zh-Hant-TW`; RFC
+    4647, lookup), or in the first there is."""
+    tag = (language or "").lower().replace("_", "-")
+    while tag:
         if tag in replies:
             return replies[tag]
+        tag = tag.rpartition("-")[0]
     return next(iter(replies.values()))

@@ -141,9 +141,11 @@ class _Sitting:
         )
         if isinstance(in_context, Silence):
             return in_context
-        breaches = [o for inquiry in self.inquiries.values() for o in inquiry.breaches]
-        hidden = hidden_in_targets(breaches, self.views, self.stage)
-        return self.views.without([*hidden, *in_context])
+        observed = [o for i in self.inquiries.values() for o in (*i.breaches, *i.doubts)]
+        in_targets = hidden_in_targets(observed, self.views, self.stage)
+        if isinstance(in_targets, Silence):
+            return in_targets
+        return self.views.without([*in_targets, *in_context])
 
     async def _scan(self) -> dict[str, dict[int, dict[Hashable, list[Span]]]]:
         """One scan of every target for all declared patterns: critic → part → key → spans."""
@@ -166,7 +168,7 @@ class _Sitting:
             self.limits[silence.limit] = bound.name
             return
         for id in asked:
-            self.inquiries[id].silent(bound.name, silence.cause)
+            self.inquiries[id].silent(bound, silence.cause)
 
     def _heard(
         self, bound: BoundCritic, asked: Sequence[str], critique: Critique, views: Views

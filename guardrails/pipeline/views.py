@@ -37,6 +37,7 @@ class Views:
 
     parts: tuple[Part, ...]
     views: Mapping[int, View]
+    for_models: bool = False
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -45,18 +46,21 @@ class Views:
     def of(self, indexes: Iterable[int]) -> tuple[Target, ...]:
         """Those of the parts that can be read, as a critic sees them."""
         return tuple(
-            Target(part=index, text=self.views[index].text)
+            self._target(index, self.views[index])
             for index in indexes
             if index in self.views
         )
 
+    def _target(self, index: int, view: View) -> Target:
+        original = view.text if self.for_models else view.original
+        return Target(part=index, text=view.text, original=original)
+
     @property
     def shown(self) -> tuple[Part, ...]:
-        """The parts with the text that critics see."""
+        """The parts with the text that critics see, and without the keys that lead to it, which
+        may be text, too."""
         return tuple(
-            replace(part, text=self.views[index].text)
-            if index in self.views and self.views[index].text != part.text
-            else part
+            replace(part, text=self.views[index].text if index in self.views else "", path=())
             for index, part in enumerate(self.parts)
         )
 
@@ -78,7 +82,7 @@ class Views:
                 edits.append((item.span, f"[{item.entity}_{numbers[key]}]"))
             edits += _escapes(view.text, [span for span, _ in edits])
             views[index] = view.replace(sorted(edits)) if edits else view
-        return Views(parts=self.parts, views=views)
+        return Views(parts=self.parts, views=views, for_models=True)
 
 
 async def look_at(parts: Sequence[Part]) -> Views:

@@ -18,13 +18,16 @@ from guardrails.constitution.model import (
 )
 from guardrails.critic.limits import BudgetHandle
 from guardrails.critic.protocol import Critic, CriticFinding, Critique, CritiqueRequest
-from guardrails.critic.registry import CriticRegistry, JudgeConfig
+from guardrails.critic.registry import CriticEntry, CriticRegistry, JudgeConfig
 from guardrails.exchange import Context, Part
 from guardrails.guard.content import read_content, read_prompt
 from guardrails.pipeline.engine import Outcome, deliberate
 from guardrails.pipeline.plan import Plan, make_plan
 from guardrails.settings import Settings
 from guardrails.verdict import Stage
+
+INSTALLED = dict(CriticRegistry())
+"""Read once: entry points take longer to read than most tests take."""
 
 BLOCKED, UNAVAILABLE = "Not here.", "Later, please."
 
@@ -90,9 +93,9 @@ def plan_of(
         budget=budget or Budget(),
         **{"reply_blocked": {"en": BLOCKED}, "reply_unavailable": {"en": UNAVAILABLE}} | changes,
     )
-    return make_plan(
-        constitution, registry=CriticRegistry(critics), settings=Settings(), offline=offline
-    )
+    given = {c.name: CriticEntry(c.name, c.tier, c.Config, c) for c in critics}
+    registry: Any = INSTALLED | given
+    return make_plan(constitution, registry=registry, settings=Settings(), offline=offline)
 
 
 def budget_of(plan: Plan) -> BudgetHandle:
