@@ -7,10 +7,11 @@ and graver) are applied.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from guardrails.constitution.model import Principle
-from guardrails.critic.protocol import CritiqueRequest
+from guardrails.critic.protocol import Critique, CritiqueRequest
 from guardrails.exchange import Role
 from guardrails.pipeline.consult import Silence, consult
 from guardrails.pipeline.decide import Observation
@@ -35,8 +36,11 @@ def hidden_in_targets(
     failed to look for it, its silence comes back: nothing may be shown then."""
     observations = tuple(observations)
     for o in observations:
-        if o.value == "undecided" and isinstance(o.about, Principle) and _hides(o.about, stage):
-            return Silence(o.cause)
+        if isinstance(o.about, Principle) and _hides(o.about, stage):
+            if o.value == "undecided":
+                return Silence(o.cause)
+            if o.span is None:
+                return Silence("unsure")
     return [
         Hidden(part=o.part, span=views.views[o.part].to_view(o.span), entity=o.about.entity)
         for o in observations
@@ -70,12 +74,23 @@ async def hidden_in_context(
         )
         if isinstance(answer, Silence):
             return answer
+        if not _has_placed_all(answer, rules.keys()):
+            return Silence("unsure")
         found += [
             Hidden(part=f.part, span=f.span, entity=rules[f.principle].entity or "")
             for f in answer.findings
             if f.part is not None and f.span is not None
         ]
     return found
+
+
+def _has_placed_all(answer: Critique, ids: AbstractSet[str]) -> bool:
+    """Whether a critic looked for everything, doubted nothing and said where what it found is."""
+    return (
+        ids <= answer.looked | answer.verdicts.keys()
+        and "undecided" not in answer.verdicts.values()
+        and all(f.value != "undecided" and f.span is not None for f in answer.findings)
+    )
 
 
 def _hides(principle: Principle, stage: Stage) -> bool:

@@ -46,9 +46,7 @@ class Views:
     def of(self, indexes: Iterable[int]) -> tuple[Target, ...]:
         """Those of the parts that can be read, as a critic sees them."""
         return tuple(
-            self._target(index, self.views[index])
-            for index in indexes
-            if index in self.views
+            self._target(index, self.views[index]) for index in indexes if index in self.views
         )
 
     def _target(self, index: int, view: View) -> Target:
