@@ -48,7 +48,9 @@ File = Annotated[Path, AfterValidator(_expanded)]
 class Settings(BaseModel):
     """All that a process may set. `audit` is a file's path or `memory`; None means the default file
     in the user's state folder. A leading `~` in a path is the user's home. `audit_keeps` says what
-    a record keeps of the text, `audit_escalated` what one for a person to look at does."""
+    a record keeps of the text, `audit_escalated` what one for a person to look at does.
+    `review_webhook` is told of new cases, with their redacted text only if `review_webhook_text`
+    says so; what is told is signed with the key in `review_webhook_key_file`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -61,6 +63,9 @@ class Settings(BaseModel):
     key_file: File | None = None
     constitutions: File | None = None
     models: Mapping[str, Name] = Field(default_factory=dict)
+    review_webhook: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
+    review_webhook_key_file: File | None = None
+    review_webhook_text: bool = False
 
     @property
     def audit_file(self) -> Path | None:

@@ -10,28 +10,43 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from guardrails.audit.chain import Row, envelope_of
-from guardrails.audit.record import Closed, Opened
+from guardrails.audit.record import Closed, Opened, Outcome
 from guardrails.audit.store_sqlite import open_for_reading, rows
 
-__all__ = ["StoredRecord", "record_of", "show", "tail"]
+__all__ = ["StoredRecord", "escalated", "record_of", "show", "tail"]
 
-MODELS: Mapping[str, type[Opened] | type[Closed]] = {"open": Opened, "close": Closed}
+MODELS: Mapping[str, type[Opened] | type[Closed] | type[Outcome]] = {
+    "open": Opened,
+    "close": Closed,
+    "outcome": Outcome,
+}
+MOST_ENTRIES = 100
+"""Of one record; only the outcomes of a case can be many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRecord:
     """One record. `opened` is None where the entry cannot be read or was never there; `closed` is
-    None where the process ended first."""
+    None where the process ended first. `outcomes` are those of an escalated case, oldest first."""
 
     record_id: str
     opened: Opened | None
     closed: Closed | None
+    outcomes: tuple[Outcome, ...] = ()
 
 
 def tail(file: Path, n: int) -> list[StoredRecord]:
     """The `n` records opened last, oldest first. Raises AuditError."""
     with open_for_reading(file) as connection:
         newest = list(rows(connection, "WHERE kind = 'open' ORDER BY id DESC LIMIT ?", n))
+        return [_stored(connection, str(row.record_id)) for row in reversed(newest)]
+
+
+def escalated(file: Path, n: int) -> list[StoredRecord]:
+    """The `n` records escalated last, oldest first. Raises AuditError."""
+    with open_for_reading(file) as connection:
+        rest = "WHERE kind = 'open' AND verdict = 'escalate' ORDER BY id DESC LIMIT ?"
+        newest = list(rows(connection, rest, n))
         return [_stored(connection, str(row.record_id)) for row in reversed(newest)]
 
 
@@ -42,7 +57,7 @@ def show(file: Path, record_id: str) -> StoredRecord | None:
         return record if record.opened or record.closed else None
 
 
-def record_of(row: Row) -> Opened | Closed | None:
+def record_of(row: Row) -> Opened | Closed | Outcome | None:
     """What a row holds, None if it is no record of a format that this version reads."""
     envelope = envelope_of(row.body) if isinstance(row.body, bytes) else None
     if envelope is None or envelope["kind"] not in MODELS:
@@ -54,12 +69,14 @@ def record_of(row: Row) -> Opened | Closed | None:
 
 
 def _stored(connection: sqlite3.Connection, record_id: str) -> StoredRecord:
-    found: list[Opened | Closed | None] = []
+    found: list[Opened | Closed | Outcome | None] = []
     if record_id.isascii():  # as all ids are; SQLite would raise on a lone surrogate
-        entries = rows(connection, "WHERE record_id = ? ORDER BY id LIMIT 9", record_id)
+        rest = "WHERE record_id = ? ORDER BY id LIMIT ?"
+        entries = rows(connection, rest, record_id, MOST_ENTRIES)
         found = [record_of(row) for row in entries]
     return StoredRecord(
         record_id=record_id,
         opened=next((record for record in found if isinstance(record, Opened)), None),
         closed=next((record for record in found if isinstance(record, Closed)), None),
+        outcomes=tuple(record for record in found if isinstance(record, Outcome)),
     )

@@ -45,6 +45,7 @@ __all__ = [
     "FindingRecord",
     "How",
     "Opened",
+    "Outcome",
     "RecordId",
     "UsageRecord",
     "as_json",
@@ -218,12 +219,24 @@ class Closed(_Record):
     reply_key: ReplyKey | None = None
 
 
+class Outcome(_Record):
+    """What a person said of an escalated case. `accept`: it was rightly stopped; `overrule`: it
+    should have gone on. Nothing is delivered by it. A later outcome stands before an earlier."""
+
+    format: Literal[1] = 1
+    record_id: RecordId
+    at: Moment
+    outcome: Literal["accept", "overrule"]
+    by: Annotated[Text, StringConstraints(pattern=r"\S", max_length=200)]
+    reason: Annotated[Text, StringConstraints(pattern=r"\S", max_length=2_000)]
+
+
 def new_record_id() -> str:
     """32 hexadecimal digits, 48 bits of milliseconds first, so that ids sort by time."""
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
 
-def as_json(record: Opened | Closed) -> dict[str, Any]:
+def as_json(record: Opened | Closed | Outcome) -> dict[str, Any]:
     """The record as plain JSON values."""
     return record.model_dump(mode="json")
 

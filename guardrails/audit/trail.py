@@ -16,7 +16,7 @@ from typing import Protocol
 from guardrails.audit.anchor import AnchorWriter
 from guardrails.audit.chain import Kind, columns
 from guardrails.audit.keys import Keys, make_keys
-from guardrails.audit.record import Closed, Opened, as_json, canonical
+from guardrails.audit.record import Closed, Opened, Outcome, as_json, canonical
 from guardrails.audit.store_sqlite import SqliteStore
 from guardrails.audit.writer import Item, Writer
 from guardrails.errors import AuditError
@@ -41,6 +41,9 @@ class Trail(Protocol):
     async def close(self, record: Closed) -> None:
         """Durable when it returns. Raises AuditError."""
 
+    async def outcome(self, record: Outcome) -> None:
+        """Durable when it returns. Raises AuditError."""
+
     async def aclose(self) -> None:
         """Write what is waiting and let go of the store."""
 
@@ -52,6 +55,7 @@ class MemoryTrail:
         self._keys = keys or make_keys(None)
         self.opened: deque[Opened] = deque(maxlen=newest)
         self.closed: deque[Closed] = deque(maxlen=newest)
+        self.outcomes: deque[Outcome] = deque(maxlen=newest)
 
     @property
     def key_id(self) -> str:
@@ -65,6 +69,9 @@ class MemoryTrail:
 
     async def close(self, record: Closed) -> None:
         self.closed.append(record)
+
+    async def outcome(self, record: Outcome) -> None:
+        self.outcomes.append(record)
 
     async def aclose(self) -> None:
         return None
@@ -92,7 +99,10 @@ class StoredTrail:
     async def close(self, record: Closed) -> None:
         await self._put("close", record)
 
-    async def _put(self, kind: Kind, record: Opened | Closed) -> None:
+    async def outcome(self, record: Outcome) -> None:
+        await self._put("outcome", record)
+
+    async def _put(self, kind: Kind, record: Opened | Closed | Outcome) -> None:
         """A caller that is cancelled here takes nothing back: the entry is written, once."""
         if self._closed:
             raise AuditError("this audit trail is closed")

@@ -16,8 +16,9 @@ from guardrails.audit.anchor import Anchor, read_anchor
 from guardrails.audit.chain import Fault, Follower, Row, mac_of
 from guardrails.audit.keys import load_keys
 from guardrails.audit.read import record_of
-from guardrails.audit.record import Closed, Opened, delivery_fault
+from guardrails.audit.record import Closed, Opened, Outcome, delivery_fault
 from guardrails.audit.store_sqlite import open_for_reading, rows
+from guardrails.verdict import Verdict
 
 __all__ = ["Report", "verify"]
 
@@ -138,6 +139,8 @@ class _Check:
                 if opened or closed:
                     self.name(Fault.at(row, "repeated", "opened again, or after it was closed"))
                 opened = opened or record
+            elif isinstance(record, Outcome):
+                self._outcome(row, opened)
             elif closed:
                 self.name(Fault.at(row, "repeated", "closed again"))
             else:
@@ -152,6 +155,12 @@ class _Check:
             self._unclosed_count += 1
             if len(self._unclosed) < MOST_NAMED:
                 self._unclosed.append(record_id)
+
+    def _outcome(self, row: Row, opened: Opened | None) -> None:
+        if opened is None:
+            self.name(Fault.at(row, "unopened", "an outcome of a case that was never opened"))
+        elif opened.verdict is not Verdict.ESCALATE:
+            self.name(Fault.at(row, "unopened", "an outcome of what was never escalated"))
 
     def _is_proven(self, row: Row) -> bool:
         return isinstance(row.body, bytes) and mac_of(self._key, row.body) == row.mac

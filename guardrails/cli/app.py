@@ -25,6 +25,8 @@ app = typer.Typer(
 )
 audit = typer.Typer(help="Read and verify the record of decisions.", no_args_is_help=True)
 app.add_typer(audit, name="audit")
+review = typer.Typer(help="Decide the cases that were escalated to a person.", no_args_is_help=True)
+app.add_typer(review, name="review")
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A constitution's name or its file.")]
@@ -188,6 +190,52 @@ def verify(
     from guardrails.cli.trail import verify_trail
 
     return verify_trail(file, anchor=anchor, key=key, as_json=as_json)
+
+
+CaseId = Annotated[str, typer.Argument(metavar="RECORD", help="The case's record id.")]
+Reason = Annotated[str, typer.Option(help="Why; it is kept with the case.")]
+Person = Annotated[str | None, typer.Option(help="Who says so; else the user of this machine.")]
+
+
+@review.command("list")
+def list_cases(
+    file: Trail = None,
+    number: Annotated[int, typer.Option("--number", "-n", min=1, max=10_000)] = 100,
+    all_cases: Annotated[bool, typer.Option("--all", help="Decided ones, too.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """List the newest cases that nobody has decided."""
+    from guardrails.cli.review import list_cases
+
+    return list_cases(file, number=number, all_cases=all_cases, as_json=as_json)
+
+
+@review.command("show")
+def show_case(record: CaseId, file: Trail = None, as_json: AsJson = False) -> int:
+    """Show what is kept of a case, and what was said of it."""
+    from guardrails.cli.review import show_case
+
+    return show_case(file, record, as_json=as_json)
+
+
+@review.command()
+def accept(
+    record: CaseId, reason: Reason, file: Trail = None, by: Person = None, as_json: AsJson = False
+) -> int:
+    """Say that a case was rightly stopped."""
+    from guardrails.cli.review import decide
+
+    return decide(file, record, "accept", by=by, reason=reason, as_json=as_json)
+
+
+@review.command()
+def overrule(
+    record: CaseId, reason: Reason, file: Trail = None, by: Person = None, as_json: AsJson = False
+) -> int:
+    """Say that a case should have gone on; nothing is delivered by it."""
+    from guardrails.cli.review import decide
+
+    return decide(file, record, "overrule", by=by, reason=reason, as_json=as_json)
 
 
 @app.command()

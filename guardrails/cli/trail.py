@@ -22,7 +22,15 @@ from guardrails.cli.screen import write_json
 from guardrails.cli.visible import visible
 from guardrails.settings import Settings, load_settings
 
-__all__ = ["show_one", "show_tail", "verification", "verify_trail"]
+__all__ = [
+    "record_line",
+    "record_whole",
+    "show_one",
+    "show_tail",
+    "trail_of",
+    "verification",
+    "verify_trail",
+]
 
 MOST_FAULTS = 20
 MOST_UNCLOSED = 5
@@ -30,33 +38,33 @@ MOST_UNCLOSED = 5
 
 def show_tail(file: Path | None, *, number: int, as_json: bool) -> int:
     """List the newest records, oldest of them first."""
-    trail = _trail(file)
+    trail = trail_of(file)
     records = tail(trail, number)
     if as_json:
         write_json({"file": str(trail), "records": document(records)})
     else:
-        lines = [_line(record) for record in records] or [Text("no records yet", "dim")]
+        lines = [record_line(record) for record in records] or [Text("no records yet", "dim")]
         put(*lines, lines=True)
     return Status.FINE
 
 
 def show_one(file: Path | None, record_id: str, *, as_json: bool) -> int:
     """Show all that is kept of one decision."""
-    trail = _trail(file)
+    trail = trail_of(file)
     record = show(trail, record_id)
     if record is None:
         raise InputError(f"there is no record {record_id!r} in {str(trail)!r}")
     if as_json:
         write_json(document(record))
     else:
-        put(_whole(record))
+        put(record_whole(record))
     return Status.FINE
 
 
 def verify_trail(file: Path | None, *, anchor: Path | None, key: Path | None, as_json: bool) -> int:
     """Check the whole trail; the status is 1 if anything is not as it was written."""
     settings = load_settings()
-    trail = _trail(file, settings)
+    trail = trail_of(file, settings)
     if file is None:
         anchor = anchor or settings.audit_anchor
     beside = Settings(audit=str(trail), key_file=settings.key_file).key_path
@@ -106,7 +114,8 @@ def _fault(fault: Fault) -> Text:
     )
 
 
-def _line(record: StoredRecord) -> Text:
+def record_line(record: StoredRecord) -> Text:
+    """A record on one line."""
     opened = record.opened
     if opened is None:
         return Text.assemble((visible(record.record_id), "bold"), (" cannot be read", "red"))
@@ -122,8 +131,9 @@ def _line(record: StoredRecord) -> Text:
     return line
 
 
-def _whole(record: StoredRecord) -> Group:
-    lines = [_line(record)]
+def record_whole(record: StoredRecord) -> Group:
+    """All that is kept of a record."""
+    lines = [record_line(record)]
     if record.opened is not None:
         lines += _opened(record.opened)
     closed = record.closed
@@ -133,6 +143,10 @@ def _whole(record: StoredRecord) -> Group:
         reply = f" {closed.reply_key}" if closed.reply_key else ""
         lines.append(plain(f"delivered {closed.how}{reply} at {closed.at:%Y-%m-%d %H:%M:%S}"))
         lines.append(plain(f"  {closed.delivered_digest or 'nothing'}", "dim"))
+    for said in record.outcomes:
+        lines.append(
+            plain(f"{said.outcome} by {said.by} at {said.at:%Y-%m-%d %H:%M:%S}: {said.reason}")
+        )
     return Group(*lines)
 
 
@@ -163,7 +177,7 @@ def _finding(finding: FindingRecord) -> Text:
     )
 
 
-def _trail(file: Path | None, settings: Settings | None = None) -> Path:
+def trail_of(file: Path | None, settings: Settings | None = None) -> Path:
     """The trail that was named, else the one of the settings. Raises InputError."""
     trail = file or (settings or load_settings()).audit_file
     if trail is None:

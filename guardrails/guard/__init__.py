@@ -23,6 +23,7 @@ from guardrails.guard.proven import prove
 from guardrails.guard.stream import GuardedStream, Pieces
 from guardrails.guard.sync import SyncGuard
 from guardrails.pipeline.plan import make_plan
+from guardrails.review.webhook import webhook_of
 from guardrails.settings import Settings, load_settings
 from guardrails.verdict import Decision, Stage
 
@@ -69,7 +70,10 @@ class Guard:
         owns_trail = trail is None
         if trail is None:
             trail = open_trail(settings)
-        return cls(Enforcement(plan=plan, trail=trail, settings=settings), owns_trail=owns_trail)
+        return cls(
+            Enforcement(plan=plan, trail=trail, settings=settings, webhook=webhook_of(settings)),
+            owns_trail=owns_trail,
+        )
 
     @property
     def constitution(self) -> Constitution:
@@ -144,6 +148,8 @@ class Guard:
 
     async def aclose(self) -> None:
         """Write what waits and let go of the record. The end of the interpreter does so, too."""
+        if self._enforcement.webhook is not None:
+            await self._enforcement.webhook.aclose()
         if self._owns_trail:
             await self._enforcement.trail.aclose()
 

@@ -17,9 +17,10 @@ from guardrails.guard.ledger import closed, opened
 from guardrails.pipeline.engine import Content, Outcome, deliberate, refuse
 from guardrails.pipeline.plan import Plan
 from guardrails.pipeline.replies import Reply
+from guardrails.review.webhook import Webhook
 from guardrails.settings import Settings
 from guardrails.telemetry import log
-from guardrails.verdict import ConstitutionPin, Decision, Stage
+from guardrails.verdict import ConstitutionPin, Decision, Stage, Verdict
 from guardrails.wire.reading import Reading
 
 __all__ = ["Enforcement", "GuardedCall"]
@@ -32,6 +33,7 @@ class Enforcement:
     plan: Plan
     trail: Trail = field(repr=False)
     settings: Settings = field(repr=False)
+    webhook: Webhook | None = field(default=None, repr=False)
 
 
 class GuardedCall:
@@ -44,6 +46,7 @@ class GuardedCall:
         self._plan = enforcement.plan
         self._trail = enforcement.trail
         self._settings = enforcement.settings
+        self._webhook = enforcement.webhook
         self._context = context
         limits = self._plan.constitution.budget
         self._budget = BudgetHandle(
@@ -82,6 +85,7 @@ class GuardedCall:
         except AuditError:
             del self._open[decision.record_id]
             raise
+        self._tell(record)
         return decision
 
     async def delivered(
@@ -100,7 +104,13 @@ class GuardedCall:
         end = await self._closed(decision, decision.content, None)
         # Handed over together, so that both are in one commit.
         await asyncio.gather(self._trail.open(record), self._trail.close(end))
+        self._tell(record)
         return decision
+
+    def _tell(self, record: Opened) -> None:
+        """Of a case that is on record by now."""
+        if self._webhook is not None and record.verdict is Verdict.ESCALATE:
+            self._webhook.tell(record)
 
     async def _decided(
         self, value: object, stage: Stage, prompt: object

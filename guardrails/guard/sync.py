@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
-import os
-import threading
-from collections.abc import Awaitable, Coroutine, Sequence
-from concurrent.futures import Future
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from guardrails.exchange import Context, Part, current_context
+from guardrails.loop import run_apart
 from guardrails.verdict import Decision, Stage
 
 if TYPE_CHECKING:
     from guardrails.guard import Guard
 
-__all__ = ["SyncGuard", "run_apart"]
+__all__ = ["SyncGuard"]
 
 T = TypeVar("T")
 
@@ -76,77 +72,3 @@ class SyncGuard:
     def run(self, work: Awaitable[T]) -> T:
         """Do some work of the guard's on the private loop, and wait for it."""
         return run_apart(work)
-
-
-def run_apart(work: Awaitable[T]) -> T:
-    """Await something on the process's private loop, in the caller's context variables.
-
-    Raises RuntimeError on that loop's own thread, which would wait for itself.
-    """
-    return _private.run(work)
-
-
-class _PrivateLoop:
-    """One loop in one daemon thread for all guards of the process; made when first needed."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-
-    def run(self, work: Awaitable[T]) -> T:
-        if threading.current_thread() is self._thread:
-            if isinstance(work, Coroutine):
-                work.close()
-            raise RuntimeError("guard.sync inside a callback of the guard's own: await it instead")
-        loop = self._running()
-        done: Future[T] = Future()
-        context = contextvars.copy_context()
-        tasks: list[asyncio.Task[T]] = []
-
-        def start() -> None:
-            task = loop.create_task(_awaited(work), context=context)
-            tasks.append(task)
-            task.add_done_callback(lambda task: _hand_over(task, done))
-
-        loop.call_soon_threadsafe(start)
-        try:
-            return done.result()
-        except BaseException:
-            if not done.done():  # the caller was interrupted: nobody waits any more
-                loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks])
-            raise
-
-    def _running(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(
-                    target=self._loop.run_forever, name="guardrails-sync", daemon=True
-                )
-                self._thread.start()
-            return self._loop
-
-    def forget(self) -> None:
-        """After a fork: the thread is the parent's."""
-        self._lock = threading.Lock()
-        self._loop = self._thread = None
-
-
-async def _awaited(work: Awaitable[T]) -> T:
-    return await work
-
-
-def _hand_over(task: asyncio.Task[T], done: Future[T]) -> None:
-    if task.cancelled():
-        done.cancel()
-        done.set_running_or_notify_cancel()
-    elif (error := task.exception()) is not None:
-        done.set_exception(error)
-    else:
-        done.set_result(task.result())
-
-
-_private = _PrivateLoop()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_private.forget)

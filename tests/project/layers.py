@@ -13,7 +13,7 @@ PACKAGES = ("guardrails", "critics", "constitutions")
 
 LINES: tuple[tuple[str, ...], ...] = (
     ("errors",),  # above its neighbours of line 0: what they raise is of one tree
-    ("text", "settings", "telemetry"),
+    ("text", "settings", "telemetry", "loop"),
     ("verdict", "exchange"),
     ("constitution", "llm", "wire", "audit", "vault", "cache"),
     ("critic", "prompts", "governance", "review"),
@@ -30,7 +30,7 @@ LINES: tuple[tuple[str, ...], ...] = (
 FOR_CRITICS = frozenset(
     {
         *("errors", "text", "settings", "telemetry", "verdict", "exchange"),
-        *("constitution", "critic", "llm", "prompts", "cache"),
+        *("constitution", "critic", "llm", "prompts", "cache", "wire"),
     }
 )
 """What a critic may import: the protocol, the types, and what a judge asks a model with."""
