@@ -24,7 +24,7 @@ from guardrails.errors import AuditError, WireFormatError
 from guardrails.guard import GuardedCall
 from guardrails.telemetry import log
 from guardrails.verdict import Decision, Stage
-from guardrails.wire.body import Body, JoinedBody, OpaqueBody, PairsBody
+from guardrails.wire.body import Body, JoinedBody, OpaqueBody, PairsBody, TextBody
 from guardrails.wire.formats import Answer, BodyFormat, Payload
 from guardrails.wire.strict_json import AmbiguousError
 from guardrails.wire.walk import TooManyValuesError
@@ -41,7 +41,7 @@ WITHDRAWN = ("http.response.pathsend", "http.response.zerocopysend", "http.respo
 
 DEPENDENT = (
     "accept-ranges", "content-digest", "content-encoding", "content-length", "content-md5",
-    "digest", "etag", "last-modified", "repr-digest", "trailer",
+    "digest", "etag", "last-modified", "repr-digest", "trailer", "transfer-encoding",
 )  # fmt: skip
 """Fields about a content's bytes: wrong for other bytes."""
 
@@ -113,6 +113,10 @@ class Exchange:
             sent = await read_body(receive, limit=self.options.max_body_bytes)
         except BodyTooLongError:
             raise _AnsweredError(self._too_long()) from None
+        if any(int(said) != len(sent) for said in headers.all("content-length")):
+            raise _AnsweredError(
+                bad_request(400, "the body is not as long as content-length says", self.format)
+            )
         query = bytes(scope.get("query_string") or b"")
         try:
             body = await self._read(sent, headers)
@@ -190,6 +194,7 @@ class Exchange:
         kept = headers.without(HIDDEN_FROM_APPLICATION, prefix="guardrails-")
         if request.is_changed:
             kept = kept.without(DEPENDENT).plus(("content-length", str(len(request.data))))
+            kept = _in_charset_of(request.body, kept)
         extensions = {
             name: value
             for name, value in (scope.get("extensions") or {}).items()
@@ -209,9 +214,11 @@ class Exchange:
         if held.overflowed:
             answer = self._trouble(503, "the response is longer than may be checked", request)
             raise _AnsweredError(answer)
-        sent = held.body
-        if not sent or held.start["status"] in BODILESS or method == "HEAD":
-            await held.let_go(send, headers, sent)
+        sent, status = held.body, int(held.start["status"])
+        if status in BODILESS:
+            headers = headers.without(("content-length", "transfer-encoding"))
+        if not sent or status in BODILESS or method == "HEAD":
+            await held.let_go(send, headers, b"")  # a body has no place there, and is not judged
             return
         try:
             body = await self._read(sent, headers, request.body)
@@ -234,8 +241,10 @@ class Exchange:
         await self.call.delivered(decision, judged)
         if isinstance(judged, Body) and judged is not body:
             sent = judged.data
-            headers = headers.without(DEPENDENT)
-        headers = headers.plus(("content-length", str(len(sent))), *decision_headers(decision))
+            headers = _in_charset_of(judged, headers.without(DEPENDENT))
+        headers = headers.without(("transfer-encoding",)).plus(
+            ("content-length", str(len(sent))), *decision_headers(decision)
+        )
         await held.let_go(send, headers, sent)
 
     def _trouble(self, status: int, message: str, request: _Request) -> Answer:
@@ -296,6 +305,14 @@ def _query(raw: bytes) -> PairsBody | None:
 def _judges_query(format: BodyFormat) -> bool:
     """Where pointers say what is text, the query is none."""
     return not format.name.startswith("json:")
+
+
+def _in_charset_of(body: Body, headers: Headers) -> Headers:
+    """A text that no longer fits its charset is in another one."""
+    said = headers.get("content-type") or ""
+    if not isinstance(body, TextBody) or body.encoding != "utf-8" or "charset" not in said.lower():
+        return headers
+    return headers.plus(("content-type", f"{said.partition(';')[0]}; charset=utf-8"))
 
 
 def _payload(data: bytes, headers: Headers, path: str) -> Payload:

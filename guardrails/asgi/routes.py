@@ -36,6 +36,11 @@ def path_of(scope: Mapping[str, Any]) -> str:
 def ambiguity(scope: Mapping[str, Any]) -> str | None:
     """Why another reader might take the path for another one; None if none would."""
     path, raw = str(scope.get("path") or "/"), scope.get("raw_path")
+    root = str(scope.get("root_path") or "").rstrip("/")
+    if not path.startswith("/"):
+        return "the path does not start with a slash"  # `GET http://host/path` on some servers
+    if root and root in path and path != root and not path.startswith(f"{root}/"):
+        return "the path holds the one it is mounted at in another place"  # cut out by Litestar
     if isinstance(raw, bytes) and _ENCODED.search(raw.partition(b"?")[0]):
         return "the path has an encoded slash, backslash, dot or NUL"
     if "\\" in path or "\0" in path:
