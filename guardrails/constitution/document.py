@@ -26,12 +26,13 @@ from pydantic import (
     StringConstraints,
     Tag,
     TypeAdapter,
+    ValidationError,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError, PydanticKnownError
+from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticKnownError
 
 from guardrails.constitution.model import Catalogue, CriticConfig, OnDoubt, Tier, Uncovered
 from guardrails.constitution.spelling import did_you_mean
@@ -95,6 +96,9 @@ PiiAction = Literal["allow", "flag", "mask", "redact", "block"]
 Role = Literal["small", "medium", "large"]
 
 
+EMPTY = PydanticCustomError("empty", "is empty; give a value or leave the key out")
+
+
 def _not_reserved(id: str) -> str:
     if re.match(RESERVED, id):
         raise PydanticCustomError(
@@ -113,6 +117,11 @@ def _one(format: int) -> int:
     if format != 1:
         raise PydanticCustomError("format", "this release reads files of schema 1")
     return format
+
+
+def _each_parent_once(parents: list[str]) -> list[str]:
+    _different([parent.partition("@")[0] for parent in parents])
+    return parents
 
 
 def _range(parent: str) -> str:
@@ -165,7 +174,7 @@ class Entry(BaseModel):
     @classmethod
     def _given(cls, value: Any) -> Any:
         if value is None:
-            raise PydanticCustomError("empty", "is empty; give a value or leave the key out")
+            raise EMPTY
         return value
 
 
@@ -212,7 +221,15 @@ def _mention(value: Any, info: ValidationInfo) -> Mention:
         raise PydanticCustomError(
             "empty", "has no configuration; write it as '- {name}'", {"name": name}
         )
+    _refuse_empty(name, config)
     return mention(name, catalogue, config)
+
+
+def _refuse_empty(name: str, config: Any) -> None:
+    """An empty setting is an error as it is anywhere in a file, never a quiet default."""
+    if isinstance(config, dict) and (empty := [key for key in config if config[key] is None]):
+        wrong = [InitErrorDetails(type=EMPTY, loc=(name, key), input=None) for key in empty]
+        raise ValidationError.from_exception_data("critic", wrong)
 
 
 def _as_written(said: Mention) -> Any:
@@ -674,7 +691,10 @@ class Head(Entry):
         Languages | None, Field(description="What it was written for. Default: [en].")
     ] = None
     extends: Annotated[
-        list[Parent], Field(max_length=20, description="Parents: id and versions, as base@^1.")
+        list[Parent],
+        Field(max_length=20, description="Parents: id and versions, as base@^1."),
+        _UNIQUE,
+        AfterValidator(_each_parent_once),
     ] = []
     judge: JudgeEntry | None = None
     budget: BudgetEntry | None = None

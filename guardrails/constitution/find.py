@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -29,14 +29,25 @@ def find_constitution(name: str, folder: Path | None = None, *, beside: Path | N
     Raises ConstitutionError that says what was meant. A name cannot lead out of a folder.
     """
     if len(name) <= LONGEST_NAME and re.fullmatch(ID, name):
-        for place in _folders(folder, beside):
-            file = place / f"{name}{SUFFIX}"
-            if file.is_file():
-                return file
+        for places in (_given(folder), _given(beside), _installed()):
+            files = [place / f"{name}{SUFFIX}" for place in places]
+            found = {file.resolve(): file for file in files if file.is_file()}
+            if len(found) > 1:
+                raise _ambiguous(name, found.values())
+            if found:
+                return next(iter(found.values()))
     names = _names(folder, beside)
     known = f"there are {', '.join(names)}" if names else "no package offers any"
     hint = ", ".join(filter(None, [did_you_mean(name, names), known]))
     raise ConstitutionError([Problem(file=name[:200], what="unknown constitution", hint=hint)])
+
+
+def _ambiguous(name: str, files: Iterable[Path]) -> ConstitutionError:
+    """Which of two is meant must not hang on the order of installed packages."""
+    hint = f"uninstall one: {', '.join(sorted(map(str, files)))}"
+    return ConstitutionError(
+        [Problem(file=name, what="two packages offer the constitution", hint=hint)]
+    )
 
 
 def constitution_names(folder: Path | None = None) -> list[str]:
@@ -56,7 +67,14 @@ def _names(folder: Path | None, beside: Path | None) -> list[str]:
 
 
 def _folders(folder: Path | None, beside: Path | None) -> Iterator[Path]:
-    yield from (place for place in (folder, beside) if place is not None)
+    yield from (*_given(folder), *_given(beside), *_installed())
+
+
+def _given(folder: Path | None) -> tuple[Path, ...]:
+    return () if folder is None else (folder,)
+
+
+def _installed() -> Iterator[Path]:
     for package in _packages(tuple(sys.path)):
         yield from _of_package(package)
 

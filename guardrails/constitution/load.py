@@ -113,7 +113,8 @@ class _Loading:
         try:
             file = find_constitution(name, self.folder, beside=beside)
         except ConstitutionError as error:
-            report.add((), f"no constitution {name!r}", error.problems[0].hint)
+            (problem,) = error.problems
+            report.add((), f"{problem.what} {name!r}", problem.hint)
             return None
         parent = self._ancestor(file, report)
         if parent is None:

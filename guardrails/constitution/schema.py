@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
+from pydantic import ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
@@ -110,7 +112,8 @@ def _forms(
     name: str, config: type[CriticConfig], settings: dict[str, Any]
 ) -> Iterator[dict[str, Any]]:
     """How a principle can name a critic; one that must be told something is no bare name."""
-    if not any(field.is_required() for field in config.model_fields.values()):
+    with suppress(ValidationError):
+        config.model_validate({})
         yield {"const": name}
     yield {
         "type": "object",
@@ -121,13 +124,23 @@ def _forms(
 
 
 def _settings(config: type[CriticConfig], prefix: str) -> dict[str, Any]:
-    """A critic's own schema; anything goes if its types have none."""
+    """A critic's own schema, in which no setting is null; anything goes if its types have none."""
+    template = f"#/$defs/{prefix}_{{model}}"
     try:
-        return config.model_json_schema(
-            schema_generator=_Plain, ref_template=f"#/$defs/{prefix}_{{model}}"
-        )
+        made = config.model_json_schema(schema_generator=_Plain, ref_template=template)
     except PydanticInvalidForJsonSchema:
         return {"type": "object"}
+    properties = made.get("properties", {})
+    return {**made, "properties": {key: _given(value) for key, value in properties.items()}}
+
+
+def _given(setting: dict[str, Any]) -> dict[str, Any]:
+    """A setting's schema without the null that says "left out"."""
+    forms = [form for form in setting.get("anyOf", ()) if form != {"type": "null"}]
+    kept = setting if setting.get("default", ...) is not None else _without(setting, "default")
+    if len(forms) == 1:
+        return {**_without(kept, "anyOf"), **forms[0]}
+    return {**kept, "anyOf": forms} if forms else kept
 
 
 def _entity(catalogue: Catalogue) -> dict[str, Any]:

@@ -51,17 +51,20 @@ class CriticRegistry(Mapping[str, CriticEntry]):
     """Name → critic, loaded when first asked for.
 
     `extra` are critics given by the caller; they stand before installed ones of the same name.
-    Looking up a name nobody offers raises KeyError; one whose package does not import, CriticError.
+    Looking up a name nobody offers raises KeyError; one that two packages offer, or whose package
+    does not import, CriticError.
     """
 
     def __init__(self, extra: Iterable[type[Critic]] = ()) -> None:
         self._loaded = {critic.name: _entry(critic) for critic in extra}
-        self._points = {point.name: point for point in entry_points(group=GROUP)}
+        self._points: dict[str, dict[str, EntryPoint]] = {}
+        for point in entry_points(group=GROUP):
+            self._points.setdefault(point.name, {})[point.value] = point
 
     def __getitem__(self, name: str) -> CriticEntry:
         if name not in self._loaded:
             if name in self._points:
-                self._loaded[name] = _entry(_load(self._points[name]))
+                self._loaded[name] = _entry(_load(_only(name, self._points[name])))
             elif name in ANNOUNCED:
                 self._loaded[name] = ANNOUNCED[name]
             else:
@@ -84,6 +87,14 @@ class CriticRegistry(Mapping[str, CriticEntry]):
 
 def _entry(critic: type[Critic]) -> CriticEntry:
     return CriticEntry(critic.name, critic.tier, critic.Config, critic)
+
+
+def _only(name: str, points: Mapping[str, EntryPoint]) -> EntryPoint:
+    """Which of two is meant must not hang on the order of installed packages."""
+    if len(points) > 1:
+        offered = " and ".join(sorted(points))
+        raise CriticError(f"two packages offer the critic {name!r} ({offered}); uninstall one")
+    return next(iter(points.values()))
 
 
 def _load(point: EntryPoint) -> type[Critic]:

@@ -140,3 +140,17 @@ def test_without_the_critic_for_it_personal_data_is_an_error() -> None:
 def test_what_is_announced_may_be_named_before_anything_answers_to_it(name: str) -> None:
     assert CriticRegistry()[name].critic is None
     assert problems(named(name)) == []
+
+
+def test_a_critic_that_two_packages_offer_is_an_error_where_it_is_named(
+    install: Install, tmp_path: Path
+) -> None:
+    install("shouting", GOOD.format(name="shouting"))
+    folder = tmp_path / "again-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: again\nVersion: 1.0\n")
+    (folder / "entry_points.txt").write_text(f"[{GROUP}]\nshouting = again_package:shouting\n")
+    assert problems(named("shouting"), catalogue=CriticRegistry()) == [
+        "6:15: principles[0].critics[0]: two packages offer the critic 'shouting' "
+        "(again_package:shouting and shouting_package:shouting); uninstall one"
+    ]

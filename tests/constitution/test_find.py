@@ -67,3 +67,24 @@ def test_a_package_that_is_gone_offers_nothing(
     (folder / "entry_points.txt").write_text(f"[{GROUP}]\ngone = no_such_package.inner\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert "base" in constitution_names()
+
+
+def test_two_packages_that_offer_one_name_are_both_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one_package", "other_package"):
+        package = tmp_path / name
+        package.mkdir()
+        (package / "__init__.py").touch()
+        (package / "rules.yaml").write_text(ONE)
+        folder = tmp_path / f"{name}-1.0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (folder / "entry_points.txt").write_text(f"[{GROUP}]\n{name} = {name}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConstitutionError) as raised:
+        find_constitution("rules")
+    for name in ("one_package", "other_package"):
+        assert str(tmp_path / name / "rules.yaml") in str(raised.value)
+    (tmp_path / "rules.yaml").write_text(ONE)
+    assert find_constitution("rules", tmp_path) == tmp_path / "rules.yaml"

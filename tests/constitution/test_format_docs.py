@@ -46,6 +46,8 @@ def properties(value: Any) -> set[str]:
 
 def test_every_key_is_told() -> None:
     words = set(re.findall(r"[a-z_]+", TEXT))
+    units = ("characters", "words", "sentences")
+    words |= {f"{limit}_{unit}" for limit in ("min", "max") for unit in units}
     assert properties(json_schema(REGISTRY)) - words == set()
 
 

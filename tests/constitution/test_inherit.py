@@ -496,7 +496,7 @@ def test_a_parent_must_be_there(family: Family) -> None:
     family.add("child", "", extends="parnt@^1")
     (said,) = family.problems("child")
     assert said.startswith(
-        "child.yaml:3:11: extends[0]: no constitution 'parnt'; did you mean 'parent'?, there are "
+        "child.yaml:3:11: extends[0]: unknown constitution 'parnt'; did you mean 'parent'?"
     )
 
 

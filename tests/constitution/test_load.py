@@ -169,7 +169,7 @@ def test_errors_across_entries_are_told_with_those_of_entries() -> None:
         ),
         ("    critics: []", "6:14: principles[0].critics: expected at least 1"),
         ("    critics: [pattrn]", "6:15: principles[0].critics[0]: unknown critic; did you mean"),
-        ("    critics: [zzz]", "6:15: principles[0].critics[0]: unknown critic; known are judge,"),
+        ("    critics: [zzz]", "6:15: principles[0].critics[0]: unknown critic; known are"),
         (
             "    critics: [1]",
             "6:15: principles[0].critics[0]: expected a critic's name, or one name",
@@ -190,6 +190,10 @@ def test_errors_across_entries_are_told_with_those_of_entries() -> None:
         (
             "    critics: [{judge: {when: no}}]",
             "6:30: principles[0].critics[0].judge.when: unknown",
+        ),
+        (
+            "    critics: [{pattern: {breach: [a], look: null}}]",
+            "6:39: principles[0].critics[0].pattern.look: is empty; give a value or leave the key",
         ),
         ("    critics: [pattern]", "6:15: principles[0].critics[0]: nothing to search for; give"),
         (
@@ -348,11 +352,15 @@ def test_errors_across_entries_are_told_with_those_of_entries() -> None:
             "6:66: tests[0].judge.a.b.breach: ",
         ),
         ("tests: {name: t}", "6:8: tests: expected a list, found a mapping"),
+        ("extends: [base, base@^1]", "6:10: extends: the list holds one thing twice; keep one"),
         ("extends: base@^1", "6:10: extends: expected a list, found a text"),
         ("extends: [base@^x]", "6:11: extends[0]: not a range of versions: '^x'; expected such as"),
         ("extends: [Base]", "6:11: extends[0]: expected a parent's id and a range of versions"),
         ("extends: [../x]", "6:11: extends[0]: expected a parent's id and a range of versions"),
-        ("extends: [nobody-has-this]", "6:11: extends[0]: no constitution 'nobody-has-this'; "),
+        (
+            "extends: [nobody-has-this]",
+            "6:11: extends[0]: unknown constitution 'nobody-has-this'; ",
+        ),
         ("schema: 1.5", "6:9: schema: expected a whole number, found a number"),
     ],
 )
