@@ -37,7 +37,7 @@ def remedy_edits(
             case _:
                 pass
     order = {principle.id: n for n, principle in enumerate(constitution.principles)}
-    return tuple(_said_once(_joined(edits, order)))
+    return tuple(_said_once(_joined(edits, parts, order)))
 
 
 def apply_edits(parts: Sequence[Part], edits: Iterable[Edit]) -> dict[int, str]:
@@ -155,32 +155,39 @@ _STRENGTH: Mapping[str, int] = {
 }
 
 
-def _joined(edits: Iterable[Edit], order: Mapping[str, int]) -> list[Edit]:
+def _joined(edits: Iterable[Edit], parts: Sequence[Part], order: Mapping[str, int]) -> list[Edit]:
     """Overlapping edits become one over all they cover; the strongest one's words stand, and of
-    equally strong ones those of the principle that comes first."""
+    equally strong ones those of the principle that comes first. Additions come after all others."""
     joined: list[Edit] = []
-    for edit in sorted(edits, key=lambda e: (e.part, e.span)):
-        last = joined[-1] if joined else None
-        if last is None or last.part != edit.part or not _touch(last, edit):
+    for edit in sorted(edits, key=lambda e: (e.part, e.kind == "append", e.span)):
+        last = joined[-1] if joined and joined[-1].part == edit.part else None
+        if last is not None and edit.kind == "append" and last.kind != "withhold":
+            end = max(edit.span[1], last.span[1])
+            joined.append(replace(edit, span=(end, end)))
+        elif last is not None and _touch(last, edit):
+            joined[-1] = _one(last, edit, parts, order)
+        else:
             joined.append(edit)
-            continue
-        stronger = max(
-            (last, edit),
-            key=lambda e: (_STRENGTH[e.kind], -order.get(e.principles[0], len(order))),
-        )
-        span = (last.span[0], max(last.span[1], edit.span[1]))
-        if stronger.kind == "mask" and span != stronger.span:
-            # Two masks that overlap: what stays visible of one may be what the other hides.
-            stronger = replace(stronger, kind="redact", replacement="*" * (span[1] - span[0]))
-        principles = tuple(dict.fromkeys((*last.principles, *edit.principles)))
-        joined[-1] = replace(stronger, span=span, principles=principles)
     return joined
 
 
 def _touch(last: Edit, edit: Edit) -> bool:
-    if last.kind == edit.kind == "append":
-        return False
     return edit.span[0] < last.span[1] or edit.span == last.span
+
+
+def _one(last: Edit, edit: Edit, parts: Sequence[Part], order: Mapping[str, int]) -> Edit:
+    stronger = max(
+        (last, edit),
+        key=lambda e: (_STRENGTH[e.kind], -order.get(e.principles[0], len(order))),
+    )
+    span = (last.span[0], max(last.span[1], edit.span[1]))
+    if stronger.kind == "mask" and last.span != edit.span:
+        # Two masks that overlap: what stays visible of one may be what the other hides.
+        stronger = replace(stronger, kind="redact", replacement="*" * (span[1] - span[0]))
+    elif stronger.kind == "replace_sentence" and stronger.replacement:
+        span = _trimmed(parts[edit.part].text, span)
+    principles = tuple(dict.fromkeys((*last.principles, *edit.principles)))
+    return replace(stronger, span=span, principles=principles)
 
 
 def _said_once(edits: Iterable[Edit]) -> list[Edit]:
