@@ -192,13 +192,18 @@ def _one(last: Edit, edit: Edit, parts: Sequence[Part], order: Mapping[str, int]
 
 def _said_once(edits: Iterable[Edit]) -> list[Edit]:
     """The same replacement for several sentences of a part is said at the first one only."""
-    said: set[tuple[int, str]] = set()
+    said: dict[tuple[int, str], int] = {}
     result: list[Edit] = []
     for edit in edits:
-        if edit.kind in ("replace_sentence", "append") and edit.replacement:
-            again = (edit.part, edit.replacement.strip()) in said
-            said.add((edit.part, edit.replacement.strip()))
-            result.append(replace(edit, replacement="") if again else edit)
-        else:
+        if edit.kind not in ("replace_sentence", "append") or not edit.replacement:
             result.append(edit)
+            continue
+        first = said.setdefault((edit.part, edit.replacement.strip()), len(result))
+        if first == len(result):
+            result.append(edit)
+        elif edit.span[0] < edit.span[1]:
+            result.append(replace(edit, replacement=""))
+        else:  # an addition that is there already
+            principles = dict.fromkeys((*result[first].principles, *edit.principles))
+            result[first] = replace(result[first], principles=tuple(principles))
     return result
