@@ -56,6 +56,7 @@ __all__ = [
     "RelaxPrinciple",
     "TestEntry",
     "WithdrawEntry",
+    "failing",
     "mention",
     "read_configs",
     "split_pii_id",
@@ -204,8 +205,19 @@ def read_configs(config: type[CriticConfig], values: Mapping[str, Any]) -> dict[
 def mention(name: str, catalogue: Catalogue, config: Mapping[str, Any] | None = None) -> Mention:
     """A critic of the catalogue with its configuration checked. Raises what pydantic expects."""
     entry = _look_up(name, catalogue)
-    checked = read_configs(entry.config, {name: {} if config is None else config})[name]
+    try:
+        checked = read_configs(entry.config, {name: {} if config is None else config})[name]
+        checked.model_dump(mode="json")
+    except ValidationError:
+        raise
+    except Exception as error:  # a foreign critic's own checks may fail in any way
+        raise PydanticCustomError("critic", "{error}", {"error": failing(name, error)}) from None
     return Mention(name=name, tier=entry.tier, config=checked)
+
+
+def failing(name: str, error: Exception) -> str:
+    """What is said of a critic that fails where it should tell what is wrong."""
+    return f"the critic {name!r} fails on its settings: {type(error).__name__}: {error}"
 
 
 def _mention(value: Any, info: ValidationInfo) -> Mention:

@@ -17,6 +17,7 @@ from guardrails.constitution.document import (
     PrincipleEntry,
     PrincipleFields,
     RelaxPrinciple,
+    failing,
     mention,
     read_configs,
 )
@@ -175,7 +176,12 @@ def check_rule(
         report.add(("action",), "'revise' does not exist at input", hint)
     _check_remedy(principle, report)
     for use in principle.critics:
-        for loc, what in use.config.problems(principle):
+        try:
+            found = [((*loc,), str(what)) for loc, what in use.config.problems(principle)]
+        except Exception as error:  # a foreign critic's own checks may fail in any way
+            report.add(critic_at(use.name), failing(use.name, error))
+            continue
+        for loc, what in found:
             report.add((*critic_at(use.name), *loc), what)
 
 

@@ -154,3 +154,39 @@ def test_a_critic_that_two_packages_offer_is_an_error_where_it_is_named(
         "6:15: principles[0].critics[0]: two packages offer the critic 'shouting' "
         "(again_package:shouting and shouting_package:shouting); uninstall one"
     ]
+
+
+FAILING = """
+from typing import Any
+from pydantic import field_validator
+class Bad(Config):
+    words: Any = ()
+    {body}
+shaky.Config = Bad
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (
+            "@field_validator('words')\n    def check(words): return words + 1",
+            "TypeError: ",
+        ),
+        (
+            "@field_validator('words')\n    def check(words): return object()",
+            "PydanticSerializationError: ",
+        ),
+        ("def problems(self, principle): return 1 / 0", "ZeroDivisionError: division by zero"),
+        ("def problems(self, principle): yield 5", "TypeError: "),
+    ],
+    ids=["a validator", "no JSON", "its check", "a check of another form"],
+)
+def test_a_critic_that_fails_on_its_settings_is_told_where_it_is_named(
+    install: Install, body: str, said: str
+) -> None:
+    registry = install("shaky", GOOD.format(name="shaky") + FAILING.format(body=body))
+    (found,) = problems(named("{shaky: {words: [a]}}"), catalogue=registry)
+    line, _, what = found.partition(": principles[0].critics[0]")
+    assert line in ("6:15", "6:23")
+    assert f"the critic 'shaky' fails on its settings: {said}" in what
