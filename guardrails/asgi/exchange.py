@@ -25,7 +25,7 @@ from guardrails.guard import GuardedCall
 from guardrails.telemetry import log
 from guardrails.verdict import Decision, Stage
 from guardrails.wire.body import Body, JoinedBody, OpaqueBody, PairsBody, TextBody
-from guardrails.wire.formats import Answer, BodyFormat, Payload
+from guardrails.wire.formats import AUTO, Answer, BodyFormat, Payload
 from guardrails.wire.strict_json import AmbiguousError
 from guardrails.wire.walk import TooManyValuesError
 
@@ -46,6 +46,9 @@ DEPENDENT = (
 """Fields about a content's bytes: wrong for other bytes."""
 
 BODILESS = frozenset({204, 205, 304})
+FIRST_ERROR = 400
+"""From this status on a response may be a framework's, in another format than the route's."""
+
 INLINE_BYTES = 100_000
 """A longer body is read off the loop."""
 
@@ -119,7 +122,7 @@ class Exchange:
             )
         query = bytes(scope.get("query_string") or b"")
         try:
-            body = await self._read(sent, headers)
+            body = await self._read(sent, headers, self.format)
             asked = _query(query) if _judges_query(self.format) else None
         except AmbiguousError as error:
             raise _AnsweredError(bad_request(400, str(error), self.format)) from None
@@ -146,13 +149,25 @@ class Exchange:
         limit = self.options.max_body_bytes
         return bad_request(413, f"the body is longer than {limit:,} bytes", self.format)
 
-    async def _read(self, sent: bytes, headers: Headers, request: Body | None = None) -> Body:
+    async def _read_response(
+        self, sent: bytes, headers: Headers, request: Body, format: BodyFormat
+    ) -> Body:
+        try:
+            return await self._read(sent, headers, format, request)
+        except (AmbiguousError, TooLongError, TooManyValuesError) as error:
+            return OpaqueBody(sent, "assistant", str(error) or "more than may be read")
+
+    async def _read(
+        self, sent: bytes, headers: Headers, format: BodyFormat, request: Body | None = None
+    ) -> Body:
         """The body without its codings. Raises AmbiguousError, TooLongError, TooManyValuesError."""
         if len(sent) > INLINE_BYTES or headers.get("content-encoding"):
-            return await asyncio.to_thread(self._read_here, sent, headers, request)
-        return self._read_here(sent, headers, request)
+            return await asyncio.to_thread(self._read_here, sent, headers, format, request)
+        return self._read_here(sent, headers, format, request)
 
-    def _read_here(self, sent: bytes, headers: Headers, request: Body | None) -> Body:
+    def _read_here(
+        self, sent: bytes, headers: Headers, format: BodyFormat, request: Body | None
+    ) -> Body:
         role: Literal["user", "assistant"] = "user" if request is None else "assistant"
         codings = headers.get("content-encoding") or ""
         try:
@@ -163,8 +178,8 @@ class Exchange:
         try:
             if request is None:
                 trusts = self.options.trust_system
-                return self.format.request(payload, trust_system=trusts)
-            return self.format.response(payload, request)
+                return format.request(payload, trust_system=trusts)
+            return format.response(payload, request)
         except (AmbiguousError, TooManyValuesError):
             raise
         except WireFormatError as error:
@@ -220,11 +235,9 @@ class Exchange:
         if not sent or status in BODILESS or method == "HEAD":
             await held.let_go(send, headers, b"")  # a body has no place there, and is not judged
             return
-        try:
-            body = await self._read(sent, headers, request.body)
-        except (AmbiguousError, TooLongError, TooManyValuesError) as error:
-            log.warning("a response could not be read", error=str(error))
-            body = OpaqueBody(sent, "assistant", str(error) or "more than may be read")
+        body = await self._read_response(sent, headers, request.body, self.format)
+        if isinstance(body, OpaqueBody) and status >= FIRST_ERROR:
+            body = await self._read_response(sent, headers, request.body, AUTO)
         decision = await self.call.check(body, stage=Stage.OUTPUT, prompt=request.texts)
         if not decision.delivers:
             self._say_how_to_exempt(body)

@@ -40,7 +40,7 @@ from guardrails.wire.strict_json import AmbiguousError, dump_json, parse_json
 from guardrails.wire.values import read_value
 from guardrails.wire.walk import TooManyValuesError
 
-__all__ = ["NAMES", "Answer", "BodyFormat", "Payload", "format_of"]
+__all__ = ["AUTO", "NAMES", "Answer", "BodyFormat", "Payload", "format_of", "problem"]
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"

@@ -149,7 +149,9 @@ def test_what_no_domain_may_relax_is_locked() -> None:
 )
 async def test_an_attack_is_blocked_offline(guard: Guard, principle: str, prompt: str) -> None:
     decision = await guard.check_input(prompt)
-    assert (str(decision.verdict), decision.breaches) == ("block", (principle,))
+    hidden = {"injection.hidden-text"}  # besides, where the attack is written so
+    assert str(decision.verdict) == "block"
+    assert set(decision.breaches) - hidden == {principle}
 
 
 @pytest.mark.parametrize("prompt", NEIGHBOURS)
