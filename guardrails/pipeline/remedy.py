@@ -109,12 +109,9 @@ def _revision(finding: Finding, parts: Sequence[Part], constitution: Constitutio
     if remedy.replace_sentence is None or finding.part is None or finding.span is None:
         return None
     text = parts[finding.part].text
-    span = sentence_at(text, finding.span)
-    if remedy.replace_sentence:
-        span = _trimmed(text, span)
     return Edit(
         part=finding.part,
-        span=span,
+        span=sentence_at(text, finding.span),
         replacement=remedy.replace_sentence,
         principles=(principle.id,),
         kind="replace_sentence",
@@ -155,38 +152,53 @@ _STRENGTH: Mapping[str, int] = {
 }
 
 
-def _joined(edits: Iterable[Edit], parts: Sequence[Part], order: Mapping[str, int]) -> list[Edit]:
+def _joined(edits: Sequence[Edit], parts: Sequence[Part], order: Mapping[str, int]) -> list[Edit]:
     """Overlapping edits become one over all they cover; the strongest one's words stand, and of
-    equally strong ones those of the principle that comes first. Additions come after all others."""
+    equally strong ones those of the principle that comes first."""
+
+    def rank(edit: Edit) -> tuple[int, int]:
+        return _STRENGTH[edit.kind], -order.get(edit.principles[0], len(order))
+
     joined: list[Edit] = []
-    for edit in sorted(edits, key=lambda e: (e.part, e.kind == "append", e.span)):
-        last = joined[-1] if joined and joined[-1].part == edit.part else None
-        if last is not None and edit.kind == "append" and last.kind != "withhold":
-            end = max(edit.span[1], last.span[1])
-            joined.append(replace(edit, span=(end, end)))
-        elif last is not None and _touch(last, edit):
-            joined[-1] = _one(last, edit, parts, order)
+    for edit in sorted(edits, key=lambda e: (e.part, e.span, rank(e))):
+        if edit.kind == "append":
+            continue
+        if joined and _touch(joined[-1], edit):
+            joined[-1] = _one(*sorted((joined[-1], edit), key=rank, reverse=True))
         else:
             joined.append(edit)
-    return joined
+    # Blanks round a replaced sentence stay, so that its neighbours keep their distance.
+    joined = [
+        replace(edit, span=_trimmed(parts[edit.part].text, edit.span))
+        if edit.kind == "replace_sentence" and edit.replacement
+        else edit
+        for edit in joined
+    ]
+    return _with_additions(joined, [edit for edit in edits if edit.kind == "append"])
+
+
+def _with_additions(joined: Sequence[Edit], additions: Sequence[Edit]) -> list[Edit]:
+    """An addition stands behind whatever else becomes of its part."""
+    ends = {edit.part: edit.span[1] for edit in joined}
+    moved = [(max(edit.span[1], ends.get(edit.part, 0)), edit) for edit in additions]
+    behind = [replace(edit, span=(end, end)) for end, edit in moved]
+    return sorted([*joined, *behind], key=lambda e: (e.part, e.span, e.kind == "append"))
 
 
 def _touch(last: Edit, edit: Edit) -> bool:
-    return edit.span[0] < last.span[1] or edit.span == last.span
+    same = last.part == edit.part
+    return same and (edit.span[0] < last.span[1] or edit.span == last.span)
 
 
-def _one(last: Edit, edit: Edit, parts: Sequence[Part], order: Mapping[str, int]) -> Edit:
-    stronger = max(
-        (last, edit),
-        key=lambda e: (_STRENGTH[e.kind], -order.get(e.principles[0], len(order))),
+def _one(stronger: Edit, weaker: Edit) -> Edit:
+    span = (
+        min(stronger.span[0], weaker.span[0]),
+        max(stronger.span[1], weaker.span[1]),
     )
-    span = (last.span[0], max(last.span[1], edit.span[1]))
-    if stronger.kind == "mask" and last.span != edit.span:
+    if stronger.kind == "mask" and stronger.span != weaker.span:
         # Two masks that overlap: what stays visible of one may be what the other hides.
         stronger = replace(stronger, kind="redact", replacement="*" * (span[1] - span[0]))
-    elif stronger.kind == "replace_sentence" and stronger.replacement:
-        span = _trimmed(parts[edit.part].text, span)
-    principles = tuple(dict.fromkeys((*last.principles, *edit.principles)))
+    principles = tuple(dict.fromkeys((*stronger.principles, *weaker.principles)))
     return replace(stronger, span=span, principles=principles)
 
 

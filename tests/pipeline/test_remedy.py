@@ -247,8 +247,10 @@ def test_all_that_is_to_be_changed_lies_in_an_edit(case: tuple[str, list[Finding
             continue
         start, end = finding.span
         said = text[start:end]
-        start += len(said) - len(said.lstrip())  # blanks round a sentence may stay
-        end = max(start, end - (len(said) - len(said.rstrip())))
+        if not said.strip():
+            continue  # blanks round a sentence may stay
+        start += len(said) - len(said.lstrip())
+        end -= len(said) - len(said.rstrip())
         assert any(
             edit.span[0] <= start and end <= edit.span[1] and finding.principle in edit.principles
             for edit in edits
