@@ -164,7 +164,7 @@ class _Reader:
             if low == "" and _is_number(high):
                 raise self._error(f"write {{0,{high}}}")
             return None
-        least, most = int(low), int(high) if high else None if comma else int(low)
+        least, most = _count(low), _count(high) if high else None if comma else _count(low)
         if max(least, most or 0) > MAX_TIMES or (most is not None and most < least):
             raise self._error(f"a count must go upwards and be at most {MAX_TIMES:,}")
         self._at = end + 1
@@ -384,4 +384,9 @@ def _range(first: str, last: str) -> ClassItem:
 
 
 def _is_number(digits: str) -> bool:
-    return digits.isascii() and digits.isdigit() and len(digits) <= 4
+    return digits.isascii() and digits.isdigit()
+
+
+def _count(digits: str) -> int:
+    """The number, or one that is too large for any repeat."""
+    return int(digits) if len(digits) <= 4 else MAX_TIMES + 1

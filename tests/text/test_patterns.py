@@ -209,6 +209,8 @@ def test_width(source: str, width: int) -> None:
         ("(?i)*", "nothing to repeat"),
         ("a{,3}", "write {0,3}"),
         ("a{3,2}", "upwards"),
+        ("a{100000}", "upwards"),
+        ("a{2,99999999999999999999}", "upwards"),
         ("a{1001}", "1,000"),
         ("(?:a{500}){3}", "repetition"),
         (r"[^\W_]", r"[\pL\pN]"),
