@@ -9,7 +9,7 @@ import asyncio
 import contextvars
 import os
 import threading
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from concurrent.futures import Future
 from typing import TypeVar
 
@@ -39,6 +39,8 @@ class _PrivateLoop:
 
     def run(self, work: Awaitable[T]) -> T:
         if threading.current_thread() is self._thread:
+            if isinstance(work, Coroutine):
+                work.close()
             raise RuntimeError("guard.sync inside a callback of the guard's own: await it instead")
         done, tasks, loop = self.start(work)
         try:

@@ -55,7 +55,6 @@ class GuardedStream:
         """End it: nothing more is taken from the source."""
         await self._running.aclose()
         await _let_go(self._pieces)
-        await _let_go(self._pieces)
 
     async def _run(self) -> AsyncGenerator[str, None]:
         async with self._call as call:
