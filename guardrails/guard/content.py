@@ -130,11 +130,12 @@ def _read_call(value: object, most: int) -> _CallContent:
     arguments = call.arguments if call else value
     name = call.name if call else None
     place = Place(role="assistant", kind="tool_call", name=name, reads=JSON_TEXT)
-    written = arguments
-    if isinstance(arguments, dict | list):
+    reading = read(arguments, place, most=most)  # before it is written: that has no bounds
+    if isinstance(arguments, dict | list) and all(part.readable for part in reading.parts):
         with suppress(TypeError, ValueError, RecursionError):  # else it is read as it is
             written = json.dumps(arguments, ensure_ascii=False, allow_nan=False)
-    return _CallContent(name, arguments, read(written, place, most=most))
+            reading = read(written, place, most=most)
+    return _CallContent(name, arguments, reading)
 
 
 async def read_prompt(value: object) -> tuple[Part, ...]:
@@ -151,7 +152,9 @@ def plain_text(content: Content | None) -> str:
 
 
 def texts_of(content: Content | None) -> list[str]:
-    """All texts that go out with a content, for its digest."""
+    """All texts that go out with a content, for its digest. A tool's name is judged and stays."""
+    if isinstance(content, _CallContent):
+        content = content.reading
     return [] if content is None else [part.text for part in content.parts]
 
 
