@@ -43,12 +43,11 @@ class Parts:
         return tuple(self.value)
 
     def rewrite(self, texts: Mapping[int, str]) -> Parts:
-        return Parts(
-            [
-                replace(part, text=texts[index]) if index in texts else part
-                for index, part in enumerate(self.value)
-            ]
-        )
+        changed = [
+            replace(part, text=texts[index]) if index in texts else part
+            for index, part in enumerate(self.value)
+        ]
+        return Parts(tuple(changed) if isinstance(self.value, tuple) else changed)
 
 
 @dataclass(frozen=True, slots=True)

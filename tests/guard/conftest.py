@@ -21,6 +21,7 @@ def guard(tmp_path: Path, records: Records) -> Guard:
 
 
 @pytest.fixture(scope="session")
-def shared_guard(tmp_path_factory: pytest.TempPathFactory) -> Guard:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Guard, Records]:
     """For properties: one guard for many examples."""
-    return guard_in(tmp_path_factory.mktemp("house"), trail=Records())
+    records = Records()
+    return guard_in(tmp_path_factory.mktemp("house"), trail=records), records
