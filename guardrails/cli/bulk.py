@@ -140,7 +140,7 @@ class Summary:
         self._verdicts[made.verdict] += 1
         self._uncovered.update(made.coverage.uncovered)
         found = dict.fromkeys((f.principle, str(f.action)) for f in made.findings)
-        self._principles.update(found)
+        self._principles.update(found.keys())
         if made.verdict is not Verdict.ALLOW:
             self._print(_line(row, made, [principle for principle, _ in found]))
 
