@@ -9,10 +9,10 @@ from typing import Any, Self
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Part, Role
 from guardrails.wire.body import Body
-from guardrails.wire.event_replies import EventCodec
+from guardrails.wire.event_replies import EventCodec, with_asides
 from guardrails.wire.reading import Reading, read
 from guardrails.wire.shapes import Shape
-from guardrails.wire.sse import Event, parse_events, write_events
+from guardrails.wire.sse import Event, parse_asides, parse_events, write_events
 from guardrails.wire.walk import Place
 
 __all__ = ["EventBody", "TextEvents"]
@@ -29,7 +29,10 @@ class EventBody(Body):
     @classmethod
     def of(cls, data: bytes, codec: EventCodec, shape: Shape) -> EventBody:
         """Raises WireFormatError for a stream that cannot be read whole."""
-        reply = codec.assemble(parse_events(data))
+        events = list(parse_events(data))
+        names = {event.name for event in events}
+        asides = [text for text in parse_asides(data) if text not in names]
+        reply = with_asides(codec.assemble(events), asides)
         return cls(data, codec, read(reply, Place(role="assistant", reads=shape)))
 
     @property
@@ -46,18 +49,25 @@ class EventBody(Body):
         written = self.reading.rewrite(texts)
         if not isinstance(written.value, dict):
             raise WireFormatError("a reply that is no object")
-        data = write_events(self.codec.emit(written.value))
+        try:
+            data = write_events(self.codec.emit(written.value))
+        except (AttributeError, TypeError):
+            raise WireFormatError("a reply that cannot be told as a stream") from None
         return replace(self, data=data, reading=written)
 
 
 @dataclass(frozen=True, slots=True)
 class TextEvents(Body):
-    """A stream whose events hold pieces of one plain text: the route's author has said so."""
+    """A stream whose events hold pieces of one plain text: the route's author has said so.
+
+    `asides` is what it says beside them; it is judged, too, and goes when anything changes.
+    """
 
     data: bytes = field(repr=False)
     role: Role
     text: str = field(repr=False)
-    name: str
+    name: str = field(repr=False)
+    asides: tuple[str, ...] = field(repr=False)
 
     @classmethod
     def of(cls, data: bytes, role: Role) -> TextEvents:
@@ -67,16 +77,21 @@ class TextEvents(Body):
         names = {event.name for event in events}
         if len(names) > 1:
             raise WireFormatError("a stream with events of several names")
-        return cls(data, role, "".join(event.data for event in events), next(iter(names), ""))
+        text = "".join(event.data for event in events)
+        asides = tuple(said for said in parse_asides(data) if said != "message")
+        return cls(data, role, text, next(iter(names), ""), asides)
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        return (Part(text=self.text, role=self.role),)
+        return tuple(Part(text=text, role=self.role) for text in (self.text, *self.asides))
 
     def rewrite(self, texts: Mapping[int, str]) -> Self:
-        if 0 not in texts:
+        if not texts:
             return self
-        return replace(self, data=self.refused(texts[0]), text=texts[0])
+        is_named = self.name in self.asides and set(texts) == {0}
+        kept = replace(self, name=self.name if is_named else "", text=texts.get(0, self.text))
+        asides = (self.name,) if is_named else ()
+        return replace(kept, data=kept.refused(kept.text), asides=asides)
 
     def refused(self, text: str) -> bytes:
         """The stream that says this text."""

@@ -6,7 +6,9 @@ than the others, makes the stream unreadable. `emit` tells a whole reply as a sh
 
 from __future__ import annotations
 
+import copy
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
@@ -14,7 +16,7 @@ from guardrails.errors import WireFormatError
 from guardrails.wire.sse import Event
 from guardrails.wire.strict_json import parse_json
 
-__all__ = ["ANTHROPIC", "CHAT", "RESPONSES", "EventCodec"]
+__all__ = ["ANTHROPIC", "CHAT", "RESPONSES", "EventCodec", "with_asides"]
 
 Json = dict[str, Any]
 
@@ -29,6 +31,21 @@ class EventCodec(Protocol):
         """The stream of a reply, as the provider would send it."""
 
 
+SAID = "\0said"
+"""Where an assembled reply keeps what its events say beside it: judged, and not told again."""
+
+
+def with_asides(reply: Json, texts: Iterable[str]) -> Json:
+    """The reply with texts of its stream that are not in it."""
+    old = _strings(reply[SAID]) if SAID in reply else ()
+    said = list(dict.fromkeys((*old, *texts)))
+    return {**reply, SAID: said} if said else reply
+
+
+def _without_asides(reply: Json) -> Json:
+    return {key: value for key, value in reply.items() if key != SAID}
+
+
 def _data(event: Event) -> Json:
     value = parse_json(event.data.encode("utf-8", "surrogatepass"))
     if not isinstance(value, dict):
@@ -37,7 +54,7 @@ def _data(event: Event) -> Json:
 
 
 def _unknown(kind: object) -> WireFormatError:
-    named = kind if isinstance(kind, str) and len(kind) < 60 and kind.isascii() else "?"
+    named = kind if isinstance(kind, str) and kind.isidentifier() and len(kind) < 60 else "?"
     return WireFormatError(f"an event of the unknown type {named!r}")
 
 
@@ -46,89 +63,153 @@ def _event(data: Mapping[str, Any], *, named: bool = True) -> Event:
     return Event(str(data["type"]) if named else "", text)
 
 
+def _strings(value: object) -> Iterator[str]:
+    """All texts in a value, the names of fields among them."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield key
+            yield from _strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
+
+
+def _beside(data: Json, known: Iterable[str]) -> Iterator[str]:
+    """The texts of an event's fields that are not among the known ones."""
+    names = {"type", *known}
+    return _strings({key: value for key, value in data.items() if key not in names})
+
+
+def _set(target: Json, key: str, value: object, said: list[str]) -> None:
+    """What is said later holds; what was said before is not lost to who judges."""
+    old = target.get(key)
+    if old is not None and old != value:
+        said += _strings(old)
+    target[key] = value
+
+
+def _fields(data: Json, name: str) -> Json:
+    value = data.get(name)
+    if not isinstance(value, dict):
+        raise WireFormatError(f"an event without its {name}")
+    return value
+
+
+def _index(data: Json) -> int:
+    index = data.get("index")
+    if not isinstance(index, int):
+        raise WireFormatError("an event that cannot be placed")
+    return index
+
+
 class _Anthropic:
     """Source: Anthropic's Messages API, streaming, version 2026-10-21."""
 
-    _DELTAS: Mapping[str, tuple[str, str]] = {
-        "text_delta": ("text", "text"),
-        "thinking_delta": ("thinking", "thinking"),
-        "signature_delta": ("signature", "signature"),
-        "input_json_delta": ("partial_json", "\0json"),
+    _DELTAS: Mapping[str, str] = {
+        "text_delta": "text",
+        "thinking_delta": "thinking",
+        "signature_delta": "signature",
+        "input_json_delta": "partial_json",
+        "citations_delta": "citation",
     }
-    """Type of a delta → its field, and that of the block that it adds to."""
+    """Type of a delta → its field."""
+    _FIELDS: Mapping[str, tuple[str, ...]] = {
+        "ping": (),
+        "error": ("error", "request_id"),
+        "message_start": ("message",),
+        "content_block_start": ("index", "content_block"),
+        "content_block_delta": ("index", "delta"),
+        "content_block_stop": ("index",),
+        "message_delta": ("delta", "usage"),
+        "message_stop": (),
+    }
 
     def assemble(self, events: Iterable[Event]) -> Json:
         message: Json | None = None
         blocks: dict[int, Json] = {}
+        written: dict[int, str] = {}
+        said: list[str] = []
         for event in events:
             data = _data(event)
-            kind = data.get("type")
+            kind = str(data.get("type"))
             if event.name and event.name != kind:
                 raise WireFormatError("an event whose name and type differ")
-            if kind == "ping":
-                continue
-            if kind == "error":
-                message = {**(message or {}), "error": data.get("error")}
-            elif kind == "message_start" and message is None:
-                message = dict(data["message"]) if isinstance(data.get("message"), dict) else {}
+            in_order = kind in ("ping", "error") or (message is None) == (kind == "message_start")
+            if kind not in self._FIELDS or not in_order:
+                raise _unknown(kind)
+            said += _beside(data, self._FIELDS[kind])
+            if kind == "message_start":
+                message = dict(_fields(data, "message"))
                 if message.get("content"):
                     raise WireFormatError("a stream that starts with content")
-            elif message is None:
-                raise _unknown(kind)
+            elif kind == "error":
+                message = message or {}
+                _set(message, "error", data.get("error"), said)
             elif kind == "content_block_start":
                 self._start(blocks, data)
             elif kind == "content_block_delta":
-                self._add(blocks, data)
-            elif kind == "message_delta":
-                self._end(message, data)
-            elif kind not in ("content_block_stop", "message_stop"):
-                raise _unknown(kind)
+                self._add(blocks, written, data)
+            elif kind == "message_delta" and message is not None:
+                self._end(message, data, said)
         if message is None:
             raise WireFormatError("a stream without a message")
-        return {**message, "content": [self._whole(blocks[i]) for i in sorted(blocks)]}
+        for index, text in written.items():
+            arguments = parse_json(text.encode("utf-8", "surrogatepass")) if text else {}
+            _set(blocks[index], "input", arguments, said)
+        whole = {**message, "content": [blocks[index] for index in sorted(blocks)]}
+        return with_asides(whole, said)
 
     def _start(self, blocks: dict[int, Json], data: Json) -> None:
-        block = data.get("content_block")
-        index = data.get("index")
-        if not isinstance(block, dict) or not isinstance(index, int) or index in blocks:
+        block, index = _fields(data, "content_block"), _index(data)
+        if index in blocks:
             raise WireFormatError("a content block that cannot be placed")
         blocks[index] = dict(block)
 
-    def _add(self, blocks: dict[int, Json], data: Json) -> None:
-        block, delta = blocks.get(data.get("index")), data.get("delta")  # type: ignore[arg-type]  # any value may be looked up
-        if block is None or not isinstance(delta, dict):
+    def _add(self, blocks: dict[int, Json], written: dict[int, str], data: Json) -> None:
+        index, delta = _index(data), _fields(data, "delta")
+        block = blocks.get(index)
+        if block is None:
             raise WireFormatError("a delta that cannot be placed")
         kind = str(delta.get("type"))
-        if kind == "citations_delta":
-            block["citations"] = [*(block.get("citations") or []), delta.get("citation")]
-            return
         if kind not in self._DELTAS:
             raise _unknown(kind)
-        name, target = self._DELTAS[kind]
+        name = self._DELTAS[kind]
         said = delta.get(name)
-        if not isinstance(said, str) or set(delta) - {"type", name}:
+        if set(delta) - {"type", name}:
             raise WireFormatError("a delta with more than its text")
-        block[target] = f"{block.get(target) or ''}{said}"
+        if name == "citation":
+            block["citations"] = [*(block.get("citations") or []), said]
+        elif not isinstance(said, str):
+            raise WireFormatError("a delta without its text")
+        elif name == "partial_json":
+            written[index] = written.get(index, "") + said
+        else:
+            block[name] = f"{block.get(name) or ''}{said}"
 
-    def _end(self, message: Json, data: Json) -> None:
-        delta, usage = data.get("delta"), data.get("usage")
-        if isinstance(delta, dict):
-            message |= delta
+    def _end(self, message: Json, data: Json, said: list[str]) -> None:
+        usage = data.get("usage")
+        for key, value in _fields(data, "delta").items():
+            if key == "content":
+                raise WireFormatError("content in the place of its end")
+            _set(message, key, value, said)
         if isinstance(usage, dict):
             before = message.get("usage")
             message["usage"] = {**(before if isinstance(before, dict) else {}), **usage}
-
-    def _whole(self, block: Json) -> Json:
-        written = block.pop("\0json", None)
-        if written:
-            block["input"] = parse_json(written.encode("utf-8", "surrogatepass"))
-        return block
+        else:
+            said += _strings(usage)
 
     def emit(self, reply: Json) -> Iterator[Event]:
+        reply = _without_asides(reply)
+        error = reply.pop("error", None)
         start = {**reply, "content": [], "stop_reason": None, "stop_sequence": None}
         yield _event({"type": "message_start", "message": start})
         for index, block in enumerate(reply.get("content") or []):
             yield from self._block(index, block)
+        if error is not None:
+            yield _event({"type": "error", "error": error})
+            return
         end = {key: reply.get(key) for key in ("stop_reason", "stop_sequence")}
         usage = reply.get("usage") or {}
         tokens = {"output_tokens": usage.get("output_tokens", 0)}
@@ -163,32 +244,43 @@ class _Chat:
     def assemble(self, events: Iterable[Event]) -> Json:
         head: Json = {}
         choices: dict[int, Json] = {}
+        said: list[str] = []
         for event in events:
+            said += [event.name] if event.name not in ("", "message") else []
             if event.data.strip() == "[DONE]":
                 continue
             data = _data(event)
-            head |= {key: value for key, value in data.items() if key != "choices" and value}
-            for choice in data.get("choices") or []:
-                self._choice(choices, choice)
+            for key, value in data.items():
+                if key not in ("choices", "obfuscation") and value:
+                    _set(head, key, value, said)
+            made = data.get("choices") or []
+            if not isinstance(made, list):
+                raise WireFormatError("choices that are no list")
+            for choice in made:
+                self._choice(choices, choice, said)
         if not head:
             raise WireFormatError("a stream without a chunk")
-        made = [choices[index] for index in sorted(choices)]
-        return {**head, "object": "chat.completion", "choices": made}
+        whole = [choices[index] for index in sorted(choices)]
+        return with_asides({**head, "object": "chat.completion", "choices": whole}, said)
 
-    def _choice(self, choices: dict[int, Json], said: Any) -> None:
-        if not isinstance(said, dict) or not isinstance(said.get("index"), int):
+    def _choice(self, choices: dict[int, Json], part: Any, said: list[str]) -> None:
+        if not isinstance(part, dict):
             raise WireFormatError("a choice that cannot be placed")
-        choice = choices.setdefault(said["index"], {"index": said["index"], "message": {}})
-        for key, value in said.items():
+        index = _index(part)
+        choice = choices.setdefault(index, {"index": index, "message": {}})
+        for key, value in part.items():
             if key == "delta" and isinstance(value, dict):
-                _merge(choice["message"], value)
+                _merge(choice["message"], value, said)
             elif key == "logprobs":
                 continue  # repeats the text, piece by piece
+            elif key == "message":
+                raise WireFormatError("a whole message in a stream of pieces")
             elif key != "index" and value is not None:
-                choice[key] = value
+                _set(choice, key, value, said)
 
     def emit(self, reply: Json) -> Iterator[Event]:
-        head = {k: v for k, v in reply.items() if k not in ("choices", "usage", "object")}
+        others = ("choices", "usage", "object", "error", SAID)
+        head = {key: value for key, value in reply.items() if key not in others}
         head |= {"object": "chat.completion.chunk"}
         for choice in reply.get("choices") or []:
             delta = dict(choice.get("message") or {})
@@ -201,6 +293,8 @@ class _Chat:
             yield _event({**head, "choices": [last]}, named=False)
         if reply.get("usage"):
             yield _event({**head, "choices": [], "usage": reply["usage"]}, named=False)
+        if reply.get("error"):
+            yield _event({"error": reply["error"]}, named=False)
         yield Event("", "[DONE]")
 
 
@@ -208,7 +302,7 @@ _ONCE = frozenset({"role", "id", "type", "index", "name"})
 """Fields of a delta that are said whole; every other text is added to what came before."""
 
 
-def _merge(message: Json, delta: Json) -> None:
+def _merge(message: Json, delta: Json, said: list[str]) -> None:
     for key, value in delta.items():
         old = message.get(key)
         if isinstance(value, str) and isinstance(old, str):
@@ -217,19 +311,22 @@ def _merge(message: Json, delta: Json) -> None:
             elif value and value != old:
                 raise WireFormatError("a stream that names one thing twice")
         elif isinstance(value, dict) and isinstance(old, dict):
-            _merge(old, value)
+            _merge(old, value, said)
         elif isinstance(value, list) and all(isinstance(i, dict) and "index" in i for i in value):
-            message[key] = _merged_calls(old if isinstance(old, list) else [], value)
+            message[key] = _merged_calls(old, value, said)
+        elif isinstance(value, list) and isinstance(old, list):
+            message[key] = [*old, *value]
         elif value is not None:
-            message[key] = json.loads(json.dumps(value)) if old is None else value
+            _set(message, key, copy.deepcopy(value), said)
 
 
-def _merged_calls(old: list[Json], new: list[Json]) -> list[Json]:
-    calls = {call["index"]: call for call in old}
+def _merged_calls(old: object, new: list[Json], said: list[str]) -> list[Json]:
+    if not all(isinstance(call, dict) for call in (old if isinstance(old, list) else [])):
+        raise WireFormatError("tool calls that cannot be placed")
+    calls = {_index(call): call for call in (old if isinstance(old, list) else [])}
     for call in new:
-        if not isinstance(call["index"], int):
-            raise WireFormatError("a tool call that cannot be placed")
-        _merge(calls.setdefault(call["index"], {"index": call["index"]}), call)
+        index = _index(call)
+        _merge(calls.setdefault(index, {"index": index}), call, said)
     return [calls[index] for index in sorted(calls)]
 
 
@@ -262,38 +359,53 @@ class _Responses:
         "response.reasoning_summary_part.done": "part",
         "response.output_text.annotation.added": "annotation",
     }
-    _SILENT = ("_call.in_progress", "_call.searching", "_call.completed", "_call.interpreting")
+    _SILENT = re.compile(
+        r"response\.(?:web_search|file_search|code_interpreter|image_generation|mcp)_call"
+        r"\.(?:in_progress|searching|generating|interpreting|completed|failed)"
+    )
+    _STATES = ("queued", "in_progress")
+    _PLACES = (
+        "sequence_number", "item_id", "output_index", "content_index", "summary_index",
+        "annotation_index", "logprobs", "obfuscation",
+    )  # fmt: skip
 
     def assemble(self, events: Iterable[Event]) -> Json:
-        reply: Json | None = None
-        deltas: dict[tuple[object, ...], str] = {}
-        said: list[Any] = []
+        told: list[Json] = []
+        deltas: dict[tuple[str, ...], str] = {}
+        said: list[str] = []
         for event in events:
             data = _data(event)
             kind = str(data.get("type"))
             if event.name and event.name != kind:
                 raise WireFormatError("an event whose name and type differ")
             if kind in self._ENDS or kind in self._ECHOES:
-                reply = data.get("response") if isinstance(data.get("response"), dict) else None
+                told.append(_fields(data, "response"))
+                said += _beside(data, (*self._PLACES, "response"))
             elif kind in self._DELTAS and isinstance(data.get("delta"), str):
-                key = (kind, data.get("item_id"), data.get("output_index"), *_within_item(data))
+                key = (kind, *(str(data.get(name)) for name in self._PLACES[1:5]))
                 deltas[key] = deltas.get(key, "") + data["delta"]
-            elif kind in self._TEXTS:
-                said.append(data.get(self._TEXTS[kind]))
-            elif kind in self._OBJECTS:
-                said.append(data.get(self._OBJECTS[kind]))
-            elif kind == "error":
-                said.append({key: data.get(key) for key in ("code", "message", "param")})
-            elif not kind.endswith(self._SILENT):
+                said += _beside(data, (*self._PLACES, "delta"))
+            elif kind in self._DELTAS or not self._is_known(kind):
                 raise _unknown(kind)
-        if reply is None:
+            else:
+                field = self._TEXTS.get(kind) or self._OBJECTS.get(kind) or ""
+                said += _strings(data.get(field))
+                said += _beside(data, (*self._PLACES, field))
+        if not told:
             raise WireFormatError("a stream without a response")
-        known = set(_strings(reply))
-        others = [text for text in (*deltas.values(), *_strings(said)) if text not in known]
-        return {**reply, "\0said": list(dict.fromkeys(others))} if others else reply
+        reply = told[-1]
+        for echo in told[:-1]:
+            said += [key for key in echo if key not in reply]
+            said += _strings([value for key, value in echo.items() if reply.get(key) != value])
+        known = {*_strings(reply.get("output")), *_strings(reply.get("error")), *self._STATES}
+        return with_asides(reply, [t for t in (*deltas.values(), *said) if t and t not in known])
+
+    def _is_known(self, kind: str) -> bool:
+        named = kind in self._TEXTS or kind in self._OBJECTS or kind == "error"
+        return named or self._SILENT.fullmatch(kind) is not None
 
     def emit(self, reply: Json) -> Iterator[Event]:
-        reply = {key: value for key, value in reply.items() if key != "\0said"}
+        reply = _without_asides(reply)
         number = iter(range(1_000_000))
 
         def event(kind: str, **fields: Any) -> Event:
@@ -318,21 +430,6 @@ class _Responses:
         status = reply.get("status")
         end = status if status in ("incomplete", "failed") else "completed"
         yield event(f"response.{end}", response=reply)
-
-
-def _within_item(data: Json) -> tuple[object, ...]:
-    return tuple(data.get(key) for key in ("content_index", "summary_index"))
-
-
-def _strings(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _strings(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _strings(item)
 
 
 ANTHROPIC: EventCodec = _Anthropic()

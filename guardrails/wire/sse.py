@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 
 from guardrails.wire.strict_json import AmbiguousError
 
-__all__ = ["Event", "parse_events", "write_events"]
+__all__ = ["Event", "parse_asides", "parse_events", "write_events"]
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
+_KEPT_ALIVE = re.compile(r"(?i)(?:ping|keep-?alive|heartbeat)?[\s\d:.+TZ-]*")
+"""Comments and ids that say nothing: a word to keep the connection, a time, a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +29,8 @@ class Event:
 
 def parse_events(body: bytes) -> Iterator[Event]:
     """The events with data of a whole stream. Raises AmbiguousError if it is not UTF-8."""
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise AmbiguousError(f"not UTF-8: byte {error.start} cannot be read") from None
     name, data = "", list[str]()
-    for line in (*_LINE_END.split(text.removeprefix("\ufeff")), ""):
+    for line in (*_lines(body), ""):
         if not line:
             if data:
                 yield Event(name, "\n".join(data))
@@ -44,6 +42,28 @@ def parse_events(body: bytes) -> Iterator[Event]:
             name = value
         elif key == "data":
             data.append(value)
+
+
+def parse_asides(body: bytes) -> list[str]:
+    """What a stream says beside its data, each once: comments, ids, unknown fields, and the names
+    of events, those of events without data among them."""
+    found: dict[str, None] = {}
+    for line in _lines(body):
+        key, _, value = line.partition(":")
+        if key == "data":
+            continue
+        said = value.strip() if key in ("", "event", "id", "retry") else line
+        if not _KEPT_ALIVE.fullmatch(said):
+            found[said] = None
+    return list(found)
+
+
+def _lines(body: bytes) -> list[str]:
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise AmbiguousError(f"not UTF-8: byte {error.start} cannot be read") from None
+    return _LINE_END.split(text.removeprefix("\ufeff"))
 
 
 def write_events(events: Iterable[Event]) -> bytes:

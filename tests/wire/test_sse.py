@@ -1,0 +1,88 @@
+"""Event streams as the WHATWG standard reads them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guardrails.wire.sse import Event, parse_asides, parse_events, write_events
+from guardrails.wire.strict_json import AmbiguousError
+
+CASES: dict[str, tuple[bytes, list[tuple[str, str]]]] = {
+    "the standard's first": (
+        b"data: YHOO\ndata: +2\ndata: 10\n\n",
+        [("", "YHOO\n+2\n10")],
+    ),
+    "the standard's comments and ids": (
+        b": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third\n\n",
+        [("", "first event"), ("", "second event"), ("", " third")],
+    ),
+    "the standard's empty data": (b"data\n\ndata\ndata\n\ndata:", [("", ""), ("", "\n"), ("", "")]),
+    "one space after the colon is not of the value": (
+        b"data:test\n\ndata: test\n\n", [("", "test"), ("", "test")]
+    ),
+    "CR": (b"data: a\rdata: b\r\rdata: c\r\r", [("", "a\nb"), ("", "c")]),
+    "CRLF": (b"data: a\r\ndata: b\r\n\r\ndata: c\r\n\r\n", [("", "a\nb"), ("", "c")]),
+    "mixed line ends": (b"data: a\r\n\rdata: b\n\r\ndata: c\r\r", [("", "a"), ("", "b"), ("", "c")]),
+    "a byte order mark": (b"\xef\xbb\xbfdata: a\n\n", [("", "a")]),
+    "only one byte order mark": (b"\xef\xbb\xbf\xef\xbb\xbfdata: a\n\n", []),
+    "no final newline": (b"data: a", [("", "a")]),
+    "no final empty line": (b"data: a\n\ndata: b\n", [("", "a"), ("", "b")]),
+    "several bytes a character": ("data: héé 你好 🎉\n\n".encode(), [("", "héé 你好 🎉")]),
+    "other line separators are text": ("data: a\u2028b\u0085c\x0bd\n\n".encode(),
+                                       [("", "a\u2028b\u0085c\x0bd")]),
+    "names": (b"event: add\ndata: 1\n\nevent: del\ndata: 2\n\ndata: 3\n\n",
+              [("add", "1"), ("del", "2"), ("", "3")]),
+    "the last name counts": (b"event: a\nevent: b\ndata: 1\n\n", [("b", "1")]),
+    "a name without data is no event": (b"event: a\n\ndata: 1\n\n", [("", "1")]),
+    "a name after the data": (b"data: 1\nevent: a\n\n", [("a", "1")]),
+    "unknown fields": (b"datum: x\nDATA: x\n data: x\ndata: 1\n\n", [("", "1")]),
+    "colons in the data": (b"data: a: b:c\n\n", [("", "a: b:c")]),
+    "nothing": (b"", []),
+    "empty lines": (b"\n\n\r\r\n", []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "events"), CASES.values(), ids=CASES)
+def test_a_stream_is_read_as_the_standard_says(body: bytes, events: list[tuple[str, str]]) -> None:
+    assert [(event.name, event.data) for event in parse_events(body)] == events
+
+
+@pytest.mark.parametrize("body", [b"data: \xff\n\n", b"data: \xc3", b"data: \xed\xa0\x80\n\n"])
+def test_a_stream_that_is_not_utf_8_is_refused_without_its_text(body: bytes) -> None:
+    for read in (lambda: list(parse_events(body)), lambda: parse_asides(body)):
+        with pytest.raises(AmbiguousError, match="^not UTF-8: byte [0-9]+ cannot be read$"):
+            read()
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=8).map(
+    lambda name: name.removeprefix(" ")
+)
+DATA = st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=30)
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.lists(st.builds(Event, NAMES, DATA), max_size=6))
+def test_what_is_written_is_read_again(events: list[Event]) -> None:
+    assert list(parse_events(write_events(events))) == events
+
+
+@pytest.mark.parametrize(
+    ("body", "asides"),
+    [
+        (b"data: a\n\n", []),
+        (b": ping\n:\n: keep-alive\nretry: 3000\nid: 17\nid\ndata: a\n\n", []),
+        (b": ping - 2026-11-24T23:59:46.12+00:00\n\n", []),
+        (b": hello there\n\n", ["hello there"]),
+        (b"id: hello\ndata: a\n\n", ["hello"]),
+        (b"retry: hello\n\n", ["hello"]),
+        (b"note: hello\n\n", ["note: hello"]),
+        (b"hello\n\n", ["hello"]),
+        (b"event: a\ndata: 1\n\nevent: b\n\nevent: a\ndata: 1\n\n", ["a", "b"]),
+        (b": hello\n: hello\n: hello", ["hello"]),
+    ],
+    ids=repr,
+)
+def test_what_a_stream_says_beside_its_data_is_found(body: bytes, asides: list[str]) -> None:
+    assert parse_asides(body) == asides
