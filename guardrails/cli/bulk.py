@@ -7,8 +7,8 @@ import os
 import stat
 import sys
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -75,13 +75,14 @@ async def _run(
 
     statuses: set[Status] = set()
     try:
-        async for row, made in _in_order(rows, answer, ahead):
-            if isinstance(row, BadLine):
-                report.bad(row)
-                statuses.add(Status.WRONG)
-            elif made is not None:
-                report.judged(row, made)
-                statuses.add(of_decision(made))
+        async with aclosing(_in_order(rows, answer, ahead)) as answers:
+            async for row, made in answers:
+                if isinstance(row, BadLine):
+                    report.bad(row)
+                    statuses.add(Status.WRONG)
+                elif made is not None:
+                    report.judged(row, made)
+                    statuses.add(of_decision(made))
     finally:
         await guard.aclose()
     return statuses
@@ -89,17 +90,22 @@ async def _run(
 
 async def _in_order(
     rows: Iterable[Row | BadLine], answer: Answer, ahead: int
-) -> AsyncIterator[tuple[Row | BadLine, Decision | None]]:
+) -> AsyncGenerator[tuple[Row | BadLine, Decision | None], None]:
     """Answers in the order of the rows, up to `ahead` of them under way."""
     waiting: deque[tuple[Row | BadLine, asyncio.Future[Decision | None]]] = deque()
-    for row in rows:
-        waiting.append((row, asyncio.ensure_future(answer(row))))
-        if len(waiting) >= ahead:
+    try:
+        for row in rows:
+            waiting.append((row, asyncio.ensure_future(answer(row))))
+            if len(waiting) >= ahead:
+                first, answered = waiting.popleft()
+                yield first, await answered
+        while waiting:
             first, answered = waiting.popleft()
             yield first, await answered
-    while waiting:
-        first, answered = waiting.popleft()
-        yield first, await answered
+    finally:  # nobody waits for these any more
+        for _, answered in waiting:
+            answered.cancel()
+        await asyncio.gather(*(answered for _, answered in waiting), return_exceptions=True)
 
 
 class RowDocuments:
