@@ -148,6 +148,31 @@ def show(name: Name, as_json: AsJson = False) -> int:
 
 
 @app.command()
+def diff(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="A constitution's name or its file.")],
+    new: Annotated[
+        str | None, typer.Argument(metavar="[NEW]", help="What to compare it with.")
+    ] = None,
+    git: Annotated[
+        str | None,
+        typer.Option(metavar="REVISION", help="Compare one file with what it was at a revision."),
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Tell what differs in meaning between two constitutions, the relaxed and tightened first.
+
+    Status 0: the same meaning. 1: a difference. 2: wrong usage or file.
+    """
+    from guardrails.cli.differ import show_difference, show_since
+
+    if git is not None and new is None:
+        return show_since(old, git, as_json=as_json)
+    if new is None or git is not None:
+        raise UsageError("give OLD and NEW, or one of them and --git REVISION")
+    return show_difference(old, new, as_json=as_json)
+
+
+@app.command()
 def schema(as_json: AsJson = False) -> int:
     """Print the JSON Schema of constitution files, for editors."""
     from guardrails.cli.resolved import show_schema
