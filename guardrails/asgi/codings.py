@@ -5,7 +5,6 @@ Source: RFC 9110, section 8.4. `br` and `zstd` are there if their libraries are 
 
 from __future__ import annotations
 
-import io
 import zlib
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -18,6 +17,13 @@ MOST_CODINGS = 2
 
 ZSTD_WINDOW = 8 * 1024 * 1024
 """What RFC 9659 lets a decoder of HTTP contents refuse to go beyond."""
+
+ZLIB_STEP = 4096
+"""Bytes given to the decoder at a time; what is behind a member's end is copied for each."""
+
+ZSTD_STEP = 64
+"""Bytes given to the decoder at a time, which can make no more than some 2 MB of them: a block of
+128 kB may be written in 4."""
 
 
 class CodingError(ValueError):
@@ -61,20 +67,22 @@ def _deflate(data: bytes, limit: int) -> bytes:
 def _members(data: bytes, limit: int, window: int) -> bytes:
     """One or more compressed members, each one whole."""
     pieces: list[bytes] = []
-    size = 0
-    while data:
-        member = zlib.decompressobj(window)
-        try:
-            piece = member.decompress(data, limit + 1 - size)
-        except zlib.error:
-            raise CodingError("content that is not in its coding") from None
-        pieces.append(piece)
-        size += len(piece)
-        if size > limit:
-            raise TooLongError
-        if not member.eof:
-            raise CodingError("content that is cut off")
-        data = member.unused_data
+    size = at = 0
+    try:
+        while at < len(data):
+            member = zlib.decompressobj(window)
+            while not member.eof:
+                if at >= len(data):
+                    raise CodingError("content that is cut off")
+                step = data[at : at + ZLIB_STEP]
+                at += len(step)
+                pieces.append(member.decompress(step, limit + 1 - size))
+                size += len(pieces[-1])
+                if size > limit:
+                    raise TooLongError
+            at -= len(member.unused_data)
+    except zlib.error:
+        raise CodingError("content that is not in its coding") from None
     return b"".join(pieces)
 
 
@@ -96,13 +104,27 @@ def _brotli(data: bytes, limit: int) -> bytes:
 
 
 def _zstd(data: bytes, limit: int) -> bytes:
+    """One or more frames, each one whole."""
     library = _library("zstd", "zstandard")
     reader = library.ZstdDecompressor(max_window_size=ZSTD_WINDOW)
+    pieces: list[bytes] = []
+    size = at = 0
     try:
-        with reader.stream_reader(io.BytesIO(data), read_across_frames=True) as stream:
-            return bytes(stream.read(limit + 1))
+        while at < len(data):
+            frame = reader.decompressobj()
+            while not frame.eof:
+                if at >= len(data):
+                    raise CodingError("content that is cut off")
+                step = data[at : at + ZSTD_STEP]
+                at += len(step)
+                pieces.append(frame.decompress(step))
+                size += len(pieces[-1])
+                if size > limit:
+                    raise TooLongError
+            at -= len(frame.unused_data)
     except library.ZstdError:
         raise CodingError("content that is not in its coding") from None
+    return b"".join(pieces)
 
 
 def _library(coding: str, *names: str) -> Any:

@@ -24,7 +24,8 @@ CASES: dict[str, tuple[bytes, list[tuple[str, str]]]] = {
     ),
     "CR": (b"data: a\rdata: b\r\rdata: c\r\r", [("", "a\nb"), ("", "c")]),
     "CRLF": (b"data: a\r\ndata: b\r\n\r\ndata: c\r\n\r\n", [("", "a\nb"), ("", "c")]),
-    "mixed line ends": (b"data: a\r\n\rdata: b\n\r\ndata: c\r\r", [("", "a"), ("", "b"), ("", "c")]),
+    "mixed line ends": (b"data: a\r\n\rdata: b\n\r\ndata: c\r\r",
+                        [("", "a"), ("", "b"), ("", "c")]),
     "a byte order mark": (b"\xef\xbb\xbfdata: a\n\n", [("", "a")]),
     "only one byte order mark": (b"\xef\xbb\xbf\xef\xbb\xbfdata: a\n\n", []),
     "no final newline": (b"data: a", [("", "a")]),
@@ -52,7 +53,7 @@ def test_a_stream_is_read_as_the_standard_says(body: bytes, events: list[tuple[s
 @pytest.mark.parametrize("body", [b"data: \xff\n\n", b"data: \xc3", b"data: \xed\xa0\x80\n\n"])
 def test_a_stream_that_is_not_utf_8_is_refused_without_its_text(body: bytes) -> None:
     for read in (lambda: list(parse_events(body)), lambda: parse_asides(body)):
-        with pytest.raises(AmbiguousError, match="^not UTF-8: byte [0-9]+ cannot be read$"):
+        with pytest.raises(AmbiguousError, match=r"^not UTF-8: byte [0-9]+ cannot be read$"):
             read()
 
 
