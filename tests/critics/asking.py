@@ -82,7 +82,9 @@ async def ask(
                 Part(text=text, role="assistant", kind=kinds[part] if kinds else "text")
                 for part, text in enumerate(seen)
             ),
-            targets=tuple(Target(part=part, text=text) for part, text in enumerate(seen)),
+            targets=tuple(
+                Target(part=part, text=text, original=texts[part]) for part, text in enumerate(seen)
+            ),
             asked=tuple(asked),
             hits={
                 part: {declared[index].key: spans for index, spans in hits.items()}
@@ -101,8 +103,7 @@ def quotes(critique: Critique, *texts: str) -> list[tuple[str, str | None]]:
     def quote(finding: CriticFinding) -> str | None:
         if finding.part is None or finding.span is None:
             return None
-        text = texts[finding.part]
-        start, end = normalise(text).to_original(finding.span)
-        return text[start:end]
+        text, span = texts[finding.part], finding.span
+        return text[slice(*(span if finding.of_original else normalise(text).to_original(span)))]
 
     return [(finding.value, quote(finding)) for finding in critique.findings]
