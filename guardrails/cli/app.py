@@ -217,6 +217,18 @@ def verify(
     return verify_trail(file, anchor=anchor, key=key, as_json=as_json)
 
 
+@app.command()
+def playground(
+    name: Name,
+    host: Annotated[str, typer.Option(help="Where to serve it.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes any.")] = 8700,
+) -> int:
+    """Serve a page to try texts on while you edit a constitution."""
+    from guardrails.cli.play import serve_playground
+
+    return serve_playground(name, host=host, port=port)
+
+
 CaseId = Annotated[str, typer.Argument(metavar="RECORD", help="The case's record id.")]
 Reason = Annotated[str, typer.Option(help="Why; it is kept with the case.")]
 Person = Annotated[str | None, typer.Option(help="Who says so; else the user of this machine.")]

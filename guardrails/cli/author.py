@@ -19,11 +19,11 @@ from guardrails.authoring.lint import LintFinding, lint
 from guardrails.cli.documents import document
 from guardrails.cli.outcome import Status
 from guardrails.cli.screen import show, write_json
-from guardrails.cli.visible import visible
 from guardrails.constitution.find import constitution_names
 from guardrails.constitution.load import load_constitution
 from guardrails.constitution.model import Constitution
 from guardrails.critic.registry import CriticRegistry
+from guardrails.display.visible import visible
 from guardrails.errors import ConstitutionError, Problem
 from guardrails.settings import load_settings
 

@@ -25,7 +25,7 @@ from guardrails.cli.outcome import Status, of_all, of_decision
 from guardrails.cli.reading import BadLine, Row, read_rows
 from guardrails.cli.render import COLOURS, plain
 from guardrails.cli.screen import Screen, fail, show, write_json
-from guardrails.cli.visible import visible
+from guardrails.display.visible import visible
 from guardrails.errors import AuditError
 from guardrails.guard import Guard
 from guardrails.verdict import Decision, Verdict

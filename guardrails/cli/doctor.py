@@ -18,10 +18,10 @@ from guardrails.audit.keys import load_keys
 from guardrails.cli.documents import document
 from guardrails.cli.outcome import Status
 from guardrails.cli.screen import show, write_json
-from guardrails.cli.visible import visible
 from guardrails.constitution.find import constitution_names
 from guardrails.constitution.load import load_constitution
 from guardrails.critic.registry import CriticRegistry
+from guardrails.display.visible import visible
 from guardrails.errors import AuditError, ConstitutionError, CriticError, SettingsError
 from guardrails.settings import PREFIX, Settings, load_settings
 

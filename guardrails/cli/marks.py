@@ -1,19 +1,15 @@
-"""A text with its findings marked or its changes shown: cut up, shortened, drawn. Pure."""
+"""Pieces of a text for a terminal: shortened to what matters, and drawn. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from rich.text import Text
 
-from guardrails.cli.visible import visible
-from guardrails.verdict import Edit, Span
+from guardrails.display.pieces import Kind, Piece
+from guardrails.display.visible import visible
 
-__all__ = ["Piece", "changed", "draw", "marked", "shorten"]
-
-Kind = Literal["same", "mark", "old", "new", "gap"]
+__all__ = ["draw", "shorten"]
 
 AROUND = 60  # characters kept on each side of a mark
 LONGEST_MARK = 400  # a longer one shows its two ends
@@ -35,36 +31,6 @@ STYLES: dict[Kind, str] = {
     "new": "green underline",
     "gap": "dim",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A run of text and what it is: as it was, marked, taken out, put in, or left out here."""
-
-    kind: Kind
-    text: str
-
-
-def marked(text: str, spans: Iterable[Span]) -> list[Piece]:
-    """The text with the spans marked; overlapping ones become one mark."""
-    pieces: list[Piece] = []
-    at = 0
-    for start, end in _merged(spans):
-        pieces += Piece("same", text[at:start]), Piece("mark", text[start:end])
-        at = end
-    return [piece for piece in (*pieces, Piece("same", text[at:])) if piece.text]
-
-
-def changed(text: str, edits: Iterable[Edit]) -> list[Piece]:
-    """The text with each edit shown as what goes and what comes."""
-    pieces: list[Piece] = []
-    at = 0
-    for edit in sorted(edits, key=lambda edit: edit.span):
-        start, end = edit.span
-        pieces += Piece("same", text[at:start]), Piece("old", text[start:end])
-        pieces.append(Piece("new", edit.replacement))
-        at = max(at, end)
-    return [piece for piece in (*pieces, Piece("same", text[at:])) if piece.text]
 
 
 def shorten(pieces: Sequence[Piece]) -> list[Piece]:
@@ -91,16 +57,6 @@ def draw(pieces: Iterable[Piece], *, colour: bool, mark: str = STYLES["mark"]) -
         style = mark if piece.kind == "mark" else STYLES[piece.kind]
         drawn.append(f"{before}{visible(piece.text)}{after}", style=style)
     return drawn
-
-
-def _merged(spans: Iterable[Span]) -> list[Span]:
-    merged: list[Span] = []
-    for start, end in sorted(spans):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return merged
 
 
 def _first_marks(pieces: Sequence[Piece]) -> tuple[Sequence[Piece], int]:

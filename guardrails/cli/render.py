@@ -13,8 +13,9 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from guardrails.cli.marks import changed, draw, marked, shorten
-from guardrails.cli.visible import visible
+from guardrails.cli.marks import draw, shorten
+from guardrails.display.pieces import changed, marked
+from guardrails.display.visible import visible
 from guardrails.verdict import Coverage, Decision, Edit, Finding, Verdict
 
 __all__ = ["COLOURS", "Texts", "decision", "headline", "plain", "why"]

@@ -15,11 +15,11 @@ from guardrails.cli.documents import document
 from guardrails.cli.outcome import Status
 from guardrails.cli.render import COLOURS, plain
 from guardrails.cli.screen import show, write_json
-from guardrails.cli.visible import visible
 from guardrails.constitution.load import load_constitution
 from guardrails.constitution.model import Amendment, Constitution, Principle, Replies
 from guardrails.constitution.schema import json_schema
 from guardrails.critic.registry import CriticRegistry
+from guardrails.display.visible import visible
 from guardrails.settings import load_settings
 from guardrails.text.patterns import compile_pattern
 from guardrails.verdict import Action, Verdict

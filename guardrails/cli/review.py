@@ -15,7 +15,7 @@ from guardrails.cli.outcome import Status
 from guardrails.cli.screen import show as put
 from guardrails.cli.screen import write_json
 from guardrails.cli.trail import record_line, record_whole, trail_of
-from guardrails.cli.visible import visible
+from guardrails.display.visible import visible
 from guardrails.review.cases import case, cases, decide_case
 from guardrails.settings import load_settings
 

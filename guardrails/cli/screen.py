@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from rich.console import Console, RenderableType
 
-from guardrails.cli.visible import visible
+from guardrails.display.visible import visible
 from guardrails.errors import ConstitutionError
 
 __all__ = ["Screen", "colourful", "fail", "leave_pipe", "note", "show", "write_json"]

@@ -19,7 +19,7 @@ from guardrails.cli.reading import InputError
 from guardrails.cli.render import COLOURS, plain
 from guardrails.cli.screen import show as put
 from guardrails.cli.screen import write_json
-from guardrails.cli.visible import visible
+from guardrails.display.visible import visible
 from guardrails.settings import Settings, load_settings
 
 __all__ = [

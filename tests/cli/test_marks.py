@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardrails.cli.marks import Piece, changed, draw, marked, shorten
+from guardrails.cli.marks import draw, shorten
+from guardrails.display.pieces import Piece, changed, marked
 from guardrails.verdict import Edit
 
 TEXT = "Write to ann@x.example or to bob@x.example today."

@@ -15,7 +15,7 @@ LINES: tuple[tuple[str, ...], ...] = (
     ("errors",),  # above its neighbours of line 0: what they raise is of one tree
     ("text", "settings", "telemetry", "loop"),
     ("verdict", "exchange"),
-    ("constitution", "llm", "wire", "audit", "vault", "cache"),
+    ("constitution", "llm", "wire", "audit", "vault", "cache", "display"),
     ("critic", "prompts", "governance", "review"),
     ("critics", "testing"),
     ("pipeline",),

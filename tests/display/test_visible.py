@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardrails.cli.visible import visible
+from guardrails.display.visible import visible
 
 
 @pytest.mark.parametrize(
