@@ -329,12 +329,14 @@ def _in_charset_of(body: Body, headers: Headers) -> Headers:
 
 
 def _payload(data: bytes, headers: Headers, path: str) -> Payload:
-    media_type, _, parameters = (headers.get("content-type") or "").partition(";")
-    charset = None
-    for parameter in parameters.split(";"):
-        name, _, value = parameter.strip().partition("=")
-        if name.lower() == "charset":
-            charset = value.strip('" ').lower()
+    """Raises AmbiguousError for headers that two readers may read in two ways."""
+    types = set(headers.all("content-type"))
+    media_type, _, parameters = (types.pop() if types else "").partition(";")
+    named = [parameter.strip().partition("=") for parameter in parameters.split(";")]
+    charsets = {value.strip('" ').lower() for name, _, value in named if name.lower() == "charset"}
+    charset = charsets.pop() if charsets else None
+    if types or charsets:
+        raise AmbiguousError("the content has several types")
     return Payload(
         data=data,
         media_type=media_type.strip().lower(),

@@ -16,7 +16,7 @@ from guardrails.exchange import Part, Role
 from guardrails.wire.pointer import Pointer, put
 from guardrails.wire.reading import Reading, read
 from guardrails.wire.shapes import Reads
-from guardrails.wire.strict_json import AmbiguousError, dump_json, parse_json
+from guardrails.wire.strict_json import AmbiguousError, dump_json
 from guardrails.wire.values import read_value
 from guardrails.wire.walk import Place
 
@@ -118,10 +118,15 @@ class PointedBody(Body):
 
     @classmethod
     def of(
-        cls, data: bytes, pointers: Sequence[Pointer], *, read_at: Callable[[Any], Reading]
+        cls,
+        data: bytes,
+        document: Any,
+        pointers: Sequence[Pointer],
+        *,
+        read_at: Callable[[Any], Reading],
     ) -> PointedBody:
-        """Raises WireFormatError for a pointer that leads nowhere or to no text."""
-        document = parse_json(data)
+        """`document` is what the bytes hold, parsed. Raises WireFormatError for a pointer that
+        leads nowhere or to no text."""
         readings = []
         for pointer in pointers:
             reading = read_at(pointer.find(document))

@@ -7,6 +7,7 @@ is an `OpaqueBody`, which nobody can judge; what two readers may read in two way
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -125,7 +126,7 @@ class _Text:
 
 
 def _text(payload: Payload, role: Role) -> Body:
-    encoding = payload.charset or "utf-8"
+    encoding = _encoding(payload)
     if encoding not in ENCODINGS:
         return OpaqueBody(payload.data, role, "text in a charset that is not read here")
     try:
@@ -168,13 +169,42 @@ class _Json:
         return None
 
 
+def _encoding(payload: Payload) -> str:
+    said = payload.charset or "utf-8"
+    return "utf-8" if said == "utf8" else said
+
+
+def _document(payload: Payload) -> Any:
+    """The JSON of a body, which is in UTF-8 whatever is said. Raises AmbiguousError."""
+    encoding = _encoding(payload)
+    if encoding != "utf-8" and not (encoding in ENCODINGS and payload.data.isascii()):
+        raise AmbiguousError("not usable JSON: in another charset than UTF-8")
+    return parse_json(payload.data)
+
+
+def _holds_json(data: bytes) -> bool:
+    """Whether somebody who asks for no type would read it as JSON, in any of JSON's encodings."""
+    if not _JSON_STARTS.match(data):
+        return False
+    try:
+        json.loads(data)
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+    return True
+
+
+_JSON_STARTS = re.compile(rb"[ \t\r\n\0\xef\xbb\xbf\xfe\xff]*[{\[\"]")
+
+
 def _json(payload: Payload, role: Role, pointers: Sequence[Pointer]) -> Body:
     if not payload.data.strip():
         return TextBody(payload.data, "utf-8", role)
     if payload.media_type == EVENTS:
         return OpaqueBody(payload.data, role, "an event stream where JSON was expected")
+    document = _document(payload)
     if not pointers:
-        document = parse_json(payload.data)
         return JsonBody.of(payload.data, role=role, reads=FREE, document=document)
 
     def read_at(value: object) -> Reading:
@@ -182,7 +212,9 @@ def _json(payload: Payload, role: Role, pointers: Sequence[Pointer]) -> Body:
             return read_messages(value)
         return read_value(value, role=role)
 
-    return _guarded(payload, role, lambda data, _: PointedBody.of(data, pointers, read_at=read_at))
+    return _guarded(
+        payload, role, lambda data, _: PointedBody.of(data, document, pointers, read_at=read_at)
+    )
 
 
 # -- the providers' ------------------------------------------------------------------------------
@@ -198,7 +230,7 @@ class _Provider:
     fail: Callable[[int, str], dict[str, Any]]
 
     def request(self, payload: Payload, *, trust_system: bool = False) -> Body:
-        document = parse_json(payload.data)
+        document = _document(payload)
         if not isinstance(document, dict) or self.asks not in document:
             return OpaqueBody(payload.data, "user", f"a body without {self.asks!r}")
         return JsonBody.of(
@@ -214,7 +246,7 @@ class _Provider:
             return _guarded(
                 payload, "assistant", lambda data, _: EventBody.of(data, self.codec, self.reply)
             )
-        document = parse_json(payload.data)
+        document = _document(payload)
         if isinstance(document, dict) and "error" in document and "output" not in document:
             reads: Reads = FREE
         elif isinstance(document, dict):
@@ -287,7 +319,7 @@ class _Auto:
         if not payload.data:
             return TextBody(b"", "utf-8", "user")
         if _is_json(payload):
-            document = parse_json(payload.data)
+            document = _document(payload)
             reads = REQUEST if _provider_of(payload, document) is not None else FREE
             return JsonBody.of(
                 payload.data, role="user", reads=reads, document=document,
@@ -295,7 +327,7 @@ class _Auto:
             )  # fmt: skip
         if payload.media_type == FORM:
             return PairsBody.of(payload.data, "user")
-        if payload.media_type.startswith("text/") and payload.media_type != EVENTS:
+        if _is_plain(payload):
             return _text(payload, "user")
         return OpaqueBody(payload.data, "user", f"content of the type {_named(payload)}")
 
@@ -305,11 +337,11 @@ class _Auto:
         if payload.media_type == EVENTS:
             return self._events(payload)
         if _is_json(payload):
-            document = parse_json(payload.data)
+            document = _document(payload)
             provider = _provider_of_reply(document)
             reads = FREE if provider is None else provider.reply
             return JsonBody.of(payload.data, role="assistant", reads=reads, document=document)
-        if payload.media_type.startswith("text/"):
+        if _is_plain(payload):
             return _text(payload, "assistant")
         return OpaqueBody(payload.data, "assistant", f"content of the type {_named(payload)}")
 
@@ -336,7 +368,14 @@ class _Auto:
 
 
 def _is_json(payload: Payload) -> bool:
-    return payload.media_type == JSON or payload.media_type.endswith("+json")
+    """By its type, or as something else that many an application reads as JSON all the same."""
+    if payload.media_type == JSON or payload.media_type.endswith("+json"):
+        return True
+    return (_is_plain(payload) or payload.media_type == FORM) and _holds_json(payload.data)
+
+
+def _is_plain(payload: Payload) -> bool:
+    return payload.media_type.startswith("text/") and payload.media_type != EVENTS
 
 
 def _named(payload: Payload) -> str:
