@@ -41,7 +41,7 @@ REASON_CHARACTERS = 80
 
 
 def _compiles(source: str) -> str:
-    compile_pattern(source)
+    compile_pattern(source, case=False)  # said as below, so that it is remembered for then
     return source
 
 
