@@ -19,7 +19,7 @@ from guardrails.settings import Settings
 from guardrails.testing import scripted_judge
 from guardrails.verdict import Coverage, Decision, Stage, Verdict
 
-__all__ = ["CaseResult", "Status", "run_case", "run_cases"]
+__all__ = ["Bench", "CaseResult", "Status", "run_case", "run_cases"]
 
 Status = Literal["passed", "failed", "not_judged"]
 
@@ -52,7 +52,7 @@ async def run_cases(
 
     Raises what `Guard.load` raises: tests of a constitution that cannot be enforced have no answer.
     """
-    bench = _Bench(constitution, tuple(critics))
+    bench = Bench(constitution, critics)
     try:
         return [await bench.run(case) for case in constitution.tests]
     finally:
@@ -63,7 +63,7 @@ async def run_case(
     constitution: Constitution, case: CaseTest, *, critics: Iterable[type[Critic]] = ()
 ) -> CaseResult:
     """Run one test, as `run_cases` does."""
-    bench = _Bench(constitution, tuple(critics))
+    bench = Bench(constitution, critics)
     try:
         return await bench.run(case)
     finally:
@@ -73,15 +73,17 @@ async def run_case(
 _Script = frozenset[tuple[str, str | bool]]
 
 
-class _Bench:
-    """One guard for all tests that run offline, and one for each script of the judge."""
+class Bench:
+    """Runs the tests of a constitution one by one: with one guard for all that run offline, and
+    one for each script of the judge."""
 
-    def __init__(self, constitution: Constitution, critics: tuple[type[Critic], ...]) -> None:
+    def __init__(self, constitution: Constitution, critics: Iterable[type[Critic]] = ()) -> None:
         self._constitution = constitution
-        self._critics = critics
+        self._critics = tuple(critics)
         self._guards: dict[_Script | None, Guard] = {}
 
     async def run(self, case: CaseTest) -> CaseResult:
+        """Run one test. Raises what `Guard.load` raises."""
         decision = await _decide(self._guard(case.judge), case)
         return _result(case, decision, self._constitution)
 
