@@ -27,6 +27,8 @@ OUTPUT = FOLDER / "results.json"
 LIMIT_S = 3600
 BENCHMARKS: dict[str, tuple[str, ...]] = {
     "import_cost": ("import_cost.py", "--json"),
+    "cold_check": ("cold_check.py", "--json"),
+    "overhead": ("overhead.py", "--json"),
     "audit": ("audit_bench.py",),
 }
 """What each is called, its file and its arguments."""
