@@ -42,7 +42,21 @@ def _expanded(path: Path) -> Path:
 
 
 Name = Annotated[str, StringConstraints(min_length=1)]
+ModelName = Annotated[str, StringConstraints(pattern=r"^[^/\s]+/\S+$")]
+"""`provider/model`, such as `anthropic/claude-haiku-5-5`."""
 File = Annotated[Path, AfterValidator(_expanded)]
+
+
+class Provider(BaseModel):
+    """An endpoint that serves models: `kind` says how it is spoken to. The key is read from the
+    variable that `api_key_env` names, so that no file holds it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    kind: Literal["anthropic", "openai"]
+    base_url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
+    api_key_env: Name | None = None
+    max_concurrency: Annotated[int, Field(ge=1, le=10_000)] = 32
 
 
 class Settings(BaseModel):
@@ -50,7 +64,9 @@ class Settings(BaseModel):
     in the user's state folder. A leading `~` in a path is the user's home. `audit_keeps` says what
     a record keeps of the text, `audit_escalated` what one for a person to look at does.
     `review_webhook` is told of new cases, with their redacted text only if `review_webhook_text`
-    says so; what is told is signed with the key in `review_webhook_key_file`."""
+    says so; what is told is signed with the key in `review_webhook_key_file`.
+    `models` says which model plays a role, `fallbacks` which one stands in when it is away, as
+    `provider/model`; `anthropic` and `openai` are known providers, `providers` names others."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -62,7 +78,9 @@ class Settings(BaseModel):
     on_audit_failure: Literal["block", "buffer"] = "block"
     key_file: File | None = None
     constitutions: File | None = None
-    models: Mapping[str, Name] = Field(default_factory=dict)
+    models: Mapping[str, ModelName] = Field(default_factory=dict)
+    fallbacks: Mapping[str, ModelName] = Field(default_factory=dict)
+    providers: Mapping[str, Provider] = Field(default_factory=dict)
     review_webhook: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
     review_webhook_key_file: File | None = None
     review_webhook_text: bool = False

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from conftest import REPLY, Records
+from guarded_samples import REPLY, Records
 
 from guardrails.decorator import guarded
 from guardrails.guard import Guard

@@ -1,0 +1,6 @@
+"""Models, behind one protocol. Vendors' SDKs are imported late; a further backend is one file.
+
+`protocol` says what is asked and answered, `anthropic` and `openai` speak to endpoints, `endpoint`
+keeps an endpoint's limits (retries, breaker, concurrency), `prices` knows what tokens cost and
+`roles` which model plays which role. May import lines 0 and 1.
+"""
