@@ -22,11 +22,28 @@ class Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self.up = asyncio.Event()
+        self.up, self.end = asyncio.Event(), asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.up.set()
+
+    async def main_loop(self) -> None:
+        """Ends at once when told to, without looking ten times a second."""
+        await self.on_tick(0)
+        await self.end.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn does it, but for a tenth of a second that it waits whatever happens."""
+        self.should_exit = True
+        for listening in (*self.servers, *(sockets or [])):
+            listening.close()
+        state = self.server_state
+        for connection in list(state.connections):
+            connection.shutdown()
+        while state.connections or state.tasks:  # noqa: ASYNC110 - uvicorn has no event
+            await asyncio.sleep(0.001)
+        await self.lifespan.shutdown()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -47,10 +64,10 @@ async def serving(app: App, **options: Any) -> AsyncIterator[int]:
         await asyncio.wait_for(server.up.wait(), LIMIT_S)
         yield port
     finally:
-        server.should_exit = True
+        server.end.set()
         await asyncio.wait_for(task, LIMIT_S)
     for _ in range(50):
-        left = asyncio.all_tasks() - before
+        left = asyncio.all_tasks() - before - {asyncio.current_task()}
         if not left:
             return
         await asyncio.sleep(0)

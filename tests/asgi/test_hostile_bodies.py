@@ -100,10 +100,10 @@ async def test_a_type_that_two_readers_may_read_in_two_ways_is_a_400(
     guard: Guard, script: Script, types: list[str]
 ) -> None:
     data = request_bytes("/chat", b'{"a": "b"}', headers=[("content-type", t) for t in types])
-    async with serving(GuardrailMiddleware(plain_app(script), guard), lifespan="off") as port:
-        async with connected(port) as client:
-            await client.send(data)
-            assert (await client.get()).status == 400
+    guarded = GuardrailMiddleware(plain_app(script), guard)
+    async with serving(guarded, lifespan="off") as port, connected(port) as client:
+        await client.send(data)
+        assert (await client.get()).status == 400
     assert not script.seen
 
 
