@@ -26,7 +26,7 @@ test: setup
 	    $(BIN)/python tools/suites.py; exit $$status
 
 proof: setup
-	$(BIN)/python -m pytest -n auto --dist worksteal -m proof --timeout 3600 $(ARGS)
+	HYPOTHESIS_PROFILE=proof $(BIN)/python -m pytest -n auto --dist worksteal -m proof --timeout 3600 $(ARGS)
 	$(BIN)/python -m benchmarks.proof
 
 lint: setup

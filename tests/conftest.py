@@ -1,0 +1,14 @@
+"""How properties are tried: the same examples at each run, and never against the clock.
+
+`make proof` looks for new ones: HYPOTHESIS_PROFILE=proof.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import settings
+
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.register_profile("proof", deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
