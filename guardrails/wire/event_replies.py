@@ -53,11 +53,6 @@ def _data(event: Event) -> Json:
     return value
 
 
-def _unknown(kind: object) -> WireFormatError:
-    named = kind if isinstance(kind, str) and kind.isidentifier() and len(kind) < 60 else "?"
-    return WireFormatError(f"an event of the unknown type {named!r}")
-
-
 def _event(data: Mapping[str, Any], *, named: bool = True) -> Event:
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return Event(str(data["type"]) if named else "", text)
@@ -138,7 +133,7 @@ class _Anthropic:
                 raise WireFormatError("an event whose name and type differ")
             in_order = kind in ("ping", "error") or (message is None) == (kind == "message_start")
             if kind not in self._FIELDS or not in_order:
-                raise _unknown(kind)
+                raise WireFormatError("an event or delta of an unknown type")
             said += _beside(data, self._FIELDS[kind])
             if kind == "message_start":
                 message = dict(_fields(data, "message"))
@@ -174,7 +169,7 @@ class _Anthropic:
             raise WireFormatError("a delta that cannot be placed")
         kind = str(delta.get("type"))
         if kind not in self._DELTAS:
-            raise _unknown(kind)
+            raise WireFormatError("an event or delta of an unknown type")
         name = self._DELTAS[kind]
         said = delta.get(name)
         if set(delta) - {"type", name}:
@@ -386,7 +381,7 @@ class _Responses:
                 deltas[key] = deltas.get(key, "") + data["delta"]
                 said += _beside(data, (*self._PLACES, "delta"))
             elif kind in self._DELTAS or not self._is_known(kind):
-                raise _unknown(kind)
+                raise WireFormatError("an event or delta of an unknown type")
             else:
                 field = self._TEXTS.get(kind) or self._OBJECTS.get(kind) or ""
                 said += _strings(data.get(field))

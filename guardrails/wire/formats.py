@@ -378,9 +378,27 @@ def _is_plain(payload: Payload) -> bool:
     return payload.media_type.startswith("text/") and payload.media_type != EVENTS
 
 
+_MAIN_TYPES = frozenset(
+    {"application", "audio", "font", "image", "message", "model", "multipart", "text", "video"}
+)
+
+
 def _named(payload: Payload) -> str:
-    known = payload.media_type.replace("/", "").replace("-", "").replace("+", "").replace(".", "")
-    return repr(payload.media_type) if known.isalnum() and len(known) < 60 else "unknown"
+    """What may be told of a type, which a client can make up: its main type, unless it is one of
+    those that are met."""
+    if payload.media_type in _MET_TYPES:
+        return repr(payload.media_type)
+    main, _, _ = payload.media_type.partition("/")
+    return f"'{main}/…'" if main in _MAIN_TYPES else "unknown"
+
+
+_MET_TYPES = frozenset(
+    {
+        *("multipart/form-data", "application/octet-stream", "application/xml", "application/pdf"),
+        *("application/x-ndjson", "application/jsonl", "application/msgpack", "application/zip"),
+        EVENTS,
+    }
+)
 
 
 _PATHS = {
