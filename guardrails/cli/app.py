@@ -118,6 +118,50 @@ def check(
 
 
 @app.command()
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As customer-service.")],
+    title: Annotated[str | None, typer.Option(help="For people.")] = None,
+    owner: Annotated[str | None, typer.Option(help="The team that answers for it.")] = None,
+    extends: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A parent, or none; may be repeated. Default: base."),
+    ] = None,
+    language: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TAG", help="What it is written for; may be repeated. Default: en."),
+    ] = None,
+    stage: Annotated[
+        list[Stage] | None, typer.Option(help="May be repeated. Default: output.")
+    ] = None,
+    into: Annotated[
+        Path | None,
+        typer.Option(metavar="PLACE", help="A folder, or the file NAME.yaml."),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Ask nothing: take defaults for the rest.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Write a constitution to begin with: it lints clean, and its tests pass.
+
+    On a terminal it asks for what no option gives.
+    """
+    from guardrails.cli.begin import Wishes, begin
+
+    wishes = Wishes(
+        name=name,
+        title=title,
+        owner=owner,
+        extends=extends or None,
+        languages=language or None,
+        stages=stage or None,
+        into=into,
+    )
+    return begin(wishes, ask=not (yes or as_json), force=force, as_json=as_json)
+
+
+@app.command()
 def lint(names: Names = None, as_json: AsJson = False) -> int:
     """Find what is weak or wrong in constitutions."""
     from guardrails.cli.author import lint_all
