@@ -29,6 +29,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "import_cost": ("import_cost.py", "--json"),
     "cold_check": ("cold_check.py", "--json"),
     "overhead": ("overhead.py", "--json"),
+    "asgi": ("asgi_bench.py", "--json"),
     "audit": ("audit_bench.py",),
 }
 """What each is called, its file and its arguments."""

@@ -6,7 +6,7 @@ A body that nobody changes keeps its very bytes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self, cast
 from urllib.parse import parse_qsl, urlencode
@@ -82,6 +82,11 @@ class JsonBody(Body):
     data: bytes = field(repr=False)
     reading: Reading = field(repr=False)
     all_targets: bool = False
+    _parts: tuple[Part, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        parts = self.reading.parts
+        object.__setattr__(self, "_parts", _as_targets(parts) if self.all_targets else parts)
 
     @classmethod
     def of(
@@ -96,9 +101,7 @@ class JsonBody(Body):
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        if not self.all_targets:
-            return self.reading.parts
-        return tuple(replace(part, target=True) for part in self.reading.parts)
+        return self._parts
 
     def rewrite(self, texts: Mapping[int, str]) -> Self:
         if not texts:
@@ -115,6 +118,11 @@ class PointedBody(Body):
     document: Any = field(repr=False)
     pointers: tuple[Pointer, ...]
     readings: tuple[Reading, ...] = field(repr=False)
+    _parts: tuple[Part, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        parts = [part for reading in self.readings for part in reading.parts]
+        object.__setattr__(self, "_parts", _as_targets(parts))
 
     @classmethod
     def of(
@@ -137,9 +145,7 @@ class PointedBody(Body):
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        return tuple(
-            replace(part, target=True) for reading in self.readings for part in reading.parts
-        )
+        return self._parts
 
     def rewrite(self, texts: Mapping[int, str]) -> Self:
         if not texts:
@@ -212,6 +218,11 @@ class JoinedBody(Body):
     """Several that are judged together, such as a request's query and its body."""
 
     bodies: tuple[Body, ...]
+    _parts: tuple[Part, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        parts = tuple(part for body in self.bodies for part in body.parts)
+        object.__setattr__(self, "_parts", parts)
 
     @property
     def data(self) -> bytes:  # type: ignore[override]  # made of the others'
@@ -219,7 +230,7 @@ class JoinedBody(Body):
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        return tuple(part for body in self.bodies for part in body.parts)
+        return self._parts
 
     def rewrite(self, texts: Mapping[int, str]) -> Self:
         written, first = [], 0
@@ -228,6 +239,10 @@ class JoinedBody(Body):
             written.append(body.rewrite(_within(texts, first, count)))
             first += count
         return replace(self, bodies=tuple(written))
+
+
+def _as_targets(parts: Iterable[Part]) -> tuple[Part, ...]:
+    return tuple(part if part.target else replace(part, target=True) for part in parts)
 
 
 def _within(texts: Mapping[int, str], first: int, count: int) -> dict[int, str]:
