@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -347,9 +348,10 @@ class _Auto:
 
     def _events(self, payload: Payload) -> Body:
         for provider in (ANTHROPIC_MESSAGES, OPENAI_RESPONSES, OPENAI_CHAT):
-            body = provider.response(payload, OpaqueBody(b"", "user", ""))
-            if isinstance(body, EventBody):
-                return body
+            with suppress(AmbiguousError):
+                body = provider.response(payload, OpaqueBody(b"", "user", ""))
+                if isinstance(body, EventBody):
+                    return body
         why = "an event stream of no provider's format; for plain text in events say 'text'"
         return OpaqueBody(payload.data, "assistant", why)
 
