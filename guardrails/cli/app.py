@@ -118,6 +118,44 @@ def check(
 
 
 @app.command()
+def explain(
+    constitution: Annotated[
+        str, typer.Option("--constitution", "-c", metavar="NAME", help="Its name or its file.")
+    ],
+    text: Annotated[str | None, typer.Argument(help="The text; - is standard input.")] = None,
+    file: Annotated[Path | None, typer.Option(help="Explain this file's text.")] = None,
+    stage: Annotated[
+        Stage, typer.Option(help="Where the text stands; a text is taken for a reply.")
+    ] = Stage.OUTPUT,
+    prompt: Annotated[str | None, typer.Option(help="What the text answers.")] = None,
+    attribute: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Who is asking; may be repeated.")
+    ] = None,
+    language: Annotated[str | None, typer.Option(help="Of the replies, such as de.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Tell who sees what in a text, what that settles, and what is left to a judge.
+
+    Asks no model and leaves no record. Status 0, whatever the verdict.
+    """
+    if (text is None) is (file is None):
+        raise UsageError("give one of TEXT, - (standard input) or --file")
+    attributes = _attributes(attribute or [])
+    from guardrails.cli.explainer import explain_text
+    from guardrails.exchange import Context
+
+    return explain_text(
+        constitution,
+        text=text,
+        file=file,
+        prompt=prompt,
+        stage=stage,
+        context=Context(language=language, attributes=attributes),
+        as_json=as_json,
+    )
+
+
+@app.command()
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="As customer-service.")],
     title: Annotated[str | None, typer.Option(help="For people.")] = None,

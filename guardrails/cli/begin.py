@@ -15,7 +15,6 @@ from guardrails.authoring.scaffold import SCHEMA_FILE, Plan, name_problem, scaff
 from guardrails.cli.outcome import Status
 from guardrails.cli.reading import InputError
 from guardrails.cli.screen import Screen, show, write_json
-from guardrails.cli.visible import visible
 from guardrails.constitution.find import find_constitution
 from guardrails.constitution.load import load_constitution, parse_constitution
 from guardrails.constitution.model import Constitution
@@ -23,6 +22,7 @@ from guardrails.constitution.schema import json_schema
 from guardrails.constitution.settle import REPLIES
 from guardrails.constitution.spelling import did_you_mean
 from guardrails.critic.registry import CriticRegistry
+from guardrails.display.visible import visible
 from guardrails.settings import load_settings
 from guardrails.verdict import Stage
 

@@ -20,7 +20,7 @@ from guardrails.exchange import Context
 from guardrails.guard import Guard
 from guardrails.verdict import Decision, Stage
 
-__all__ = ["STANDARD_INPUT", "Question", "check_text", "judge", "opened"]
+__all__ = ["STANDARD_INPUT", "Question", "check_text", "judge", "opened", "said"]
 
 STANDARD_INPUT = "-"
 
@@ -44,8 +44,8 @@ def check_text(
     if prompt is not None:
         prompt = read_argument(prompt, "the prompt")
     guard = Guard.load(question.constitution, offline=question.offline)
-    said = _said(text, file, max_chars=guard.constitution.budget.max_chars)
-    row = as_row(said, stage=question.stage or Stage.OUTPUT, prompt=prompt)
+    given = said(text, file, max_chars=guard.constitution.budget.max_chars)
+    row = as_row(given, stage=question.stage or Stage.OUTPUT, prompt=prompt)
     try:
         made = asyncio.run(_alone(guard, row, question.context))
     except AuditError as error:
@@ -78,7 +78,8 @@ def opened(file: Path) -> Iterator[BinaryIO]:
         yield source
 
 
-def _said(text: str | None, file: Path | None, *, max_chars: int) -> str:
+def said(text: str | None, file: Path | None, *, max_chars: int) -> str:
+    """The text of an argument, a file or standard input (`-`). Raises InputError."""
     if text is not None and text != STANDARD_INPUT:
         return read_argument(text, "the text")
     place = file or Path(STANDARD_INPUT)
