@@ -200,3 +200,17 @@ async def test_a_mounted_application_is_guarded_by_its_own_paths(
         passed = await ask(port, "/ai/health", "forbidden")
     assert (blocked.verdict, passed.verdict) == ("block", None)
     assert [seen.path for seen in script.seen] == ["/ai/health"]
+
+
+async def test_a_root_path_of_fastapis_own_is_known_to_middleware_that_is_added(
+    guard: Guard, script: Script
+) -> None:
+    app: Any = FRAMEWORKS["fastapi"](script, ["/chat"])
+    app.root_path = "/api"
+    app.add_middleware(GuardrailMiddleware, guard=guard, routes={"/chat": "text"}, others="pass")
+    async with serving(app) as port:
+        assert (await ask(port, "/api/chat", "hello")).body == b"fine"
+        script.seen.clear()
+        for path in ("/chat", "/api/chat", "/api/chat/"):
+            await ask(port, path, "forbidden")
+    assert not script.seen
