@@ -142,7 +142,8 @@ class Critique:
     """What a critic says.
 
     `looked` are the ids it has looked at; `verdicts` settles some of them (`pass` or `breach`) or
-    says `undecided`. A deterministic critic that found nothing only has `looked`.
+    says `undecided`. A deterministic critic that found nothing only has `looked`. `windows` says in
+    how many pieces a long text was judged, `left_out` how many parts of the context were not seen.
     """
 
     looked: frozenset[str]
@@ -150,6 +151,8 @@ class Critique:
     findings: tuple[CriticFinding, ...] = ()
     usage: Usage = Usage()
     model: str | None = None
+    windows: int = 0
+    left_out: int = 0
 
 
 @runtime_checkable

@@ -148,6 +148,7 @@ class Guard:
 
     async def aclose(self) -> None:
         """Write what waits and let go of the record. The end of the interpreter does so, too."""
+        await self._enforcement.plan.aclose()
         if self._enforcement.webhook is not None:
             await self._enforcement.webhook.aclose()
         if self._owns_trail:

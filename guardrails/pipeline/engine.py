@@ -37,6 +37,8 @@ __all__ = ["Content", "Outcome", "deliberate", "refuse"]
 MOST_ROUNDS = 3
 """A text that is changed may breach another principle then; so often it is mended further."""
 
+Method = Literal["redaction", "remedy", "model"]
+
 INLINE_PARTS = 500
 """A content of more is put together off the loop."""
 
@@ -155,11 +157,14 @@ class _Deliberation:
         self.verdict = ruling.verdict
         if ruling.verdict not in (Verdict.REDACT, Verdict.REVISE):
             return self._concluded(ruling)
+        if (mended := await self._revised_by_model()) is not None:
+            return self._released(mended)
         for _ in range(MOST_ROUNDS):
-            edits = await self._edits()
-            if edits is None:
+            edits = remedy_edits(self.findings, self.parts, self.plan.constitution)
+            if edits is None or not await self._apply(edits):
                 break
-            ruling = await self._attempt(edits)
+            method: Method = "remedy" if self.verdict is Verdict.REVISE else "redaction"
+            ruling = await self._attempt(edits, method)
             if self.attempts[-1].released:
                 return self._released(ruling)
             if not self._learn(ruling, edits):
@@ -180,35 +185,54 @@ class _Deliberation:
         self.coverage = judgement.coverage
         return decide(judgement.observations, stage=self.stage)
 
-    async def _edits(self) -> tuple[Edit, ...] | None:
-        """What is to be changed; None if nothing can be, or nothing else than before."""
-        edits = remedy_edits(self.findings, self.parts, self.plan.constitution)
+    async def _revised_by_model(self) -> Ruling | None:
+        """The ruling on a revision that may go on; None if there is none, and what needs no model
+        is left to try."""
+        reviser, constitution = self.plan.reviser, self.plan.constitution
+        if reviser is None or not reviser.is_needed(self.findings, constitution):
+            return None
+        for _ in range(constitution.max_attempts):
+            draft = await reviser.revise(
+                self.findings,
+                self.parts,
+                constitution,
+                budget=self.budget,
+                deadline=self.deadline,
+            )
+            self.usage += draft.usage
+            if draft.model is not None:
+                self.models["reviser"] = draft.model
+            if draft.edits and await self._apply(draft.edits):
+                ruling = await self._attempt(draft.edits, "model")
+                if self.attempts[-1].released:
+                    return ruling
+        return None
+
+    async def _apply(self, edits: tuple[Edit, ...]) -> bool:
+        """Make the changed content. False if that is nothing else than before, cannot be held by
+        the content's type, or leaves nothing of a reply: silence is no answer to anybody."""
         tried = self.attempts[-1].edits if self.attempts else ()
         if not edits or edits == tried:
-            return None
+            return False
         offset = len(self.before)
         texts = apply_edits(self.parts, edits)
         own = {index - offset: text for index, text in texts.items()}
         try:
             if len(self.original.parts) > INLINE_PARTS:
-                self.content = await asyncio.to_thread(self.original.rewrite, own)
+                changed = await asyncio.to_thread(self.original.rewrite, own)
             else:
-                self.content = self.original.rewrite(own)
+                changed = self.original.rewrite(own)
         except WireFormatError:
-            return None
-        return None if self._emptied() else edits
+            return False
+        if self.stage is Stage.OUTPUT and not any(
+            p.text.strip() for p in changed.parts if p.target
+        ):
+            return False
+        self.content = changed
+        return True
 
-    def _emptied(self) -> bool:
-        """Whether nothing is left of a reply: silence is no answer to anybody."""
-        return self.stage is Stage.OUTPUT and not any(
-            part.text.strip() for part in self.content.parts if part.target
-        )
-
-    async def _attempt(self, edits: tuple[Edit, ...]) -> Ruling:
+    async def _attempt(self, edits: tuple[Edit, ...], method: Method) -> Ruling:
         ruling = await self._judge(self.content)
-        method: Literal["redaction", "remedy"] = (
-            "remedy" if self.verdict is Verdict.REVISE else "redaction"
-        )
         self.attempts.append(
             Attempt(
                 method=method,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from guardrails.constitution.model import Constitution, CriticUse, Principle, Tier
 from guardrails.critic.protocol import (
@@ -18,11 +18,14 @@ from guardrails.critic.protocol import (
     Width,
 )
 from guardrails.critic.registry import CriticRegistry, JudgeConfig
-from guardrails.errors import CriticError, SettingsError
+from guardrails.errors import CriticError, GuardrailsError, SettingsError
 from guardrails.exchange import Context
 from guardrails.settings import Settings
 from guardrails.text.scan import Scan
 from guardrails.verdict import Stage
+
+if TYPE_CHECKING:
+    from guardrails.pipeline.revision import Reviser
 
 __all__ = ["TIERS", "BoundCritic", "Plan", "StagePlan", "applies", "make_plan"]
 
@@ -71,6 +74,15 @@ class Plan:
     constitution: Constitution
     offline: bool
     stages: Mapping[Stage, StagePlan]
+    reviser: Reviser | None = None
+
+    async def aclose(self) -> None:
+        """Let go of what critics and reviser hold, such as connections."""
+        critics = {b.name: b.critic for stage in self.stages.values() for b in stage.critics}
+        for holder in (*critics.values(), self.reviser):
+            close = getattr(holder, "aclose", None)
+            if close is not None:
+                await close()
 
 
 def applies(principle: Principle, context: Context) -> bool:
@@ -110,6 +122,7 @@ def make_plan(
         constitution=constitution,
         offline=offline,
         stages={stage: _stage(stage, constitution, bound) for stage in Stage},
+        reviser=None if offline else _reviser(constitution, settings),
     )
 
 
@@ -130,10 +143,10 @@ def _refuse_missing_judge(
 ) -> None:
     for name in _names(constitution):
         entry = registry[name]
-        if entry.tier != "model" or entry.critic is not None:
+        roles = [role for role in constitution.judging.cascade if role not in settings.models]
+        if entry.tier != "model" or (entry.critic and not (asks_models(entry.critic) and roles)):
             continue
         judged = [principle.id for principle, _ in _uses(constitution, name)]
-        roles = [role for role in constitution.judging.cascade if role not in settings.models]
         missing = (
             f"no model is configured for the role{'s'[: len(roles) > 1]} {', '.join(roles)}"
             if roles
@@ -142,10 +155,28 @@ def _refuse_missing_judge(
         raise SettingsError(
             f"constitution {constitution.id!r} asks {name!r} about {len(judged)} principles "
             f"({judged[0]}, …) and {missing}. Two ways out: name a model in guardrails.toml "
-            f'([models] {constitution.judging.cascade[0]} = "provider/model") with a critic '
-            f"{name!r} installed that asks it; or say offline=True (--offline), and what only "
-            f"{name!r} could settle is reported as uncovered"
+            f'([models] {constitution.judging.cascade[0]} = "provider/model")'
+            f"{'' if entry.critic else f' with a critic {name!r} installed that asks it'}; or say "
+            f"offline=True (--offline), and what only {name!r} could settle is reported as "
+            f"uncovered"
         )
+
+
+def _reviser(constitution: Constitution, settings: Settings) -> Reviser | None:
+    """Whoever plays the cascade's first role. None where no model plays it, or nothing is ever
+    revised by one."""
+    revises = any("revise" in p.actions.values() for p in constitution.principles)
+    role = constitution.judging.cascade[0]
+    if role not in settings.models or not revises or not constitution.max_attempts:
+        return None
+    from guardrails.pipeline.revision import Reviser  # with it come the models' clients
+
+    return Reviser.of(role, settings, timeout_s=constitution.judging.timeout_s)
+
+
+def asks_models(critic: object) -> bool:
+    """Whether a critic must have the models of the cascade's roles."""
+    return bool(getattr(critic, "asks_models", False))
 
 
 def _bind(
@@ -157,7 +188,7 @@ def _bind(
     critic = cast("type[Critic]", registry[name].critic)
     try:
         return critic.bind(rules, resources)
-    except CriticError:
+    except GuardrailsError:
         raise
     except Exception as error:  # a foreign critic may fail in any way
         raise CriticError(

@@ -18,7 +18,7 @@ from guardrails.pipeline.consult import Silence, consult
 from guardrails.pipeline.decide import Limit, Observation
 from guardrails.pipeline.hiding import hidden_in_context, hidden_in_targets
 from guardrails.pipeline.inquiry import Inquiry
-from guardrails.pipeline.plan import TIERS, BoundCritic, Plan, applies
+from guardrails.pipeline.plan import TIERS, BoundCritic, Plan, applies, asks_models
 from guardrails.pipeline.views import OFF_LOOP_CHARACTERS, Views, look_at
 from guardrails.verdict import Coverage, Span, Stage, Usage, Verdict
 
@@ -87,6 +87,7 @@ class _Sitting:
         self.limits: dict[Limit, str] = {}
         self.usage = Usage()
         self.models: dict[str, str] = {}
+        self.windows = self.left_out = 0
 
     async def ask(self, tier: Tier) -> None:
         """Ask the critics of a tier, all at once, about what is open."""
@@ -115,13 +116,12 @@ class _Sitting:
             return
         request = replace(self.blank, parts=views.shown, targets=views.targets)
         hits: Mapping[str, Hits] = await self._scan() if tier == "deterministic" else {}
-        own_time = None if tier == "deterministic" else self.plan.constitution.judging.timeout_s
         answers = await asyncio.gather(
             *(
                 consult(
                     bound.critic,
                     replace(request, asked=asked, hits=hits.get(bound.name, {})),
-                    timeout_s=own_time,
+                    timeout_s=self._patience(bound),
                 )
                 for bound, asked in questions
             )
@@ -131,6 +131,13 @@ class _Sitting:
                 self._silent(bound, asked, answer)
             else:
                 self._heard(bound, asked, answer, views)
+
+    def _patience(self, bound: BoundCritic) -> float | None:
+        """How long to wait for an answer; None where only the whole call's time counts, as for a
+        critic that minds the time of each of several answers itself."""
+        if bound.tier == "deterministic" or asks_models(bound.critic):
+            return None
+        return self.plan.constitution.judging.timeout_s
 
     async def _views_for(self, tier: Tier) -> Views | Silence:
         """Models see no personal data that the constitution masks or hides."""
@@ -176,6 +183,8 @@ class _Sitting:
         self.usage += critique.usage
         if critique.model is not None:
             self.models[bound.name] = critique.model
+        self.windows = max(self.windows, critique.windows)
+        self.left_out = max(self.left_out, critique.left_out)
 
         def to_original(part: int, span: Span) -> Span:
             return views.views[part].to_original(span)
@@ -211,8 +220,9 @@ class _Sitting:
             observations=tuple(observations),
             coverage=Coverage(
                 uncovered=tuple(uncovered),
-                windows=len(self.views.targets),
+                windows=max(self.windows, len(self.views.targets)),
                 unjudged_parts=unread,
+                left_out=self.left_out,
             ),
             usage=self.usage,
             models=self.models,

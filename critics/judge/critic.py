@@ -1,0 +1,288 @@
+"""The judge: one question for all open principles, deferred to a dearer role where in doubt."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from critics.judge.context import helping
+from critics.judge.panel import Panel, Player, Said, answer_tokens
+from critics.judge.windows import Window, windows
+from guardrails.constitution.model import CriticConfig, Principle
+from guardrails.critic.protocol import (
+    CriticFinding,
+    Critique,
+    CritiqueRequest,
+    Declared,
+    Need,
+    Resources,
+    Rule,
+    Tier,
+    Unit,
+    Whole,
+)
+from guardrails.critic.registry import JudgeConfig
+from guardrails.llm.prices import cost_usd
+from guardrails.llm.protocol import Tokens
+from guardrails.llm.roles import Roles
+from guardrails.prompts.judging import (
+    VERSION,
+    Asked,
+    Ruling,
+    Seen,
+    prefix,
+    request_text,
+)
+from guardrails.prompts.quotes import find_quote
+from guardrails.verdict import FindingCause, Stage, Usage
+
+__all__ = ["Judge"]
+
+MOST_IN_A_GROUP = 10
+"""More principles than these in one question are judged worse; design, section 3."""
+
+BYTES_PER_TOKEN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Principles that are asked about together: a prefix, and the same in reverse order."""
+
+    principles: tuple[Principle, ...]
+    forth: str = field(repr=False)
+    back: str = field(repr=False)
+
+    @classmethod
+    def of(cls, principles: Sequence[Principle]) -> _Group:
+        return cls(tuple(principles), prefix(principles), prefix(principles[::-1]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Word:
+    """What is known about one principle: settled by `pass` or `breach`, else in doubt."""
+
+    value: Literal["pass", "breach", "undecided"]
+    cause: FindingCause = "policy"
+    finding: CriticFinding | None = None
+    reason: str = field(default="", repr=False)
+
+
+class Judge:
+    """A model reads the judged text beside what it answers, and says of each open principle pass,
+    breach or undecided, with a quote for a breach.
+
+    All open principles of a stage go into one question (more than ten into fixed groups). What is
+    undecided is deferred to the next role of the cascade, which sees the principles in reverse
+    order. A quote that the text does not hold makes its verdict undecided: a model may err, and
+    may be talked into things. A model that is away is stood in for by its role's fallback.
+
+    Costs a call per group and window: some 0.3 to 3 s. Known misses: whatever the model misses.
+    """
+
+    name: ClassVar[str] = "judge"
+    version: ClassVar[str] = f"1.0.0 template-{VERSION}"
+    tier: ClassVar[Tier] = "model"
+    Config: ClassVar[type[CriticConfig]] = JudgeConfig
+    asks_models: ClassVar[bool] = True
+    """It must have models, and keeps the time of each answer itself."""
+
+    def __init__(self, rules: Sequence[Rule], panel: Panel, *, timeout_s: float) -> None:
+        self._panel = panel
+        self._timeout_s = timeout_s
+        self._principles = {rule.principle.id: rule.principle for rule in rules}
+        self._groups = {
+            stage: tuple(_groups([r.principle for r in rules if stage in r.principle.stages]))
+            for stage in Stage
+        }
+
+    @classmethod
+    def bind(cls, rules: Sequence[Rule], resources: Resources) -> Judge:
+        """Raises SettingsError if a role of the cascade has no model that can be asked."""
+        judging = resources.constitution.judging
+        roles = Roles(resources.settings)
+        players = tuple(
+            Player(role=role, model=roles.model(role), fallback=roles.fallback(role))
+            for role in judging.cascade
+        )
+        return cls(rules, Panel(players), timeout_s=judging.timeout_s)
+
+    def need(self, stage: Stage) -> Need:
+        at = [p for group in self._groups[stage] for p in group.principles]
+        whole = any(p.scope == "reply" or p.requires for p in at)
+        return Whole() if whole else Unit("sentence")
+
+    def declared(self) -> Sequence[Declared]:
+        return ()
+
+    async def critique(self, request: CritiqueRequest) -> Critique:
+        sitting = _Sitting(self._panel, request, self._groups[request.stage], self._timeout_s)
+        await sitting.hold([self._principles[id] for id in request.asked])
+        return sitting.critique()
+
+    async def aclose(self) -> None:
+        """Let go of the models' connections."""
+        for player in self._panel.players:
+            for model in (player.model, player.fallback):
+                if model is not None:
+                    await model.aclose()
+
+
+def _groups(principles: Sequence[Principle]) -> Iterable[_Group]:
+    for first in range(0, len(principles), MOST_IN_A_GROUP):
+        yield _Group.of(principles[first : first + MOST_IN_A_GROUP])
+
+
+class _Sitting:
+    """One request under way."""
+
+    def __init__(
+        self, panel: Panel, request: CritiqueRequest, groups: Sequence[_Group], timeout_s: float
+    ) -> None:
+        self._panel, self._request = panel, request
+        self._groups, self._timeout_s = groups, timeout_s
+        self._windows = windows(request.targets)
+        self._helping = helping(request.parts)
+        self._words: dict[str, _Word] = {}
+        self._usage = Usage()
+        self._models: dict[str, None] = {}
+
+    async def hold(self, open: Sequence[Principle]) -> None:
+        """Ask role after role about what is still in doubt."""
+        for place, player in enumerate(self._panel.players):
+            words = await self._ask(player, open, backwards=place % 2 == 1)
+            self._words.update(words)
+            open = [p for p in open if _is_deferred(words[p.id])]
+            if not open:
+                return
+
+    async def _ask(
+        self, player: Player, open: Sequence[Principle], *, backwards: bool
+    ) -> dict[str, _Word]:
+        """Every group that holds an open principle about every window, all at once."""
+        questions: list[tuple[list[Principle], Window, str, str]] = []
+        for group in self._groups:
+            mine = [principle for principle in group.principles if principle in open]
+            asked = mine[::-1] if backwards else mine
+            for window in self._windows if mine else ():
+                shown = group.back if backwards else group.forth
+                questions.append((asked, window, shown, self._text(asked, window)))
+        for asked, _, shown, text in questions:
+            self._spend(player, asked, shown, text)
+        timeout_s = min(self._timeout_s, max(self._request.deadline.remaining(), 0.001))
+        said = await asyncio.gather(
+            *(
+                self._panel.ask(player, shown, text, [p.id for p in asked], timeout_s=timeout_s)
+                for asked, _, shown, text in questions
+            )
+        )
+        heard: dict[str, list[_Word]] = {principle.id: [] for principle in open}
+        for (asked, window, _, _), answer in zip(questions, said, strict=True):
+            self._count(answer)
+            for principle in asked:
+                heard[principle.id].append(_word(principle, answer, window))
+        return {p.id: _together(p, heard[p.id]) for p in open}
+
+    def _text(self, open: Sequence[Principle], window: Window) -> str:
+        parts = self._request.parts
+        judged = [
+            Seen(
+                role=parts[piece.part].role,
+                kind=parts[piece.part].kind,
+                text=piece.text,
+                judged=True,
+            )
+            for piece in window
+        ]
+        material = [*self._helping.shown, *judged]
+        return request_text(Asked(stage=self._request.stage, open=open, material=material))
+
+    def _spend(self, player: Player, asked: Sequence[Principle], shown: str, text: str) -> None:
+        """Raises BudgetExceeded before the call is made."""
+        tokens = Tokens(
+            input=(len(shown.encode()) + len(text.encode("utf-8", "replace"))) // BYTES_PER_TOKEN,
+            output=answer_tokens([principle.id for principle in asked]),
+        )
+        cost = cost_usd(player.model.name, tokens)
+        self._request.budget.spend_call(
+            tokens=tokens.input + tokens.output, cost_usd=0.0 if cost is None else cost
+        )
+
+    def _count(self, answer: Said) -> None:
+        for model, tokens in answer.used:
+            self._models[model] = None
+            self._usage += Usage(
+                calls=1,
+                input_tokens=tokens.total_input,
+                output_tokens=tokens.output,
+                cost_usd=cost_usd(model, tokens),
+            )
+
+    def critique(self) -> Critique:
+        return Critique(
+            looked=frozenset(self._words),
+            verdicts={id: word.value for id, word in self._words.items()},
+            findings=tuple(
+                finding for id, word in self._words.items() if (finding := _finding(id, word))
+            ),
+            usage=self._usage,
+            model=", ".join(self._models) or None,
+            windows=len(self._windows),
+            left_out=self._helping.left_out,
+        )
+
+
+def _finding(id: str, word: _Word) -> CriticFinding | None:
+    if word.value == "undecided":
+        cause: FindingCause = "unsure" if word.cause == "policy" else word.cause
+        return CriticFinding(principle=id, value="undecided", cause=cause, reason=word.reason)
+    return word.finding
+
+
+def _is_deferred(word: _Word) -> bool:
+    """A doubt goes on to the next role; an outage does not, for it says nothing of the text."""
+    return word.value == "undecided" and word.cause != "outage"
+
+
+def _word(principle: Principle, answer: Said, window: Window) -> _Word:
+    """What an answer says of a principle, once its quote is found."""
+    if answer.failure is not None:
+        return _Word(value="undecided", cause=answer.failure)
+    ruling = answer.rulings.get(principle.id)
+    if ruling is None:
+        return _Word(value="undecided", cause="malformed", reason="it was not answered")
+    if ruling.value != "breach":
+        return _Word(value=ruling.value, reason=ruling.reason)
+    if principle.requires and not ruling.quote.strip():
+        finding = CriticFinding(principle=principle.id, value="breach", reason=ruling.reason)
+        return _Word(value="breach", finding=finding)
+    return _quoted(principle, ruling, window)
+
+
+def _quoted(principle: Principle, ruling: Ruling, window: Window) -> _Word:
+    for piece in window:
+        span = find_quote(piece.text, ruling.quote)
+        if span is not None:
+            finding = CriticFinding(
+                principle=principle.id,
+                value="breach",
+                part=piece.part,
+                span=(piece.start + span[0], piece.start + span[1]),
+                reason=ruling.reason,
+            )
+            return _Word(value="breach", finding=finding)
+    return _Word(value="undecided", cause="malformed", reason="its quote is not in the text")
+
+
+def _together(principle: Principle, words: Sequence[_Word]) -> _Word:
+    """One word from those about each window. A breach anywhere is one; but what must be there may
+    be anywhere, so it is missing only if it is missing in each."""
+    order: Mapping[str, int] = {"breach": 0, "undecided": 1, "pass": 2}
+    gravest = min(words, key=lambda word: (order[word.value], word.cause != "outage"))
+    if principle.requires and len(words) > 1:
+        if any(word.value == "pass" for word in words):
+            return _Word(value="pass")
+        doubts = [word for word in words if word.value == "undecided"]
+        return doubts[0] if doubts else gravest
+    return gravest
