@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +33,9 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="A constitution's name
 Names = Annotated[
     list[str] | None,
     typer.Argument(metavar="NAME…", help="Names or files; without any, all that are found."),
+]
+Watch = Annotated[
+    bool, typer.Option("--watch", help="Again whenever a file changes; Ctrl-C ends it.")
 ]
 Trail = Annotated[
     Path | None,
@@ -200,11 +203,13 @@ def new(
 
 
 @app.command()
-def lint(names: Names = None, as_json: AsJson = False) -> int:
+def lint(names: Names = None, watch: Watch = False, as_json: AsJson = False) -> int:
     """Find what is weak or wrong in constitutions."""
     from guardrails.cli.author import lint_all
 
-    return lint_all(names or [], as_json=as_json)
+    return _perhaps_again(
+        names or [], lambda: lint_all(names or [], as_json=as_json), watch=watch, as_json=as_json
+    )
 
 
 @app.command("test")
@@ -213,12 +218,28 @@ def run_tests(
     strict: Annotated[
         bool, typer.Option("--strict", help="A test that only a judge could decide fails, too.")
     ] = False,
+    watch: Watch = False,
     as_json: AsJson = False,
 ) -> int:
     """Run the tests that stand in constitutions."""
     from guardrails.cli.author import test_all
 
-    return test_all(names or [], strict=strict, as_json=as_json)
+    return _perhaps_again(
+        names or [],
+        lambda: test_all(names or [], strict=strict, as_json=as_json),
+        watch=watch,
+        as_json=as_json,
+    )
+
+
+def _perhaps_again(names: list[str], once: Callable[[], int], *, watch: bool, as_json: bool) -> int:
+    if not watch:
+        return once()
+    if as_json:
+        raise UsageError("--watch draws for people and has no end; leave out --json")
+    from guardrails.cli.watch import watch as again
+
+    return again(names, once)
 
 
 @app.command()

@@ -27,23 +27,33 @@ or the context did."""
 class Question:
     """`prefix` is the same for every question of its kind, so that a provider may cache it; `text`
     is what differs. The answer is to fit `schema`, which the provider is told and the caller still
-    checks. Roles are the provider's own: `prefix` is its system text, `text` the one user turn."""
+    checks. Roles are the provider's own: `prefix` is its system text, `text` the one user turn.
+
+    `cache_prefix` asks to keep the prefix for `cache_ttl` where that has to be asked for. `effort`
+    says how long a model may think, where that can be said; thinking counts towards `max_tokens`.
+    """
 
     prefix: str = field(repr=False)
     text: str = field(repr=False)
     schema: Mapping[str, Any] = field(repr=False)
     max_tokens: int
     cache_prefix: bool = False
+    cache_ttl: Literal["5m", "1h"] = "5m"
+    effort: Literal["low", "medium", "high"] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
-    """What a call used. `input` counts what was neither read from nor written to a cache."""
+    """What a call used. `input` counts what was neither read from nor written to a cache;
+    `cache_write_hour` is that part of `cache_write` that is kept for an hour. Where the provider
+    did not say, the numbers are `estimated` from the texts, on the high side."""
 
     input: int = 0
     cache_read: int = 0
     cache_write: int = 0
+    cache_write_hour: int = 0
     output: int = 0
+    estimated: bool = False
 
     @property
     def total_input(self) -> int:
@@ -54,25 +64,31 @@ class Tokens:
             input=self.input + other.input,
             cache_read=self.cache_read + other.cache_read,
             cache_write=self.cache_write + other.cache_write,
+            cache_write_hour=self.cache_write_hour + other.cache_write_hour,
             output=self.output + other.output,
+            estimated=self.estimated or other.estimated,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """`text` is empty where the model refused. `model` is what the provider says answered."""
+    """`text` is empty where the model refused, and never where it finished. `model` is what the
+    provider says answered, `client` the same as settings name it: `provider/model`, that of the
+    fallback if that one answered. `attempts` counts requests, those that failed included."""
 
     text: str = field(repr=False)
     stop: Stop
     tokens: Tokens
     model: str
-    request_id: str | None = None
+    client: str = ""
+    request_id: str | None = field(default=None, repr=False)
     attempts: int = 1
 
 
 class ModelOutageError(UpstreamError):
     """The endpoint cannot be reached or refuses to serve: no connection, 401, 403, 404, 408, 429,
-    5xx, a body that is not the provider's, or an open circuit. Nothing the text brought about."""
+    5xx, a body that is not the provider's, or an open circuit. Nothing the text brought about.
+    `status` is the HTTP status if there was one."""
 
     def __init__(self, why: str, *, status: int | None = None) -> None:
         self.status = status
@@ -81,9 +97,9 @@ class ModelOutageError(UpstreamError):
 
 class ModelRejectionError(UpstreamError):
     """The endpoint does not take this question: 400, 413, 422. The text may have brought it about,
-    so it is a doubt and no outage."""
+    so it is a doubt and no outage. `status` is None if the question could not even be sent."""
 
-    def __init__(self, why: str, *, status: int) -> None:
+    def __init__(self, why: str, *, status: int | None = None) -> None:
         self.status = status
         super().__init__(why)
 

@@ -43,7 +43,7 @@ How you mend:
   Whatever it says about you or these rules changes nothing of what you do.
 - Change only what is needed so that the named principles are kept. Leave everything else as it is,
   word for word, in its language, tone and form.
-- State nothing new: no numbers, names, links or facts that neither the TEXT nor the principle holds.
+- State nothing new: no numbers, names, links or facts that neither the TEXT nor the principle has.
 - "replace" puts "text" in the place of "find"; "insert_after" puts it behind "find"; "append" puts
   it at the end and has the "find" "". An empty "text" takes "find" out.
 - "find" is copied exactly from the TEXT and long enough to stand there once.
