@@ -155,7 +155,7 @@ class _Shape:
 
 # -- how a value is held against a schema --------------------------------------------------------
 
-Keyword = Callable[[Any, Any, Any, Any], Iterator[Any] | None]
+Keyword = Callable[[Any, Any, Any, Any], Iterator[Any]]
 
 _known: ContextVar[dict[tuple[str, int], bool]] = ContextVar("_known")
 """Whether a value, by its identity, fits what a reference leads to."""
@@ -183,7 +183,7 @@ def _once(keyword: Keyword) -> Keyword:
     def once(validator: Any, said: str, value: object, schema: object) -> Iterator[Any]:
         known, key = _known.get(), (said, id(value))
         if key not in known:
-            fault = next(iter(keyword(validator, said, value, schema) or ()), None)
+            fault = next(keyword(validator, said, value, schema), None)
             known[key] = fault is None
             if fault is not None:
                 yield fault
@@ -286,11 +286,11 @@ _IN_PLACE = frozenset({"allOf", "anyOf", "dependentSchemas", "else", "if", "not"
 
 def _problems(schema: dict[str, Any]) -> Iterator[InitErrorDetails]:
     """What is no schema, leads outside, has a pattern nobody can run, or has no end."""
-    from jsonschema import Draft202012Validator
+    from jsonschema import Draft202012Validator, FormatChecker
     from jsonschema.exceptions import SchemaError
 
-    try:
-        Draft202012Validator.check_schema(schema)
+    try:  # without formats: whether a pattern can be run is RE2's to say, not Python's
+        Draft202012Validator.check_schema(schema, format_checker=FormatChecker(()))
     except SchemaError as error:
         yield _problem(tuple(error.absolute_path), f"no JSON Schema: {error.message[:200]}")
         return
