@@ -44,6 +44,7 @@ def _expanded(path: Path) -> Path:
 Name = Annotated[str, StringConstraints(min_length=1)]
 ModelName = Annotated[str, StringConstraints(pattern=r"^[^/\s]+/\S+$")]
 """`provider/model`, such as `anthropic/claude-haiku-5-5`."""
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 File = Annotated[Path, AfterValidator(_expanded)]
 
 
@@ -59,6 +60,18 @@ class Provider(BaseModel):
     max_concurrency: Annotated[int, Field(ge=1, le=10_000)] = 32
 
 
+class Price(BaseModel):
+    """What a model costs where no list says so, 0 included. Tokens that are read from or written
+    to a cache cost as much as others unless their own price is given."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    input_per_million_usd: Amount
+    output_per_million_usd: Amount
+    cache_read_per_million_usd: Amount | None = None
+    cache_write_per_million_usd: Amount | None = None
+
+
 class Settings(BaseModel):
     """All that a process may set. `audit` is a file's path or `memory`; None means the default file
     in the user's state folder. A leading `~` in a path is the user's home. `audit_keeps` says what
@@ -66,7 +79,8 @@ class Settings(BaseModel):
     `review_webhook` is told of new cases, with their redacted text only if `review_webhook_text`
     says so; what is told is signed with the key in `review_webhook_key_file`.
     `models` says which model plays a role, `fallbacks` which one stands in when it is away, as
-    `provider/model`; `anthropic` and `openai` are known providers, `providers` names others."""
+    `provider/model`; `anthropic` and `openai` are known providers, `providers` names others.
+    `prices` are by `provider/model` too, and go before the list that ships."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -81,6 +95,7 @@ class Settings(BaseModel):
     models: Mapping[str, ModelName] = Field(default_factory=dict)
     fallbacks: Mapping[str, ModelName] = Field(default_factory=dict)
     providers: Mapping[str, Provider] = Field(default_factory=dict)
+    prices: Mapping[ModelName, Price] = Field(default_factory=dict)
     review_webhook: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
     review_webhook_key_file: File | None = None
     review_webhook_text: bool = False
