@@ -59,7 +59,9 @@ FEWEST_GREEK = 3
 class InvisibleTextConfig(CriticConfig):
     """`kinds`: only these; all if it is not said."""
 
-    kinds: Annotated[tuple[KindName, ...], Field(min_length=1)] = KINDS
+    kinds: Annotated[
+        tuple[KindName, ...], Field(min_length=1, description="Only these. Default: all.")
+    ] = KINDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,12 +38,12 @@ _WORD = re.compile(
 class LengthConfig(CriticConfig):
     """At least one limit. Characters are those of the normalised text."""
 
-    max_characters: Count | None = None
-    min_characters: Count | None = None
-    max_words: Count | None = None
-    min_words: Count | None = None
-    max_sentences: Count | None = None
-    min_sentences: Count | None = None
+    max_characters: Annotated[Count | None, Field(description="At most so many.")] = None
+    min_characters: Annotated[Count | None, Field(description="At least so many.")] = None
+    max_words: Annotated[Count | None, Field(description="At most so many.")] = None
+    min_words: Annotated[Count | None, Field(description="At least so many.")] = None
+    max_sentences: Annotated[Count | None, Field(description="At most so many.")] = None
+    min_sentences: Annotated[Count | None, Field(description="At least so many.")] = None
 
     @model_validator(mode="after")
     def _some(self) -> Self:

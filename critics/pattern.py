@@ -56,11 +56,15 @@ class PatternConfig(CriticConfig):
 
     grows: ClassVar[frozenset[str]] = frozenset({"breach", "look", "require"})
 
-    breach: Sources = ()
-    unless: Sources = ()
-    look: Sources = ()
-    require: Sources = ()
-    case: bool = False
+    breach: Annotated[Sources, Field(description="A hit is a breach.")] = ()
+    unless: Annotated[
+        Sources, Field(description="In a sentence with this, such a hit only makes the judge look.")
+    ] = ()
+    look: Annotated[Sources, Field(description="A hit makes the judge look.")] = ()
+    require: Annotated[
+        Sources, Field(description="No hit of any of them in the whole reply is a breach.")
+    ] = ()
+    case: Annotated[bool, Field(description="true: letter case counts. Default: false.")] = False
 
     def problems(self, principle: Principle) -> Sequence[tuple[tuple[str | int, ...], str]]:
         return tuple(self._problems(principle))

@@ -50,7 +50,9 @@ class SchemaConfig(CriticConfig):
     model_config = ConfigDict(serialize_by_alias=True)
 
     json_schema: Annotated[dict[str, Any], Field(alias="schema", description="A JSON Schema.")]
-    fenced: bool = False
+    fenced: Annotated[
+        bool, Field(description="true: the reply may stand in one Markdown code block.")
+    ] = False
 
     @field_validator("json_schema")
     @classmethod

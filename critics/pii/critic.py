@@ -49,9 +49,15 @@ OFF_LOOP_CHARACTERS = 20_000
 class PiiConfig(CriticConfig):
     """Which kind of personal data, from which score on, and which values are nobody's secret."""
 
-    entity: Annotated[str, Field(json_schema_extra={"enum": sorted(ENTITIES)})]
-    min_score: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.5
-    keep: tuple[str, ...] = ()
+    entity: Annotated[
+        str,
+        Field(json_schema_extra={"enum": sorted(ENTITIES)}, description="The kind that is found."),
+    ]
+    min_score: Annotated[
+        float,
+        Field(ge=0, le=1, allow_inf_nan=False, description="Presidio's score. Default: 0.5."),
+    ] = 0.5
+    keep: Annotated[tuple[str, ...], Field(description="Values that are nobody's secret.")] = ()
 
     @field_validator("entity")
     @classmethod

@@ -48,7 +48,11 @@ KindName = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum
 class SecretsConfig(CriticConfig):
     """`kinds`: only these; all if it is not said."""
 
-    kinds: Annotated[tuple[KindName, ...], AfterValidator(_some)] = tuple(KINDS)
+    kinds: Annotated[
+        tuple[KindName, ...],
+        AfterValidator(_some),
+        Field(description="Only these. Default: all."),
+    ] = tuple(KINDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

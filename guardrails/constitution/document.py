@@ -466,14 +466,23 @@ class RepliesEntry(Entry):
 class Defaults(Entry):
     """For this file's own principles."""
 
-    stages: Stages | None = None
-    on_undecided: OnDoubt | None = None
-    on_outage: OnDoubt | None = None
-    uncovered: Uncovered | None = None
+    stages: Annotated[
+        Stages | None, Field(description="Where around the call they hold. Default: [output].")
+    ] = None
+    on_undecided: Annotated[
+        OnDoubt | None, Field(description="What a doubt leads to. Default: block.")
+    ] = None
+    on_outage: Annotated[
+        OnDoubt | None, Field(description="What an outage of a critic leads to. Default: block.")
+    ] = None
+    uncovered: Annotated[
+        Uncovered | None,
+        Field(description="Offline, when only a model could settle it. Default: accept."),
+    ] = None
 
 
 class PiiRule(Entry):
-    action: PiiAction
+    action: Annotated[PiiAction, Field(description="What happens to it; mildest first.")]
     min_score: Annotated[
         float | None, Field(ge=0, le=1, description="Presidio's score. Default: 0.5.")
     ] = None
@@ -508,11 +517,11 @@ Keep = Annotated[list[Label], Field(max_length=1_000)]
 class PiiSection(Entry):
     """Per stage, what happens to which kind of personal data."""
 
-    input: PiiStage | None = None
-    output: PiiStage | None = None
-    tool_call: PiiStage | None = None
-    tool_result: PiiStage | None = None
-    retrieval: PiiStage | None = None
+    input: Annotated[PiiStage | None, Field(description="In what people write.")] = None
+    output: Annotated[PiiStage | None, Field(description="In replies.")] = None
+    tool_call: Annotated[PiiStage | None, Field(description="In what tools are told.")] = None
+    tool_result: Annotated[PiiStage | None, Field(description="In what tools give back.")] = None
+    retrieval: Annotated[PiiStage | None, Field(description="In documents that are found.")] = None
     keep: Annotated[Keep | None, Field(description="Values that are nobody's secret.")] = None
 
     def _at(self, stage: Stage) -> Mapping[str, PiiAction | PiiRule]:
@@ -532,48 +541,55 @@ class WithdrawEntry(Entry):
     reason: Annotated[Text, Field(description="Why; `show` and `diff` print it.")]
 
 
+_SET = Field(description="What becomes milder; a list takes the place of the inherited one.")
+
+
 class RelaxPrinciple(WithdrawEntry):
-    id: Id
-    set: PrincipleChange
+    id: Annotated[Id, Field(description="An inherited principle.")]
+    set: Annotated[PrincipleChange, _SET]
 
 
 class RelaxBudget(WithdrawEntry):
     id: Literal["budget"]
-    set: BudgetEntry
+    set: Annotated[BudgetEntry, _SET]
 
 
 class RelaxJudge(WithdrawEntry):
     id: Literal["judge"]
-    set: JudgeEntry
+    set: Annotated[JudgeEntry, _SET]
 
 
 class RelaxStream(WithdrawEntry):
     id: Literal["stream"]
-    set: StreamEntry
+    set: Annotated[StreamEntry, _SET]
 
 
 class RelaxRevision(WithdrawEntry):
     id: Literal["revision"]
-    set: RevisionEntry
+    set: Annotated[RevisionEntry, _SET]
 
 
 class KeepChange(Entry):
-    keep: Keep
+    keep: Annotated[Keep, Field(description="All values that are nobody's secret.")]
 
 
 class RelaxKeep(WithdrawEntry):
     id: Literal["pii.keep"]
-    set: KeepChange
+    set: Annotated[KeepChange, _SET]
 
 
 class PiiChange(Entry):
-    action: PiiAction | None = None
-    min_score: Annotated[float | None, Field(ge=0, le=1)] = None
+    action: Annotated[PiiAction | None, Field(description="What happens to it.")] = None
+    min_score: Annotated[float | None, Field(ge=0, le=1, description="Presidio's score.")] = None
 
 
 class RelaxPii(WithdrawEntry):
-    id: Annotated[str, StringConstraints(pattern=PII_ID, max_length=120)]
-    set: PiiChange
+    id: Annotated[
+        str,
+        StringConstraints(pattern=PII_ID, max_length=120),
+        Field(description="A kind of personal data at a stage, as pii.output.EMAIL_ADDRESS."),
+    ]
+    set: Annotated[PiiChange, _SET]
 
 
 def _relaxed(value: object) -> str:
@@ -597,8 +613,8 @@ RelaxEntry = Annotated[
 
 
 class ToolEntry(Entry):
-    name: Label
-    arguments: dict[str, Any] = {}
+    name: Annotated[Label, Field(description="The tool's name.")]
+    arguments: Annotated[dict[str, Any], Field(description="What it is called with.")] = {}
 
 
 def _said(value: object) -> str:
@@ -640,16 +656,25 @@ class TestEntry(Entry):
     __test__ = False  # pytest takes the name for its own
     model_config = ConfigDict(json_schema_extra=_NEEDED_SCHEMA)
 
-    name: Label
+    name: Annotated[Label, Field(description="What the test is about; reports name it.")]
     stage: Annotated[
         StageName | None, Field(description="Default: output if there is a reply, else input.")
     ] = None
-    prompt: LongText | None = None
-    reply: LongText | None = None
-    documents: Annotated[list[LongText], Field(min_length=1, max_length=100)] | None = None
-    tool: ToolEntry | None = None
-    result: LongText | None = None
-    attributes: (
+    prompt: Annotated[
+        LongText | None, Field(description="What somebody asks; judged at the stage input.")
+    ] = None
+    reply: Annotated[LongText | None, Field(description="What is answered.")] = None
+    documents: Annotated[
+        Annotated[list[LongText], Field(min_length=1, max_length=100)] | None,
+        Field(description="What is found, at the stage retrieval."),
+    ] = None
+    tool: Annotated[
+        ToolEntry | None, Field(description="The call, at the stages tool_call and tool_result.")
+    ] = None
+    result: Annotated[
+        LongText | None, Field(description="What a tool gives back, at the stage tool_result.")
+    ] = None
+    attributes: Annotated[
         dict[
             Label,
             Annotated[
@@ -657,17 +682,22 @@ class TestEntry(Entry):
                 Discriminator(lambda v: "<mapping>" if isinstance(v, list) else "<plain>"),
             ],
         ]
-        | None
-    ) = None
-    language: Language | None = None
+        | None,
+        Field(description="Who is asking, for principles with applies."),
+    ] = None
+    language: Annotated[Language | None, Field(description="Of the replies.")] = None
     judge: Annotated[
         dict[AnyId, ScriptedBreach] | None,
         Field(description="What the judge says; what it does not name passes."),
     ] = None
-    expect: Literal["allow", "flag", "redact", "revise", "block", "escalate"]
-    breaches: (
-        Annotated[list[AnyId], Field(max_length=1_000), _UNIQUE, AfterValidator(_different)] | None
-    ) = None
+    expect: Annotated[
+        Literal["allow", "flag", "redact", "revise", "block", "escalate"],
+        Field(description="The verdict."),
+    ]
+    breaches: Annotated[
+        Annotated[list[AnyId], Field(max_length=1_000), _UNIQUE, AfterValidator(_different)] | None,
+        Field(description="The principles that are breached: these and no others."),
+    ] = None
 
     @property
     def at(self) -> Stage:
@@ -708,14 +738,30 @@ class Head(Entry):
         _UNIQUE,
         AfterValidator(_each_parent_once),
     ] = []
-    judge: JudgeEntry | None = None
-    budget: BudgetEntry | None = None
-    revision: RevisionEntry | None = None
-    stream: StreamEntry | None = None
-    cache: CacheEntry | None = None
-    replies: RepliesEntry | None = None
-    defaults: Defaults | None = None
-    pii: PiiSection | None = None
+    judge: Annotated[
+        JudgeEntry | None, Field(description="Who judges, and how long one answer may take.")
+    ] = None
+    budget: Annotated[
+        BudgetEntry | None, Field(description="Limits of one guarded call, both stages together.")
+    ] = None
+    revision: Annotated[
+        RevisionEntry | None, Field(description="How often a model may try to mend a reply.")
+    ] = None
+    stream: Annotated[StreamEntry | None, Field(description="When streamed text is let go.")] = None
+    cache: Annotated[CacheEntry | None, Field(description="How long a judge's word is kept.")] = (
+        None
+    )
+    replies: Annotated[
+        RepliesEntry | None,
+        Field(description="What a person sees instead; a text, or one per language."),
+    ] = None
+    defaults: Annotated[Defaults | None, Field(description="For this file's own principles.")] = (
+        None
+    )
+    pii: Annotated[
+        PiiSection | None,
+        Field(description="Per stage, what happens to which kind of personal data."),
+    ] = None
 
 
 class File(Head):

@@ -9,7 +9,9 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from guardrails.constitution.model import CriticConfig, Tier
 from guardrails.critic.protocol import Critic
@@ -23,7 +25,10 @@ GROUP = "guardrails.critics"
 class JudgeConfig(CriticConfig):
     """`judge: {when: look}` asks only after a look; then no look is a pass."""
 
-    when: Literal["open", "look"] = "open"
+    when: Annotated[
+        Literal["open", "look"],
+        Field(description="open: whenever nothing cheaper settled it; look: only after a look."),
+    ] = "open"
 
 
 class ScreenConfig(CriticConfig):
