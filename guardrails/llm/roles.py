@@ -12,12 +12,12 @@ from guardrails.errors import SettingsError
 from guardrails.llm.anthropic import ANTHROPIC_URL, AnthropicModel
 from guardrails.llm.endpoint import Clock, Endpoint, Retries
 from guardrails.llm.openai import OPENAI_URL, OpenAIModel
-from guardrails.llm.prices import rate
+from guardrails.llm.prices import cost_usd, rate
 from guardrails.llm.protocol import Answer, ModelClient, ModelOutageError, Question
 from guardrails.settings import Provider, Settings
 from guardrails.telemetry import log
 
-__all__ = ["Roles"]
+__all__ = ["Player", "Roles"]
 
 KINDS: Mapping[str, type[AnthropicModel | OpenAIModel]] = {
     "anthropic": AnthropicModel,
@@ -55,14 +55,14 @@ class Roles:
         self._prices = settings.prices
         self._clock = clock
         self._maker = _Maker(settings.providers, environ)
-        self._players: dict[str, _Player] = {}
+        self._players: dict[str, Player] = {}
         problems: list[str] = []
         for role in settings.models if needed is None else needed:
             try:
                 self._players[role] = self._player(settings, role)
             except SettingsError as error:
                 problems += str(error).splitlines()
-        problems += _misnamed(settings)
+        problems += _strays(settings)
         if problems:
             raise SettingsError("\n".join(dict.fromkeys(problems)))
 
@@ -70,7 +70,15 @@ class Roles:
         return f"Roles({self.resolved()!r})"
 
     def model(self, role: str) -> ModelClient:
-        """Who plays a role; asks the fallback, in the time that is left, when that one is away.
+        """Who plays a role. Raises SettingsError for a role that was not needed."""
+        return self.player(role).first
+
+    def fallback(self, role: str) -> ModelClient | None:
+        """Who stands in for that one, if anybody does."""
+        return self.player(role).fallback
+
+    def player(self, role: str) -> Player:
+        """Both as one model: asks the fallback, in the time that is left, when the first is away.
 
         Raises SettingsError for a role that was not needed.
         """
@@ -78,6 +86,10 @@ class Roles:
             return self._players[role]
         except KeyError:
             raise SettingsError(_no_model(role)) from None
+
+    def cost_usd(self, answer: Answer) -> float | None:
+        """What an answer cost, by the prices of settings or else the list; None if not known."""
+        return cost_usd(answer.client, answer.tokens, own=self._prices)
 
     def resolved(self) -> Mapping[str, str]:
         """Role to `provider/model`, for a decision to pin; a fallback as `<role>.fallback`."""
@@ -104,20 +116,20 @@ class Roles:
         for endpoint in self._maker.endpoints():
             await endpoint.aclose()
 
-    def _player(self, settings: Settings, role: str) -> _Player:
+    def _player(self, settings: Settings, role: str) -> Player:
         name = settings.models.get(role)
         if name is None:
             raise SettingsError(_no_model(role))
         other = settings.fallbacks.get(role)
         if other is None:
-            return _Player(role, self._maker.model(name, Retries()), None, self._clock)
+            return Player(role, self._maker.model(name, Retries()), None, self._clock)
         first = self._maker.model(name, BEFORE_A_FALLBACK)
-        return _Player(role, first, self._maker.model(other, Retries()), self._clock)
+        return Player(role, first, self._maker.model(other, Retries()), self._clock)
 
 
 @dataclass(frozen=True, slots=True)
-class _Player:
-    """A model, and the one that stands in for it."""
+class Player:
+    """A role's model, and the one that stands in for it. Asked like one model."""
 
     role: str
     first: ModelClient
@@ -129,6 +141,7 @@ class _Player:
         return self.first.name
 
     async def ask(self, question: Question, *, timeout_s: float) -> Answer:
+        """As `ModelClient.ask`; the answer's `client` says who of the two gave it."""
         if self.fallback is None:
             return await self.first.ask(question, timeout_s=timeout_s)
         deadline = self.clock() + timeout_s
@@ -139,10 +152,8 @@ class _Player:
         left_s = deadline - self.clock()
         if left_s <= 0:
             raise outage
-        log.warning(
-            "model_fallback", role=self.role, model=self.name, status=outage.status,
-            fallback=self.fallback.name,
-        )  # fmt: skip
+        known = {"role": self.role, "model": self.name, "fallback": self.fallback.name}
+        log.warning("model_fallback", status=outage.status, **known)
         return await self.fallback.ask(question, timeout_s=left_s)
 
     async def aclose(self) -> None:
@@ -228,8 +239,8 @@ def _no_model(role: str) -> str:
     )
 
 
-def _misnamed(settings: Settings) -> list[str]:
-    """Fallbacks of roles that nobody plays, and models that a settings file can only misspell."""
+def _strays(settings: Settings) -> list[str]:
+    """Fallbacks of roles that nobody plays: those must be misspelt."""
     problems = []
     for role in settings.fallbacks:
         if role not in settings.models:
