@@ -68,20 +68,20 @@ CODES = _table(
         level="advice",
         finds="A principle that no local or model critic judges: its `text` is for people only, "
         "and what its deterministic critics do not find passes.",
-        mend="add `judge` to its critics, or ignore this with the reason why they are enough",
+        mend="add `judge` to its critics, or say `# lint: ignore L103` and why they are enough",
     ),
     Code(
         id="L104",
         level="advice",
         finds="Two principles for the same stage and callers whose texts are (nearly) the same.",
-        mend="keep one, or say in the texts what parts them",
+        mend="drop one, or say in each `text` or `not_breach` what the other is for",
     ),
     Code(
         id="L105",
         level="error",
         finds="Two principles for the same stage and callers of which one denies the other: their "
         "texts are nearly the same but for a negation. English only.",
-        mend="drop one, or say in the texts when which of them holds",
+        mend="drop one, or say in each `text` when it holds; for some callers only, use `applies`",
     ),
     Code(
         id="L106",
@@ -93,14 +93,14 @@ CODES = _table(
         id="L201",
         level="advice",
         finds="A principle without examples of both kinds.",
-        mend="give both sides of the boundary, as near to it as you can",
+        mend="add `examples: {breach: […], fine: […]}`, both as near to the boundary as you can",
     ),
     Code(
         id="L202",
         level="error",
         finds="A `fine` example that is a breach for the principle's own critics, or that stands "
         "among its `breach` examples, too.",
-        mend="change the example, or what the critic looks for",
+        mend="move the example to `breach`, or narrow what the critic looks for",
     ),
     Code(
         id="L203",
@@ -113,7 +113,8 @@ CODES = _table(
         level="advice",
         finds="An example that is fine under one principle and a breach of another for the same "
         "stage.",
-        mend="choose an example that only one of them is about",
+        mend="take an example that only one of them is about, or make the line clear in both "
+        "`not_breach`",
     ),
     Code(
         id="L301",
@@ -126,21 +127,23 @@ CODES = _table(
         level="advice",
         finds="A pattern wider than 2,000 characters, which holds a streamed reply back until all "
         "of it is there. An unbounded repeat counts as 100 characters.",
-        mend="bound its repeats, or look for less",
+        mend="bound its repeats (`.{0,40}` for `.*`), or make two shorter patterns of it",
     ),
     Code(
         id="L303",
         level="advice",
         finds="A redundant pattern: one that stands in the same list twice, or plain words that "
         "another pattern of the list hits anyway.",
-        mend="drop it",
+        mend="drop it from its list (`breach`, `unless`, `look` or `require`), which finds as much "
+        "without it",
     ),
     Code(
         id="L401",
         level="advice",
         finds="More than 10 judged principles at one stage, inherited ones included: the judge is "
         "asked in groups of 10, each a call of its own.",
-        mend="merge or drop some, or let deterministic critics settle them",
+        mend="merge or drop some, give one fewer `stages`, or ask only after a look: "
+        "`judge: {when: look}`",
     ),
     Code(
         id="L402",
@@ -148,26 +151,27 @@ CODES = _table(
         finds="More than 4,000 tokens of judged principles at one stage, inherited ones included. "
         "Estimated as a quarter of the bytes (UTF-8) of ids, texts, `breach`, `not_breach` and the "
         "five longest examples of each.",
-        mend="shorten texts and examples: each judged request carries all of them",
+        mend="shorten `text`, `breach` and the longest `examples`: each judged request has them all",
     ),
     Code(
         id="L501",
         level="error",
         finds="A reply that breaks its own constitution, as far as deterministic critics can tell.",
-        mend="reword it: a person would see what the constitution keeps from them",
+        mend="reword the reply, or except its words by `unless`: a person would see what the "
+        "constitution keeps from them",
     ),
     Code(
         id="L502",
         level="error",
         finds="A remedy (`replace_sentence`, `append`) that breaks its own constitution, as far as "
         "deterministic critics can tell.",
-        mend="reword it: a revision with it is never released",
+        mend="reword `remedy`, or except its words by `unless`: no revision with it is released",
     ),
     Code(
         id="L503",
         level="advice",
         finds="A reply that is missing in one of the constitution's `languages`.",
-        mend="add a text under that language",
+        mend="add a text for that language, as `{en: …, de: …}`",
     ),
     Code(
         id="L601",
@@ -175,7 +179,7 @@ CODES = _table(
         finds="A principle that no test of the file reaches. A test reaches a principle that its "
         "`breaches` or `judge` names, or about which a critic says something when it runs; that a "
         "scripted judge passes whatever is not named reaches nothing.",
-        mend="add a test that it decides",
+        mend="add a test whose `breaches` or `judge` names it, and one that is near and passes",
     ),
     Code(
         id="L602",
@@ -189,7 +193,7 @@ CODES = _table(
         level="advice",
         finds="A `relax` or `withdraw` whose reason says nothing: fewer than three words, or a "
         "placeholder. (An empty one does not load.)",
-        mend="say why it is right here; `show` and `diff` print it to whoever approves",
+        mend="say in `reason` why it is right here; `show` and `diff` print it to whoever approves",
     ),
     Code(
         id="L901",
@@ -201,7 +205,8 @@ CODES = _table(
         id="L902",
         level="advice",
         finds="A `# lint: ignore` that silences nothing.",
-        mend="take it out, or put it on the finding's line or the line above",
+        mend="take the comment out, or put it at the end of the finding's line or on a line above "
+        "it: `# lint: ignore L101 reason`",
     ),
     Code(
         id="L903",

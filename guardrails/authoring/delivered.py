@@ -42,4 +42,6 @@ def _missing(subject: Subject, loc: Loc, name: str, said: Replies) -> Iterator[L
     for language in subject.constitution.languages:
         if language not in said and language.partition("-")[0] not in there:
             message = f"no text in {language!r} for the reply {name!r}"
-            yield subject.finding("L503", loc, message)
+            each = ", ".join(f"{tag}: …" for tag in (*said, language))
+            hint = f"add one for that language, as {{{each}}}"
+            yield subject.finding("L503", loc, message, hint)

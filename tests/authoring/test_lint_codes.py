@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from authoring_samples import codes, findings, principle, written
 
-from guardrails.authoring.codes import CODES, reference
+from guardrails.authoring.codes import CODES, Code, reference
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,6 +60,7 @@ def commented(comment: str, **changes: Any) -> str:
     return written(principle(**changes)).replace('"id": "tone', f'{comment}\n"id": "tone')
 
 
+PASSING = {"name": "all is well", "reply": "Good day.", "judge": {}, "expect": "allow"}
 CASES: dict[str, tuple[str, str]] = {
     "L101": (
         written(principle(text="Usually does not insult the person who asks.")),
@@ -197,3 +201,29 @@ def test_a_finding_names_its_place_and_how_to_mend_it(code: str) -> None:
 def test_the_documentation_is_the_table_of_codes() -> None:
     """If this fails: write `guardrails.authoring.codes.reference()` to docs/lint.md."""
     assert (ROOT / "docs" / "lint.md").read_text(encoding="utf-8") == reference()
+
+
+@pytest.mark.parametrize("code", CODES.values(), ids=lambda code: code.id)
+def test_every_code_says_what_to_write(code: Code) -> None:
+    """In the format's own words, so that an author knows where to begin."""
+    assert re.search(r"`[^`]+`", code.mend)
+    assert not re.match(r"(?:fix|improve|change|check|consider|mend)\b", code.mend)
+
+
+def test_a_principle_that_no_test_reaches_is_given_one_to_fill_in() -> None:
+    rule = principle(stages=["input", "output"], action={"input": "block", "output": "redact"})
+    text = json.dumps(
+        {"id": "sample", "version": "1.0.0", "principles": [rule], "tests": [PASSING]}
+    )
+    (found,) = (found for found in findings(text) if found.code == "L601")
+    sketch = found.hint.partition("such as ")[2]
+    filled = yaml.safe_load(sketch.replace("a quote", "stupid").replace("…", "A stupid question."))
+    tested = {**json.loads(text), "tests": [filled]}
+    assert "L601" not in codes(json.dumps(tested))
+    assert filled["expect"] == "block"
+
+
+def test_a_language_that_lacks_a_reply_is_given_a_place() -> None:
+    text = written(languages=["en", "de"], replies={"blocked": {"en": "No."}})
+    hints = {found.hint for found in findings(text) if found.code == "L503"}
+    assert "add one for that language, as {en: …, de: …}" in hints
