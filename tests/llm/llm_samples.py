@@ -87,8 +87,10 @@ def asked(
         sleep=waits,
         chance=lambda: 0.0,
     )
-    made = {"anthropic": AnthropicModel, "openai": OpenAIModel}[kind]
-    return Asked(made(name, endpoint, retries=retries or Retries()), endpoint, clock, waits)
+    kinds: dict[Kind, type[AnthropicModel | OpenAIModel]]
+    kinds = {"anthropic": AnthropicModel, "openai": OpenAIModel}
+    model = kinds[kind](name, endpoint, retries=retries or Retries())
+    return Asked(model, endpoint, clock, waits)
 
 
 @asynccontextmanager
