@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from critics.judge.context import helping
-from critics.judge.panel import Panel, Player, Said, answer_tokens
+from critics.judge.panel import Said, answer_tokens, ask
 from critics.judge.windows import Window, windows
 from guardrails.constitution.model import CriticConfig, Principle
 from guardrails.critic.protocol import (
@@ -24,9 +24,9 @@ from guardrails.critic.protocol import (
     Whole,
 )
 from guardrails.critic.registry import JudgeConfig
+from guardrails.errors import SettingsError
 from guardrails.llm.prices import cost_usd
-from guardrails.llm.protocol import Tokens
-from guardrails.llm.roles import Roles
+from guardrails.llm.protocol import ModelClient, Tokens
 from guardrails.prompts.judging import (
     VERSION,
     Asked,
@@ -36,6 +36,7 @@ from guardrails.prompts.judging import (
     request_text,
 )
 from guardrails.prompts.quotes import find_quote
+from guardrails.settings import Price
 from guardrails.verdict import FindingCause, Stage, Usage
 
 __all__ = ["Judge"]
@@ -57,6 +58,15 @@ class _Group:
     @classmethod
     def of(cls, principles: Sequence[Principle]) -> _Group:
         return cls(tuple(principles), prefix(principles), prefix(principles[::-1]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bench:
+    """Who is asked, cheapest first, how long, and at what price where settings say it."""
+
+    models: tuple[ModelClient, ...]
+    timeout_s: float
+    prices: Mapping[str, Price]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +98,14 @@ class Judge:
     asks_models: ClassVar[bool] = True
     """It must have models, and keeps the time of each answer itself."""
 
-    def __init__(self, rules: Sequence[Rule], panel: Panel, *, timeout_s: float) -> None:
-        self._panel = panel
-        self._timeout_s = timeout_s
+    def __init__(
+        self, rules: Sequence[Rule], models: Sequence[ModelClient], resources: Resources
+    ) -> None:
+        self._bench = _Bench(
+            models=tuple(models),
+            timeout_s=resources.constitution.judging.timeout_s,
+            prices=resources.settings.prices,
+        )
         self._principles = {rule.principle.id: rule.principle for rule in rules}
         self._groups = {
             stage: tuple(_groups([r.principle for r in rules if stage in r.principle.stages]))
@@ -100,13 +115,10 @@ class Judge:
     @classmethod
     def bind(cls, rules: Sequence[Rule], resources: Resources) -> Judge:
         """Raises SettingsError if a role of the cascade has no model that can be asked."""
-        judging = resources.constitution.judging
-        roles = Roles(resources.settings)
-        players = tuple(
-            Player(role=role, model=roles.model(role), fallback=roles.fallback(role))
-            for role in judging.cascade
-        )
-        return cls(rules, Panel(players), timeout_s=judging.timeout_s)
+        if resources.roles is None:
+            raise SettingsError("the judge needs models, and none was given")
+        cascade = resources.constitution.judging.cascade
+        return cls(rules, [resources.roles.model(role) for role in cascade], resources)
 
     def need(self, stage: Stage) -> Need:
         at = [p for group in self._groups[stage] for p in group.principles]
@@ -117,16 +129,9 @@ class Judge:
         return ()
 
     async def critique(self, request: CritiqueRequest) -> Critique:
-        sitting = _Sitting(self._panel, request, self._groups[request.stage], self._timeout_s)
+        sitting = _Sitting(self._bench, request, self._groups[request.stage])
         await sitting.hold([self._principles[id] for id in request.asked])
         return sitting.critique()
-
-    async def aclose(self) -> None:
-        """Let go of the models' connections."""
-        for player in self._panel.players:
-            for model in (player.model, player.fallback):
-                if model is not None:
-                    await model.aclose()
 
 
 def _groups(principles: Sequence[Principle]) -> Iterable[_Group]:
@@ -137,11 +142,8 @@ def _groups(principles: Sequence[Principle]) -> Iterable[_Group]:
 class _Sitting:
     """One request under way."""
 
-    def __init__(
-        self, panel: Panel, request: CritiqueRequest, groups: Sequence[_Group], timeout_s: float
-    ) -> None:
-        self._panel, self._request = panel, request
-        self._groups, self._timeout_s = groups, timeout_s
+    def __init__(self, bench: _Bench, request: CritiqueRequest, groups: Sequence[_Group]) -> None:
+        self._bench, self._request, self._groups = bench, request, groups
         self._windows = windows(request.targets)
         self._helping = helping(request.parts)
         self._words: dict[str, _Word] = {}
@@ -150,15 +152,15 @@ class _Sitting:
 
     async def hold(self, open: Sequence[Principle]) -> None:
         """Ask role after role about what is still in doubt."""
-        for place, player in enumerate(self._panel.players):
-            words = await self._ask(player, open, backwards=place % 2 == 1)
+        for place, model in enumerate(self._bench.models):
+            words = await self._ask(model, open, backwards=place % 2 == 1)
             self._words.update(words)
             open = [p for p in open if _is_deferred(words[p.id])]
             if not open:
                 return
 
     async def _ask(
-        self, player: Player, open: Sequence[Principle], *, backwards: bool
+        self, model: ModelClient, open: Sequence[Principle], *, backwards: bool
     ) -> dict[str, _Word]:
         """Every group that holds an open principle about every window, all at once."""
         questions: list[tuple[list[Principle], Window, str, str]] = []
@@ -169,11 +171,11 @@ class _Sitting:
                 shown = group.back if backwards else group.forth
                 questions.append((asked, window, shown, self._text(asked, window)))
         for asked, _, shown, text in questions:
-            self._spend(player, asked, shown, text)
-        timeout_s = min(self._timeout_s, max(self._request.deadline.remaining(), 0.001))
+            self._spend(model, asked, shown, text)
+        timeout_s = min(self._bench.timeout_s, max(self._request.deadline.remaining(), 0.001))
         said = await asyncio.gather(
             *(
-                self._panel.ask(player, shown, text, [p.id for p in asked], timeout_s=timeout_s)
+                ask(model, shown, text, [p.id for p in asked], timeout_s=timeout_s)
                 for asked, _, shown, text in questions
             )
         )
@@ -198,13 +200,13 @@ class _Sitting:
         material = [*self._helping.shown, *judged]
         return request_text(Asked(stage=self._request.stage, open=open, material=material))
 
-    def _spend(self, player: Player, asked: Sequence[Principle], shown: str, text: str) -> None:
+    def _spend(self, model: ModelClient, asked: Sequence[Principle], shown: str, text: str) -> None:
         """Raises BudgetExceeded before the call is made."""
         tokens = Tokens(
             input=(len(shown.encode()) + len(text.encode("utf-8", "replace"))) // BYTES_PER_TOKEN,
             output=answer_tokens([principle.id for principle in asked]),
         )
-        cost = cost_usd(player.model.name, tokens)
+        cost = cost_usd(model.name, tokens, own=self._bench.prices)
         self._request.budget.spend_call(
             tokens=tokens.input + tokens.output, cost_usd=0.0 if cost is None else cost
         )
@@ -216,7 +218,7 @@ class _Sitting:
                 calls=1,
                 input_tokens=tokens.total_input,
                 output_tokens=tokens.output,
-                cost_usd=cost_usd(model, tokens),
+                cost_usd=cost_usd(model, tokens, own=self._bench.prices),
             )
 
     def critique(self) -> Critique:

@@ -18,21 +18,12 @@ from guardrails.llm.protocol import (
 from guardrails.prompts.judging import Ruling, answer_schema, read_rulings
 from guardrails.telemetry import log
 
-__all__ = ["Failure", "Panel", "Player", "Said"]
+__all__ = ["Failure", "Said", "answer_tokens", "ask"]
 
 Failure = Literal["outage", "refused", "malformed", "timeout"]
 
 TOKENS_PER_RULING = 160
 TOKENS_BESIDES = 120
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Player:
-    """Who plays a role, and who stands in."""
-
-    role: str
-    model: ModelClient
-    fallback: ModelClient | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,33 +41,23 @@ def answer_tokens(ids: Sequence[str]) -> int:
     return TOKENS_BESIDES + TOKENS_PER_RULING * len(ids)
 
 
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """The players of a cascade, cheapest first."""
-
-    players: tuple[Player, ...]
-
-    async def ask(
-        self, player: Player, prefix: str, text: str, ids: Sequence[str], *, timeout_s: float
-    ) -> Said:
-        """Ask a role; where its model is away, its fallback."""
-        question = Question(
-            prefix=prefix,
-            text=text,
-            schema=answer_schema(ids),
-            max_tokens=answer_tokens(ids),
-            cache_prefix=True,
-        )
-        said = await _ask(player.model, question, ids, timeout_s)
-        if said.failure == "outage" and player.fallback is not None:
-            log.warning("a model is away; its fallback is asked", model=player.model.name)
-            return await _ask(player.fallback, question, ids, timeout_s)
-        return said
-
-
-async def _ask(
-    model: ModelClient, question: Question, ids: Sequence[str], timeout_s: float
+async def ask(
+    model: ModelClient,
+    prefix: str,
+    text: str,
+    ids: Sequence[str],
+    *,
+    timeout_s: float,
+    cache_prefix: bool = False,
 ) -> Said:
+    """Ask whoever plays a role about these ids."""
+    question = Question(
+        prefix=prefix,
+        text=text,
+        schema=answer_schema(ids),
+        max_tokens=answer_tokens(ids),
+        cache_prefix=cache_prefix,
+    )
     try:
         answer = await model.ask(question, timeout_s=timeout_s)
     except ModelOutageError as error:
@@ -87,7 +68,7 @@ async def _ask(
         return Said(failure="refused")
     except TimeoutError:
         return Said(failure="timeout")
-    used = ((model.name, answer.tokens),)
+    used = ((answer.client, answer.tokens),)
     if answer.stop == "refused":
         return Said(failure="refused", used=used)
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
 
 from guardrails.constitution.model import Constitution, CriticConfig, Principle, Tier
 from guardrails.critic.limits import BudgetHandle, Deadline
@@ -17,6 +17,9 @@ from guardrails.exchange import Context, Part
 from guardrails.settings import Settings
 from guardrails.text.patterns import Pattern
 from guardrails.verdict import FindingCause, FindingValue, Span, Stage, Usage
+
+if TYPE_CHECKING:
+    from guardrails.llm.roles import Roles
 
 __all__ = [
     "Critic",
@@ -46,10 +49,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """What a critic may use besides its rules."""
+    """What a critic may use besides its rules. `roles` are the models, where some may be asked."""
 
     constitution: Constitution
     settings: Settings
+    roles: Roles | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from guardrails.text.scan import Scan
 from guardrails.verdict import Stage
 
 if TYPE_CHECKING:
+    from guardrails.llm.roles import Roles
     from guardrails.pipeline.revision import Reviser
 
 __all__ = ["TIERS", "BoundCritic", "Plan", "StagePlan", "applies", "make_plan"]
@@ -75,14 +76,12 @@ class Plan:
     offline: bool
     stages: Mapping[Stage, StagePlan]
     reviser: Reviser | None = None
+    roles: Roles | None = None
 
     async def aclose(self) -> None:
-        """Let go of what critics and reviser hold, such as connections."""
-        critics = {b.name: b.critic for stage in self.stages.values() for b in stage.critics}
-        for holder in (*critics.values(), self.reviser):
-            close = getattr(holder, "aclose", None)
-            if close is not None:
-                await close()
+        """Let go of the models' connections."""
+        if self.roles is not None:
+            await self.roles.aclose()
 
 
 def applies(principle: Principle, context: Context) -> bool:
@@ -112,7 +111,8 @@ def make_plan(
     """
     if not offline:
         _refuse_missing_judge(constitution, registry, settings)
-    resources = Resources(constitution=constitution, settings=settings)
+    roles = None if offline else _roles(constitution, registry, settings)
+    resources = Resources(constitution=constitution, settings=settings, roles=roles)
     bound = {
         name: _bind(name, constitution, registry, resources)
         for name in _names(constitution)
@@ -122,7 +122,8 @@ def make_plan(
         constitution=constitution,
         offline=offline,
         stages={stage: _stage(stage, constitution, bound) for stage in Stage},
-        reviser=None if offline else _reviser(constitution, settings),
+        reviser=None if roles is None else _reviser(constitution, roles, settings),
+        roles=roles,
     )
 
 
@@ -162,16 +163,46 @@ def _refuse_missing_judge(
         )
 
 
-def _reviser(constitution: Constitution, settings: Settings) -> Reviser | None:
-    """Whoever plays the cascade's first role. None where no model plays it, or nothing is ever
-    revised by one."""
-    revises = any("revise" in p.actions.values() for p in constitution.principles)
-    role = constitution.judging.cascade[0]
-    if role not in settings.models or not revises or not constitution.max_attempts:
+def _roles(
+    constitution: Constitution, registry: CriticRegistry, settings: Settings
+) -> Roles | None:
+    """The models that critics and reviser ask; None if there is nobody who would. Raises
+    SettingsError for what is missing, a limit on costs that nobody could know included."""
+    asking = any(asks_models(registry[name].critic) for name in _names(constitution))
+    revising = _is_revised(constitution) and constitution.judging.cascade[0] in settings.models
+    if not asking and not revising:
         return None
-    from guardrails.pipeline.revision import Reviser  # with it come the models' clients
+    from guardrails.llm.roles import Roles  # with it come the models' clients
 
-    return Reviser.of(role, settings, timeout_s=constitution.judging.timeout_s)
+    cascade = constitution.judging.cascade
+    roles = Roles(settings, cascade if asking else cascade[:1])
+    if constitution.budget.max_cost_usd is not None and (unknown := roles.unpriced()):
+        raise SettingsError(
+            f"constitution {constitution.id!r} limits budget.max_cost_usd, and nobody knows what "
+            f"{', '.join(unknown)} costs; give its price in guardrails.toml "
+            f'([prices."{unknown[0]}"] input_per_million_usd = …), 0 included'
+        )
+    roles.prepare()
+    return roles
+
+
+def _reviser(constitution: Constitution, roles: Roles, settings: Settings) -> Reviser | None:
+    """Whoever plays the cascade's first role; None where nothing is ever revised."""
+    if not _is_revised(constitution):
+        return None
+    from guardrails.pipeline.revision import Reviser
+
+    return Reviser(
+        model=roles.model(constitution.judging.cascade[0]),
+        timeout_s=constitution.judging.timeout_s,
+        prices=settings.prices,
+    )
+
+
+def _is_revised(constitution: Constitution) -> bool:
+    """Whether any breach may be mended by a model."""
+    actions = (action for p in constitution.principles for action in p.actions.values())
+    return constitution.max_attempts > 0 and "revise" in actions
 
 
 def asks_models(critic: object) -> bool:

@@ -8,22 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from guardrails.constitution.model import Constitution, Principle
 from guardrails.critic.limits import BudgetHandle, Deadline
-from guardrails.errors import BudgetExceeded
+from guardrails.errors import BudgetExceeded, UpstreamError
 from guardrails.exchange import Part
 from guardrails.llm.prices import cost_usd
-from guardrails.llm.protocol import (
-    Answer,
-    ModelClient,
-    ModelOutageError,
-    ModelRejectionError,
-    Question,
-    Tokens,
-)
-from guardrails.llm.roles import Roles
+from guardrails.llm.protocol import Answer, ModelClient, Question, Tokens
 from guardrails.pipeline.facts import new_facts
 from guardrails.pipeline.remedy import remedy_edits
 from guardrails.prompts.revising import (
@@ -34,7 +26,7 @@ from guardrails.prompts.revising import (
     read_changes,
     request_text,
 )
-from guardrails.settings import Settings
+from guardrails.settings import Price
 from guardrails.telemetry import log
 from guardrails.text.normalise import View
 from guardrails.verdict import Edit, Finding, Usage
@@ -54,19 +46,13 @@ class Draft:
     model: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reviser:
-    """Asks one model, or its fallback where it is away."""
+    """Asks one model, which knows its own fallback."""
 
     model: ModelClient
-    fallback: ModelClient | None
     timeout_s: float
-
-    @classmethod
-    def of(cls, role: str, settings: Settings, *, timeout_s: float) -> Reviser:
-        """Whoever plays that role. Raises SettingsError if its model cannot be asked."""
-        roles = Roles(settings)
-        return cls(roles.model(role), roles.fallback(role), timeout_s)
+    prices: Mapping[str, Price] = field(default_factory=dict)
 
     def is_needed(self, findings: Sequence[Finding], constitution: Constitution) -> bool:
         """Whether a breach is to be rewritten, or has no remedy that needs no model."""
@@ -74,12 +60,6 @@ class Reviser:
             finding.action == "revise" and _wants_model(constitution.principle(finding.principle))
             for finding in findings
         )
-
-    async def aclose(self) -> None:
-        """Let go of the models' connections."""
-        for model in (self.model, self.fallback):
-            if model is not None:
-                await model.aclose()
 
     async def revise(
         self,
@@ -102,7 +82,7 @@ class Reviser:
             if answer is None:
                 return Draft(edits=None, usage=usage, model=model)
             model = answer.model
-            usage += _usage(self.model.name, answer.tokens)
+            usage += self._usage(answer)
             changes = _changes(answer, view.text)
             if changes is None or _states_news(changes, view.text, parts, breaches):
                 return Draft(edits=None, usage=usage, model=model)
@@ -124,24 +104,29 @@ class Reviser:
             max_tokens=LEAST_TOKENS + 2 * len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN,
         )
         tokens = (len(prefix()) + len(asked.encode("utf-8", "replace"))) // BYTES_PER_TOKEN
-        cost = cost_usd(self.model.name, Tokens(input=tokens, output=LEAST_TOKENS))
+        cost = cost_usd(self.model.name, Tokens(input=tokens, output=LEAST_TOKENS), own=self.prices)
         try:
             budget.spend_call(tokens=tokens + LEAST_TOKENS, cost_usd=cost or 0.0)
         except BudgetExceeded as error:
             log.info("no budget to revise with a model", limit=error.limit)
             return None
-        for model in (self.model, self.fallback):
-            left = min(self.timeout_s, deadline.remaining())
-            if model is None or left <= 0:
-                break
-            try:
-                return await model.ask(question, timeout_s=left)
-            except ModelOutageError:
-                log.warning("a model is away", model=model.name)
-            except (ModelRejectionError, TimeoutError) as error:
-                log.info("a model proposed no revision", model=model.name, error=error)
-                return None
-        return None
+        left_s = min(self.timeout_s, deadline.remaining())
+        if left_s <= 0:
+            return None
+        try:
+            return await self.model.ask(question, timeout_s=left_s)
+        except (UpstreamError, TimeoutError) as error:
+            log.warning("a model proposed no revision", model=self.model.name, error=error)
+            return None
+
+    def _usage(self, answer: Answer) -> Usage:
+        tokens = answer.tokens
+        return Usage(
+            calls=1,
+            input_tokens=tokens.total_input,
+            output_tokens=tokens.output,
+            cost_usd=cost_usd(self.model.name, tokens, own=self.prices),
+        )
 
 
 def _wants_model(principle: Principle) -> bool:
@@ -235,12 +220,3 @@ def _together(edits: Sequence[Edit], base: Sequence[Edit]) -> tuple[Edit, ...]:
         )
     ]
     return tuple(sorted((*edits, *kept), key=lambda edit: (edit.part, edit.span)))
-
-
-def _usage(model: str, tokens: Tokens) -> Usage:
-    return Usage(
-        calls=1,
-        input_tokens=tokens.total_input,
-        output_tokens=tokens.output,
-        cost_usd=cost_usd(model, tokens),
-    )

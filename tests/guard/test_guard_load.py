@@ -37,8 +37,8 @@ def test_a_needed_judge_that_is_missing_names_both_ways_out(tmp_path: Path) -> N
         assert named in said
 
 
-def test_a_judge_whose_model_is_named_and_that_is_not_installed_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="no critic 'judge' is installed"):
+def test_a_model_of_a_provider_that_nobody_knows_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"maker/model: no provider 'maker'"):
         guard_in(tmp_path, written(JUDGED), models={"small": "maker/model"})
 
 

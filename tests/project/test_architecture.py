@@ -189,6 +189,7 @@ def libraries() -> list[str]:
     return sorted(target for target in targets if target.partition(".")[0] not in PACKAGES)
 
 
+@pytest.mark.timeout(300)
 def test_every_module_imports_alone_and_has_what_it_exports() -> None:
     names = json.dumps([module.name for module in modules()])
     troubles = json.loads(run("-c", ALONE, names, json.dumps(libraries())))
