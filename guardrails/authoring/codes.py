@@ -151,7 +151,7 @@ CODES = _table(
         finds="More than 4,000 tokens of judged principles at one stage, inherited ones included. "
         "Estimated as a quarter of the bytes (UTF-8) of ids, texts, `breach`, `not_breach` and the "
         "five longest examples of each.",
-        mend="shorten `text`, `breach` and the longest `examples`: each judged request has them all",
+        mend="shorten `text`, `breach` and the longest `examples`: each judged request has all",
     ),
     Code(
         id="L501",

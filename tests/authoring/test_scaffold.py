@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import yaml
 from authoring_samples import REGISTRY
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ SOME_STAGES = [[stage] for stage in Stage] + [list(Stage)]
 
 def made(plan: Plan) -> tuple[Constitution, str]:
     text = scaffold(plan, file="f.yaml")
+    assert isinstance(yaml.safe_load(text), dict)  # readers differ in what they forgive
     return parse_constitution(text, file="f.yaml", catalogue=REGISTRY), text
 
 
