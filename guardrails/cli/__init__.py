@@ -1,8 +1,9 @@
 """The command `constitution`. Top line of the design: may import everything, nothing imports it.
 
-`app` says what can be typed; a module per group (`check`, `author`, `show`, `trail`, `doctor`,
-`demo`) does it and is imported only then. `reading` takes texts in, `render`, `marks` and `visible`
-draw for people, `documents` writes for programs, `screen` is where both come out.
+`app` says what can be typed; a module per group (`check`, `begin`, `author`, `differ`, `explainer`,
+`resolved`, `trail`, `doctor`, `demo`) does it and is imported only then; `watch` does it again.
+`reading` takes texts in, `render` and `marks` draw for people, `documents` writes for programs,
+`screen` is where both come out.
 """
 
 from __future__ import annotations
