@@ -139,6 +139,8 @@ class CharacterClass:
         return sum(item.weight for item in self.items)
 
     def written(self, *, coarse: bool) -> str:
+        if coarse and not self.negated:
+            return _cased(self._coarse(), self.case)
         hat = "^" if self.negated else ""
         inside = [item for item in self.items if coarse or item.exact is not None]
         members = "".join(item.written(coarse=coarse, negated=self.negated) for item in inside)
@@ -147,6 +149,21 @@ class CharacterClass:
             not_word = f"[^{WORD.exact}]"
             written = f"(?:{not_word}|{written})" if written else not_word
         return _cased(written, self.case)
+
+    def _coarse(self) -> str:
+        """What takes in all beyond ASCII is written so that letter case counts: two characters
+        there, ſ and the Kelvin sign, would else let in s and k. Its ASCII part has both cases."""
+        kinds = {
+            wide: "".join(
+                item.written(coarse=True, negated=False)
+                for item in self.items
+                if (item.ascii is not None) is wide
+            )
+            for wide in (True, False)
+        }
+        written = [f"(?-i:[{kinds[True]}])"] if kinds[True] else []
+        written += [f"[{kinds[False]}]"] if kinds[False] else []
+        return written[0] if len(written) == 1 else f"(?:{'|'.join(written)})"
 
     def word_at(self, end: int) -> bool:
         return not self.negated and all(item.word for item in self.items)

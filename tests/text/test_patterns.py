@@ -38,9 +38,9 @@ def check(source: str, text: str) -> None:
 
 
 # A few characters that are word, space, digit and neither, in one to four bytes of UTF-8.
-LETTERS = "ab1_ é٣Ж漢-\n\U0001d7ce😀"
+LETTERS = "ab1_ skKé٣Ж漢-\n\U0001d7ce😀"
 texts = st.text(alphabet=LETTERS, max_size=24)
-characters = ["a", "b", "1", "é", "ж", "漢", "-", "😀", ".", "(?s:.)"]
+characters = ["a", "b", "s", "1", "é", "ж", "漢", "-", "😀", ".", "(?s:.)"]
 classes = [r"\w", r"\d", r"\s", r"\W", r"\S", "[a-b]", "[^a]"]
 mixed = [r"[\w-]", r"[\W_]", r"[^\s]", r"[\D]"]
 atoms = st.sampled_from([*characters, *classes, *mixed])
@@ -74,6 +74,9 @@ def compiles(source: str) -> bool:
 @example(source=r"\ba\b", text="a a-a aa")
 @example(source=r"ab|\ba", text=" ab ba")
 @example(source=r"\b(?:a|aé)\b", text="aé a")
+@example(source=r"a\sb", text="asb akb a b")
+@example(source=r"a\Wb", text="asb akb a-b")
+@example(source=r"a[\sx]b", text="asb aXb")
 def test_hits_equal_the_oracle(source: str, text: str) -> None:
     check(source, text)
 
