@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from guardrails.llm.attempts import Failed, refused
@@ -48,7 +48,9 @@ class AnthropicModel:
         retries: Retries = Retries(),  # noqa: B008
     ) -> None:
         self._model, self._endpoint, self._retries = model, endpoint, retries
-        self._clients = endpoint.clients(self._client, _close)
+        self._clients = endpoint.clients(
+            partial(_client_elsewhere, endpoint.base_url, endpoint.api_key), _close
+        )
 
     def __repr__(self) -> str:
         return f"AnthropicModel({self.name!r})"
@@ -72,24 +74,6 @@ class AnthropicModel:
 
     async def aclose(self) -> None:
         await self._endpoint.aclose()
-
-    def _client(self) -> AsyncAnthropic:
-        sdk = _sdk()
-        http = sdk.DefaultAioHttpClient(
-            follow_redirects=False,  # what was asked goes to the address that was named, only
-            event_hooks={"response": [_bounded]},
-        )
-        client: AsyncAnthropic = sdk.AsyncAnthropic(
-            # Said even where none is needed: else the SDK would look for one of its own.
-            api_key=self._endpoint.api_key or "none",
-            base_url=self._endpoint.base_url,
-            http_client=http,
-            max_retries=0,
-            timeout=CONNECT_S,  # never used: each request says its own
-            open_telemetry=False,
-            default_headers={"accept-encoding": "identity"},
-        )
-        return client
 
     async def _attempt(self, question: Question, left_s: float) -> Answer | Failed:
         sdk = await _sdk_elsewhere()
@@ -136,6 +120,30 @@ class AnthropicModel:
             client=self.name,
             request_id=headers.get("request-id"),
         )
+
+
+async def _client_elsewhere(base_url: str, api_key: str | None) -> AsyncAnthropic:
+    """A client, whose certificates take a while to read, without holding up the loop."""
+    return await asyncio.to_thread(_client, base_url, api_key)
+
+
+def _client(base_url: str, api_key: str | None) -> AsyncAnthropic:
+    sdk = _sdk()
+    http = sdk.DefaultAioHttpClient(
+        follow_redirects=False,  # what was asked goes to the address that was named, only
+        event_hooks={"response": [_bounded]},
+    )
+    client: AsyncAnthropic = sdk.AsyncAnthropic(
+        # Said even where none is needed: else the SDK would look for one of its own.
+        api_key=api_key or "none",
+        base_url=base_url,
+        http_client=http,
+        max_retries=0,
+        timeout=CONNECT_S,  # never used: each request says its own
+        open_telemetry=False,
+        default_headers={"accept-encoding": "identity"},
+    )
+    return client
 
 
 def _request(sdk: Any, model: str, question: Question) -> dict[str, Any]:

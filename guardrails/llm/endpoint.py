@@ -79,7 +79,9 @@ class Endpoint:
     def __repr__(self) -> str:
         return f"Endpoint({self.name!r})"
 
-    def clients(self, make: Callable[[], C], close: Callable[[C], Awaitable[None]]) -> PerLoop[C]:
+    def clients(
+        self, make: Callable[[], Awaitable[C]], close: Callable[[C], Awaitable[None]]
+    ) -> PerLoop[C]:
         """The connections of this endpoint: made by whoever asks first, then shared."""
         if self._clients is None:
             self._clients = PerLoop(make, close)

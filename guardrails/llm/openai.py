@@ -278,7 +278,7 @@ def _tokens(said: Mapping[str, Any], question: Question, text: str) -> Tokens:
     )
 
 
-def _session() -> ClientSession:
+async def _session() -> ClientSession:
     import aiohttp
 
     return aiohttp.ClientSession(

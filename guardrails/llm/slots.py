@@ -39,7 +39,7 @@ class Slots:
             await waiter.future
         except BaseException:
             with self._lock:
-                if not waiter.granted:
+                if waiter in self._waiting:
                     self._waiting.remove(waiter)
             if waiter.granted:
                 self.release()
