@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import pytest
 from asgi_house import App, Script, Seen, plain_app
 
 METHODS = ["GET", "POST", "PUT", "DELETE", "OPTIONS"]
@@ -38,7 +37,7 @@ def starlette(script: Script, paths: Sequence[str]) -> App:
 
 
 def fastapi(script: Script, paths: Sequence[str]) -> App:
-    FastAPI = pytest.importorskip("fastapi").FastAPI  # noqa: N806 - a class
+    from fastapi import FastAPI
     from starlette.requests import Request
     from starlette.responses import Response, StreamingResponse
 
@@ -59,7 +58,7 @@ def fastapi(script: Script, paths: Sequence[str]) -> App:
 
 
 def litestar(script: Script, paths: Sequence[str]) -> App:
-    module = pytest.importorskip("litestar")
+    import litestar as module
     from litestar.response import Response, Stream
 
     async def answer(request: Any) -> Any:
@@ -79,7 +78,8 @@ def litestar(script: Script, paths: Sequence[str]) -> App:
 
 
 def quart(script: Script, paths: Sequence[str]) -> App:
-    module = pytest.importorskip("quart")
+    import quart as module
+
     app = module.Quart("quart_under_test")
 
     async def answer(rest: str = "") -> Any:

@@ -19,8 +19,6 @@ PROGRAMS = re.findall(r"^```python\n(.*?)^```", GUIDE.read_text("utf-8"), re.M |
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=range(len(PROGRAMS)))
 def test_a_program_of_the_guide_runs(program: str, tmp_path: Path) -> None:
-    if "fastapi" in program:
-        pytest.importorskip("fastapi")
     done = subprocess.run(
         [sys.executable, "-W", "error::RuntimeWarning", "-c", program],
         cwd=tmp_path,

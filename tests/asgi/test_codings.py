@@ -10,16 +10,15 @@ import time
 import zlib
 from collections.abc import Callable
 
+import brotli
 import pytest
+import zstandard
 from asgi_house import REPLY, Records, Said, Script, plain_app
 from asgi_server import ask, serving
 
 from guardrails.asgi import GuardrailMiddleware
 from guardrails.asgi.codings import CodingError, TooLongError, decoded
 from guardrails.guard import Guard
-
-brotli = pytest.importorskip("brotli")
-zstandard = pytest.importorskip("zstandard")
 
 
 def raw_deflate(data: bytes) -> bytes:
