@@ -35,8 +35,9 @@ async def until(served: Counting) -> None:
 class Counting:
     """A server that knows how many requests and connections it has."""
 
-    def __init__(self, kind: Kind, takes_s: float = 0.0) -> None:
+    def __init__(self, kind: Kind, takes_s: float = 0.0, together: int = 1) -> None:
         self.kind, self.takes_s = kind, takes_s
+        self.barrier = asyncio.Barrier(together)
         self.now = self.most = self.requests = self.left_early = 0
         self.connections: set[object] = set()
 
@@ -46,6 +47,7 @@ class Counting:
         self.requests += 1
         self.most = max(self.most, self.now)
         try:
+            await self.barrier.wait()
             await asyncio.sleep(self.takes_s)
             return web.json_response(BODIES[self.kind])
         except asyncio.CancelledError:
@@ -60,8 +62,10 @@ class Counting:
 
 
 @asynccontextmanager
-async def counting(kind: Kind, takes_s: float = 0.0) -> AsyncIterator[tuple[str, Counting]]:
-    served = Counting(kind, takes_s)
+async def counting(
+    kind: Kind, takes_s: float = 0.0, together: int = 1
+) -> AsyncIterator[tuple[str, Counting]]:
+    served = Counting(kind, takes_s, together)
     async with serving(served.answer) as url:
         yield url, served
 
@@ -103,7 +107,7 @@ async def test_connections_are_used_again_and_closed_at_the_end(kind: Kind) -> N
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_10_no_more_run_at_once_than_the_endpoint_may(kind: Kind) -> None:
-    async with counting(kind, takes_s=0.02) as (url, served):
+    async with counting(kind, takes_s=0.01, together=3) as (url, served):
         made = asked(kind, url, max_concurrency=3)
         await asyncio.gather(*[made.model.ask(question(), timeout_s=20) for _ in range(12)])
         await made.model.aclose()
