@@ -50,6 +50,8 @@ class Fault:
     answer: Any = field(default='{"answer": "forty-two"}', repr=False)
     pause_s: float = 0.02
     """Between two pieces of a slow drip."""
+    chunk_tokens: int | None = None
+    """How much of a stream an event has, where it is not the provider's `Latency` that says."""
 
     def saying(self, answer: Any) -> Fault:
         """The same fault with another answer: a text, JSON, a Reply, a callable."""
@@ -135,7 +137,6 @@ _SAID: tuple[tuple[str, str, Any], ...] = (
     ),
     ("empty-content", "200, and nothing said", Reply()),
     ("empty-text", "200, and a text of no characters", ""),
-    ("huge-body", "200, and eight megabytes", Reply("a" * _HUGE)),
 )
 
 
@@ -151,6 +152,8 @@ def faults() -> tuple[Fault, ...]:
     page = "502, and a gateway's page"
     found.append(Fault(name="html-502", about=page, status=502, treatment="html"))
     found += [Fault(name=name, about=about, answer=said) for name, about, said in _SAID]
+    huge = "200, and eight megabytes"
+    found.append(Fault(name="huge-body", about=huge, answer="a" * _HUGE, chunk_tokens=64 * 1024))
     return tuple(found)
 
 

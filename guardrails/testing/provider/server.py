@@ -259,7 +259,10 @@ class FakeProvider:
         said = trouble.answer
         if callable(said):  # a fault's own
             said = await Script(said).answer(delivery.request)
-        delivery = replace(delivery, pause_s=trouble.pause_s)
+        latency = delivery.latency
+        if trouble.chunk_tokens is not None:
+            latency = replace(latency, chunk_tokens=trouble.chunk_tokens)
+        delivery = replace(delivery, pause_s=trouble.pause_s, latency=latency)
         if isinstance(said, WholeReply):
             return await delivery.reply(http, dict(said.body), 0, trouble.treatment)
         making = self._making(delivery, said, serial, cut=trouble is not answer)
