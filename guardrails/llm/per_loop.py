@@ -34,6 +34,7 @@ class PerLoop(Generic[C]):
         self._make, self._close = make, close
         self._lock = threading.RLock()
         self._held: dict[asyncio.AbstractEventLoop, tuple[C, AsyncGenerator[None]]] = {}
+        self._making: dict[asyncio.AbstractEventLoop, asyncio.Lock] = {}
         _living.add(self)
 
     async def get(self) -> C:
@@ -41,15 +42,22 @@ class PerLoop(Generic[C]):
         loop = asyncio.get_running_loop()
         if (held := self._held.get(loop)) is not None:
             return held[0]
+        with self._lock:
+            making = self._making.setdefault(loop, asyncio.Lock())
+        async with making:
+            if (held := self._held.get(loop)) is not None:  # another task made it meanwhile
+                return held[0]
+            return await self._begin(loop)
+
+    async def _begin(self, loop: asyncio.AbstractEventLoop) -> C:
         client = await self._make()
-        if (held := self._held.get(loop)) is not None:  # another task was faster
-            await self._close(client)
-            return held[0]
         watch = _until_the_end(weakref.ref(self), loop, client, self._close)
         with self._lock:
-            for ended in [one for one in self._held if one.is_closed()]:
-                del self._held[ended]
+            for ended in [one for one in (*self._held, *self._making) if one.is_closed()]:
+                self._held.pop(ended, None)
+                self._making.pop(ended, None)
             self._held[loop] = client, watch
+            self._making.pop(loop, None)
         # Loops close their asynchronous generators before they end, `asyncio.run` among them: so
         # does this one's client, without anybody having to say so.
         await anext(watch)

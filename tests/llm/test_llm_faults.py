@@ -3,9 +3,13 @@ that says how it ended. Never an answer that could be taken for one."""
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterator
+
 import pytest
 from llm_samples import KINDS, Kind, asked, asking, question
 
+from guardrails.llm.endpoint import Retries
 from guardrails.llm.protocol import ModelOutageError, ModelRejectionError, Stop
 from guardrails.testing import FakeProvider
 from guardrails.testing.provider import Fault, fault, faults
@@ -96,6 +100,32 @@ async def test_2_nobody_listening_is_an_outage(kind: Kind) -> None:
         url = gone.openai_url
     made = asked(kind, url)
     with pytest.raises(ModelOutageError, match="no connection"):
+        await made.model.ask(question(), timeout_s=20)
+    await made.model.aclose()
+
+
+@pytest.fixture
+def nobody_home() -> Iterator[str]:
+    """An address where a connection is asked for and never made: its queue is full."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        waiting = [socket.socket() for _ in range(4)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(listening.getsockname())
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        for each in waiting:
+            each.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_2_no_connection_in_time_is_an_outage_and_no_time_out(
+    kind: Kind, nobody_home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"guardrails.llm.{kind}.CONNECT_S", 0.1)
+    made = asked(kind, nobody_home, retries=Retries(times=1))
+    with pytest.raises(ModelOutageError, match=r"no connection in 0\.1 s after 2 attempts"):
         await made.model.ask(question(), timeout_s=20)
     await made.model.aclose()
 

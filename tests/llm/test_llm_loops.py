@@ -265,6 +265,43 @@ async def test_clients_of_other_threads_loops_are_closed_there() -> None:
     assert sorted(closed) == sorted({(here, here), (thread.ident, thread.ident)})
 
 
+async def test_many_first_questions_make_one_client() -> None:
+    made = 0
+
+    async def make() -> object:
+        nonlocal made
+        made += 1
+        await asyncio.sleep(0.01)
+        return object()
+
+    async def close(_: object) -> None:
+        pass
+
+    clients = PerLoop(make, close)
+    impatient = asyncio.create_task(clients.get())
+    await asyncio.sleep(0)
+    waiting = [asyncio.create_task(clients.get()) for _ in range(10)]
+    await asyncio.sleep(0)
+    impatient.cancel()
+    assert len(set(await asyncio.gather(*waiting))) == 1
+    assert made == 2, "the first one left, so the second one makes it"
+    assert not clients._making
+    await clients.aclose()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_other_event_loops_close_what_they_opened_too(kind: Kind) -> None:
+    uvloop = pytest.importorskip("uvloop")
+    with FakeProvider(OK) as provider:
+        made = asked(kind, provider.url if kind == "anthropic" else provider.openai_url)
+        for _ in range(2):
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                answer = runner.run(made.model.ask(question(), timeout_s=30))
+            assert answer.stop == "finished"
+            assert made.endpoint._clients is not None
+            assert not made.endpoint._clients._held
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_model_that_is_forgotten_closes_its_connections(kind: Kind) -> None:
     async with counting(kind) as (url, served):
