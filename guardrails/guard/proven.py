@@ -7,7 +7,7 @@ from collections.abc import Hashable
 
 from guardrails.constitution.model import Constitution
 from guardrails.errors import ConstitutionError, Problem
-from guardrails.loop import run_apart
+from guardrails.loop.private import run_apart
 from guardrails.pipeline.own_texts import OwnText, broken_by, own_texts
 from guardrails.pipeline.plan import Plan
 

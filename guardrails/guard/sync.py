@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from guardrails.exchange import Context, Part, current_context
-from guardrails.loop import run_apart
+from guardrails.loop.private import run_apart
 from guardrails.verdict import Decision, Stage
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 from guardrails.errors import SettingsError
 from guardrails.llm.attempts import Failed
 from guardrails.llm.breaker import Breaker, Pass
-from guardrails.llm.per_loop import PerLoop
 from guardrails.llm.protocol import ModelOutageError, ModelRejectionError
 from guardrails.llm.slots import Slots
+from guardrails.loop.per_loop import PerLoop
 from guardrails.telemetry import log
 
 __all__ = ["CONNECT_S", "Called", "Endpoint", "Retries"]

@@ -21,7 +21,7 @@ from typing import Any
 
 from guardrails.audit.record import Opened
 from guardrails.errors import SettingsError
-from guardrails.loop import start_apart
+from guardrails.loop.private import start_apart
 from guardrails.settings import Settings
 from guardrails.telemetry import log
 

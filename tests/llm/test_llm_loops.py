@@ -16,8 +16,8 @@ import pytest
 from aiohttp import web
 from llm_samples import KINDS, Kind, asked, asking, completion, message, question, serving
 
-from guardrails.llm.per_loop import PerLoop
 from guardrails.llm.slots import Slots
+from guardrails.loop.per_loop import PerLoop
 from guardrails.testing import FakeProvider
 from guardrails.testing.provider import fault
 
@@ -324,7 +324,7 @@ import asyncio
 from guardrails.llm.{module} import {name}
 from guardrails.llm.endpoint import Endpoint
 from guardrails.llm.protocol import Question
-from guardrails.loop import run_apart
+from guardrails.loop.private import run_apart
 schema = {{"type": "object", "properties": {{}}, "required": [], "additionalProperties": False}}
 model = {name}("claude-haiku-5-5", Endpoint("house", base_url={url!r}, api_key="test"))
 question = Question(prefix="p", text="t", schema=schema, max_tokens=2000)
