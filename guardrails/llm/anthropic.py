@@ -1,23 +1,24 @@
-"""Models behind Anthropic's Messages API, through its SDK, which is imported when first needed."""
+"""Models behind Anthropic's Messages API."""
 
 from __future__ import annotations
 
-import asyncio
-import importlib
-import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextvars import ContextVar
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
-from guardrails.llm.attempts import Failed, refused
-from guardrails.llm.body import LARGEST_BODY, object_in, sendable, whole_number
-from guardrails.llm.endpoint import CONNECT_S, Endpoint, Retries
+from guardrails.llm.anthropic_sdk import (
+    client_elsewhere,
+    close,
+    failure_of,
+    load_sdk,
+    sdk_elsewhere,
+    unlogged,
+)
+from guardrails.llm.attempts import Failed
+from guardrails.llm.body import object_in, sendable, shortened, whole_number
+from guardrails.llm.endpoint import Endpoint, Retries
 from guardrails.llm.protocol import Answer, Question, Stop, Tokens
-
-if TYPE_CHECKING:
-    from anthropic import AsyncAnthropic
 
 __all__ = ["ANTHROPIC_URL", "AnthropicModel"]
 
@@ -34,8 +35,6 @@ STOPS: Mapping[str, Stop] = {
 
 FOREIGN = Failed(kind="foreign", why="a body that is not the provider's")
 
-_asking: ContextVar[bool] = ContextVar("_asking", default=False)
-
 
 class AnthropicModel:
     """One model at one endpoint of kind `anthropic`."""
@@ -49,8 +48,9 @@ class AnthropicModel:
     ) -> None:
         self._model, self._endpoint, self._retries = model, endpoint, retries
         self._clients = endpoint.clients(
-            partial(_client_elsewhere, endpoint.base_url, endpoint.api_key), _close
+            partial(client_elsewhere, endpoint.base_url, endpoint.api_key), close
         )
+        self._takes_effort = True
 
     def __repr__(self) -> str:
         return f"AnthropicModel({self.name!r})"
@@ -61,7 +61,7 @@ class AnthropicModel:
 
     def prepare(self) -> None:
         """Import the SDK, which takes seconds, before the first question has to wait for it."""
-        _sdk()
+        load_sdk()
 
     async def ask(self, question: Question, *, timeout_s: float) -> Answer:
         async def attempt(left_s: float) -> Answer | Failed:
@@ -76,24 +76,25 @@ class AnthropicModel:
         await self._endpoint.aclose()
 
     async def _attempt(self, question: Question, left_s: float) -> Answer | Failed:
-        sdk = await _sdk_elsewhere()
-        request = _request(sdk, self._model, question)
-        asking = _asking.set(True)
+        sdk = await sdk_elsewhere()
+        effort = question.effort if self._takes_effort else None
+        ended = await self._send(sdk, _request(sdk, self._model, question, effort), left_s)
+        if isinstance(ended, Failed) and effort is not None and "effort" in ended.about:
+            ended = await self._send(sdk, _request(sdk, self._model, question, None), left_s)
+            self._takes_effort = not isinstance(ended, Answer)  # kept only if it helped
+        return ended
+
+    async def _send(self, sdk: Any, request: dict[str, Any], left_s: float) -> Answer | Failed:
         try:
-            client = await self._clients.get()
-            response = await client.messages.with_raw_response.create(
-                **request,
-                timeout=sdk.Timeout(left_s, connect=min(left_s, CONNECT_S)),
-            )
-            return self._answer(response.http_response.content, response.headers)
-        except sdk.APIStatusError as error:
-            return refused(error.status_code, error.response.headers)
-        except sdk.APIConnectionError as error:
-            return _connection(error, timed_out=isinstance(error, sdk.APITimeoutError))
-        except Exception as error:  # an SDK that will not send: the text may be the reason
-            return Failed(kind="unsendable", why=f"not sent ({type(error).__name__})")
-        finally:
-            _asking.reset(asking)
+            with unlogged():
+                client = await self._clients.get()
+                response = await client.messages.with_raw_response.create(
+                    **request,
+                    timeout=sdk.Timeout(left_s, connect=min(left_s, self._endpoint.connect_s)),
+                )
+                return self._answer(response.http_response.content, response.headers)
+        except Exception as error:
+            return failure_of(sdk, error)
 
     def _answer(self, body: bytes, headers: Mapping[str, str]) -> Answer | Failed:
         said = object_in(body) or {}
@@ -102,12 +103,9 @@ class AnthropicModel:
         stop, model = said.get("stop_reason"), said.get("model")
         if said.get("type") != "message" or said.get("role") != "assistant":
             return FOREIGN
-        if (
-            text is None
-            or tokens is None
-            or not isinstance(stop, str)
-            or not isinstance(model, str)
-        ):
+        if text is None or tokens is None or not isinstance(stop, str):
+            return FOREIGN
+        if not isinstance(model, str):
             return FOREIGN
         ended = STOPS.get(stop, "cut_off")
         if ended == "finished" and not text.strip():
@@ -116,42 +114,18 @@ class AnthropicModel:
             text="" if ended == "refused" else text,
             stop=ended,
             tokens=tokens,
-            model=model,
+            model=shortened(model),
             client=self.name,
-            request_id=headers.get("request-id"),
+            request_id=shortened(headers.get("request-id", "")) or None,
         )
 
 
-async def _client_elsewhere(base_url: str, api_key: str | None) -> AsyncAnthropic:
-    """A client, whose certificates take a while to read, without holding up the loop."""
-    return await asyncio.to_thread(_client, base_url, api_key)
-
-
-def _client(base_url: str, api_key: str | None) -> AsyncAnthropic:
-    sdk = _sdk()
-    http = sdk.DefaultAioHttpClient(
-        follow_redirects=False,  # what was asked goes to the address that was named, only
-        event_hooks={"response": [_bounded]},
-    )
-    client: AsyncAnthropic = sdk.AsyncAnthropic(
-        # Said even where none is needed: else the SDK would look for one of its own.
-        api_key=api_key or "none",
-        base_url=base_url,
-        http_client=http,
-        max_retries=0,
-        timeout=CONNECT_S,  # never used: each request says its own
-        open_telemetry=False,
-        default_headers={"accept-encoding": "identity"},
-    )
-    return client
-
-
-def _request(sdk: Any, model: str, question: Question) -> dict[str, Any]:
+def _request(sdk: Any, model: str, question: Question, effort: str | None) -> dict[str, Any]:
     output: dict[str, Any] = {
         "format": {"type": "json_schema", "schema": sdk.transform_schema(dict(question.schema))}
     }
-    if question.effort is not None:
-        output["effort"] = question.effort
+    if effort is not None:
+        output["effort"] = effort
     request: dict[str, Any] = {
         "model": model,
         "max_tokens": question.max_tokens,
@@ -203,76 +177,3 @@ def _tokens(usage: object) -> Tokens | None:
         cache_write_hour=for_an_hour,
         output=left,
     )
-
-
-def _connection(error: BaseException, *, timed_out: bool) -> Failed:
-    """What went wrong below HTTP. The SDK tells a connection that is not made from an answer that
-    does not come only by the cause."""
-    cause = error.__cause__
-    if isinstance(cause, _ForeignBodyError):
-        return Failed(kind="foreign", why=cause.why)
-    if not timed_out:
-        return Failed(kind="unreachable", why=f"no connection ({type(cause).__name__})")
-    if type(cause).__name__ in ("ConnectTimeout", "PoolTimeout"):
-        return Failed(kind="unreachable", why=f"no connection in {CONNECT_S:g} s")
-    return Failed(kind="timed_out", why="no answer in time")
-
-
-class _ForeignBodyError(Exception):
-    def __init__(self, why: str) -> None:
-        self.why = why
-        super().__init__(why)
-
-
-async def _bounded(response: Any) -> None:
-    """Hold a response to the size of an answer. The SDK reads bodies whole, of errors too."""
-    if response.headers.get("content-encoding", "identity") != "identity":
-        await response.aclose()
-        raise _ForeignBodyError("a compressed body, where none was asked for")
-    response.stream = _bounded_stream()(response.stream)
-
-
-@cache
-def _bounded_stream() -> type[Any]:
-    """The class is made late, since its parent is of the SDK's HTTP library."""
-    parent: Any = importlib.import_module("httpx2").AsyncByteStream
-
-    class Bounded(parent):  # type: ignore[misc]
-        def __init__(self, inner: Any) -> None:
-            self._inner = inner
-
-        async def __aiter__(self) -> AsyncIterator[bytes]:
-            seen = 0
-            async for chunk in self._inner:
-                seen += len(chunk)
-                if seen > LARGEST_BODY:
-                    raise _ForeignBodyError("a body too large to be an answer")
-                yield chunk
-
-        async def aclose(self) -> None:
-            await self._inner.aclose()
-
-    return Bounded
-
-
-class _WithoutQuestions(logging.Filter):
-    """At level DEBUG the SDK logs whole requests. Those of the application stay as they are."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return not _asking.get()
-
-
-@cache
-def _sdk() -> Any:
-    sdk = importlib.import_module("anthropic")
-    logging.getLogger("anthropic._base_client").addFilter(_WithoutQuestions())
-    return sdk
-
-
-async def _sdk_elsewhere() -> Any:
-    """The SDK, without holding up the loop for the seconds that its import takes."""
-    return _sdk() if _sdk.cache_info().currsize else await asyncio.to_thread(_sdk)
-
-
-async def _close(client: AsyncAnthropic) -> None:
-    await client.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Literal
@@ -24,7 +24,8 @@ PASSING = frozenset({408, 409, 425, 429})
 class Failed:
     """A failed attempt, as a value: an exception of an SDK would carry what was asked along.
 
-    `wait_s` and `retry` are what the endpoint said about another attempt.
+    `wait_s` and `retry` are what the endpoint said about another attempt, `about` what it found
+    wrong with this one.
     """
 
     kind: Kind
@@ -32,6 +33,7 @@ class Failed:
     status: int | None = None
     wait_s: float | None = None
     retry: bool | None = None
+    about: str = field(default="", repr=False)
 
     @property
     def is_outage(self) -> bool:

@@ -11,15 +11,20 @@ from guardrails.llm.protocol import Question, Tokens
 
 __all__ = [
     "LARGEST_BODY",
+    "about",
     "estimated",
     "object_in",
     "read_within",
     "sendable",
+    "shortened",
     "whole_number",
 ]
 
 LARGEST_BODY = 4 * 1024 * 1024
 """Bytes. Some forty times the longest answer that a model can give to one question."""
+
+LONGEST_ABOUT = 500
+LONGEST_NAME = 200
 
 BYTES_PER_TOKEN = 3
 """For an estimate on the high side: about four in English, two to three in other scripts."""
@@ -49,6 +54,24 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(name)
+
+
+def about(error: Mapping[str, Any] | None) -> str:
+    """What an error of a provider is about: the parameter that it names; else, since few name one,
+    the start of its message. To be searched for names, not shown: it may repeat the question."""
+    inner = (error or {}).get("error", error)
+    if isinstance(inner, str):
+        return inner[:LONGEST_ABOUT]
+    if not isinstance(inner, Mapping):
+        return ""
+    param, message = inner.get("param"), inner.get("message")
+    found = param if isinstance(param, str) and param else message
+    return found[:LONGEST_ABOUT] if isinstance(found, str) else ""
+
+
+def shortened(text: str) -> str:
+    """An id or a name that a provider said, at a length that ids and names have."""
+    return text[:LONGEST_NAME]
 
 
 async def read_within(chunks: AsyncIterable[bytes], limit: int) -> bytes | None:

@@ -62,6 +62,7 @@ class Endpoint:
         base_url: str,
         api_key: str | None = None,
         max_concurrency: int = 32,
+        connect_s: float = CONNECT_S,
         breaker: Breaker | None = None,
         clock: Clock = time.monotonic,
         sleep: Sleep = asyncio.sleep,
@@ -71,6 +72,7 @@ class Endpoint:
         self.name = name
         self.base_url = base_url.rstrip("/")
         self.api_key = api_key
+        self.connect_s = connect_s
         self.breaker = breaker or Breaker(clock=clock)
         self._slots = Slots(max_concurrency)
         self._clock, self._sleep, self._chance = clock, sleep, chance

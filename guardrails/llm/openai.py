@@ -14,13 +14,15 @@ from urllib.parse import urlsplit
 from guardrails.llm.attempts import Failed, refused
 from guardrails.llm.body import (
     LARGEST_BODY,
+    about,
     estimated,
     object_in,
     read_within,
     sendable,
+    shortened,
     whole_number,
 )
-from guardrails.llm.endpoint import CONNECT_S, Endpoint, Retries
+from guardrails.llm.endpoint import Endpoint, Retries
 from guardrails.llm.protocol import Answer, Question, Stop, Tokens
 
 if TYPE_CHECKING:
@@ -38,6 +40,12 @@ STOPS: Mapping[str, Stop] = {
 """Whatever else a model stops for (tool_calls, a reason to come) leaves no answer."""
 
 LARGEST_ERROR = 64 * 1024
+
+LIMITS: Mapping[str, str] = {
+    "max_tokens": "max_completion_tokens",
+    "max_completion_tokens": "max_tokens",
+}
+"""The names that one limit goes by, each with the other one."""
 
 IN_WORDS = "Answer with one JSON object, and nothing else, that fits this JSON Schema:\n"
 """What an endpoint is told that takes no schema. (JSON mode wants the word JSON in the prompt.)"""
@@ -111,26 +119,31 @@ class OpenAIModel:
         import aiohttp
 
         session = await self._sessions.get()
+        body = _body(self._model, question, dialect)
         headers = {"content-type": "application/json", "accept-encoding": "identity"}
         if self._endpoint.api_key is not None:
             headers["authorization"] = f"Bearer {self._endpoint.api_key}"
         try:
             async with session.post(
                 f"{self._endpoint.base_url}/chat/completions",
-                data=_body(self._model, question, dialect),
+                data=body,
                 headers=headers,
-                timeout=aiohttp.ClientTimeout(total=left_s, sock_connect=min(left_s, CONNECT_S)),
+                timeout=aiohttp.ClientTimeout(
+                    total=left_s, sock_connect=min(left_s, self._endpoint.connect_s)
+                ),
                 allow_redirects=False,  # what was asked goes to the address that was named, only
             ) as response:
                 if response.status != 200:
                     return await _refusal(response, dialect)
                 return await self._answer(response, question)
         except aiohttp.ConnectionTimeoutError:
-            return Failed(kind="unreachable", why=f"no connection in {CONNECT_S:g} s")
+            return Failed(kind="unreachable", why="no connection in time")
         except TimeoutError:
             return Failed(kind="timed_out", why="no answer in time")
         except (aiohttp.ClientError, OSError) as error:
             return Failed(kind="unreachable", why=f"no connection ({type(error).__name__})")
+        except Exception as error:  # what will not be sent: the text may be the reason
+            return Failed(kind="unsendable", why=f"not sent ({type(error).__name__})")
 
     async def _answer(self, response: ClientResponse, question: Question) -> Answer | Failed:
         if response.headers.get("content-encoding", "identity") != "identity":
@@ -144,8 +157,10 @@ class OpenAIModel:
             return refused(status, response.headers)
         if answer is None:
             return Failed(kind="foreign", why="a body that is not the provider's")
-        request_id = response.headers.get("x-request-id")
-        return replace(answer, client=self.name, request_id=request_id)
+        request_id = shortened(response.headers.get("x-request-id", "")) or None
+        return replace(
+            answer, model=shortened(answer.model), client=self.name, request_id=request_id
+        )
 
 
 def _body(model: str, question: Question, dialect: _Dialect) -> bytes:
@@ -188,30 +203,20 @@ def _is_strict(schema: object) -> bool:
 
 async def _refusal(response: ClientResponse, dialect: _Dialect) -> Failed | _Dialect:
     failed = refused(response.status, response.headers)
-    if response.status != 400:
+    try:
+        # Read to its end where it has one, so that the connection can be used again.
+        body = await read_within(response.content.iter_any(), LARGEST_ERROR)
+    except Exception:
         return failed
-    body = await read_within(response.content.iter_any(), LARGEST_ERROR)
-    about = _about(object_in(body) if body is not None else None)
-    if dialect.schema and ("response_format" in about or "json_schema" in about):
-        return _Dialect(schema=False, limit=dialect.limit)
-    for limit in ("max_tokens", "max_completion_tokens"):
-        if dialect.limit == limit and limit in about:
-            other = {"max_tokens", "max_completion_tokens"} - {limit}
-            return _Dialect(schema=dialect.schema, limit=other.pop())
+    if response.status != 400 or body is None:
+        return failed
+    wrong = about(object_in(body))
+    if dialect.schema and ("response_format" in wrong or "json_schema" in wrong):
+        return replace(dialect, schema=False)
+    for limit in LIMITS:
+        if dialect.limit == limit and limit in wrong:
+            return replace(dialect, limit=LIMITS[limit])
     return failed
-
-
-def _about(said: dict[str, Any] | None) -> str:
-    """What an error is about: its parameter; else, since few name one, the start of its message."""
-    error = (said or {}).get("error", said)
-    if isinstance(error, str):
-        return error[:500]
-    if not isinstance(error, Mapping):
-        return ""
-    param, message = error.get("param"), error.get("message")
-    if isinstance(param, str) and param:
-        return param
-    return message[:500] if isinstance(message, str) else ""
 
 
 def _error_inside(said: Mapping[str, Any]) -> int | None:

@@ -73,6 +73,7 @@ def asked(
     threshold: int = 5,
     max_concurrency: int = 32,
     api_key: str | None = KEY,
+    connect_s: float = 5.0,
 ) -> Asked:
     """A model at that address whose clock stands still and whose waits take no time."""
     clock = FixedClock(1_000.0)
@@ -82,6 +83,7 @@ def asked(
         base_url=url,
         api_key=api_key,
         max_concurrency=max_concurrency,
+        connect_s=connect_s,
         breaker=Breaker(clock=clock, threshold=threshold),
         clock=clock,
         sleep=waits,

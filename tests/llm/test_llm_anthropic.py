@@ -63,6 +63,25 @@ async def test_the_prefix_is_cached_where_that_is_asked_for(ttl: Any, seconds: i
     assert plain.tokens.total_input == plain.tokens.input == second.tokens.total_input
 
 
+async def test_a_model_that_takes_no_effort_is_asked_without_from_then_on() -> None:
+    bodies = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        bodies.append(await request.json())
+        if "effort" in bodies[-1]["output_config"]:
+            error = {"type": "invalid_request_error", "message": "effort: not supported"}
+            return web.json_response({"type": "error", "error": error}, status=400)
+        return web.json_response(message())
+
+    async with serving(handler) as url:
+        made = asked("anthropic", url)
+        for _ in range(2):
+            answer = await made.model.ask(question(effort="low"), timeout_s=20)
+            assert answer.stop == "finished"
+        await made.model.aclose()
+    assert ["effort" in body["output_config"] for body in bodies] == [True, False, False]
+
+
 async def test_without_a_prefix_there_is_no_system_text() -> None:
     async with FakeProvider(OK) as provider, asking("anthropic", provider) as made:
         await made.model.ask(question(prefix=""), timeout_s=20)
@@ -131,6 +150,12 @@ async def test_2_an_incomplete_body_is_not_the_providers(what: str) -> None:
     async with FakeProvider(said) as provider, asking("anthropic", provider) as made:
         with pytest.raises(ModelOutageError, match="a body that is not the provider's"):
             await made.model.ask(question(), timeout_s=20)
+
+
+async def test_names_of_a_provider_have_the_length_of_names() -> None:
+    said = WholeReply(message(model="m" * 10_000))
+    async with FakeProvider(said) as provider, asking("anthropic", provider) as made:
+        assert len((await made.model.ask(question(), timeout_s=20)).model) == 200
 
 
 async def test_all_that_was_used_is_counted() -> None:

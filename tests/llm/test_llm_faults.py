@@ -7,7 +7,8 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from llm_samples import KINDS, Kind, asked, asking, question
+from aiohttp import web
+from llm_samples import KINDS, Kind, asked, asking, question, serving
 
 from guardrails.llm.endpoint import Retries
 from guardrails.llm.protocol import ModelOutageError, ModelRejectionError, Stop
@@ -121,13 +122,45 @@ def nobody_home() -> Iterator[str]:
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_2_no_connection_in_time_is_an_outage_and_no_time_out(
-    kind: Kind, nobody_home: str, monkeypatch: pytest.MonkeyPatch
+    kind: Kind, nobody_home: str
 ) -> None:
-    monkeypatch.setattr(f"guardrails.llm.{kind}.CONNECT_S", 0.1)
-    made = asked(kind, nobody_home, retries=Retries(times=1))
-    with pytest.raises(ModelOutageError, match=r"no connection in 0\.1 s after 2 attempts"):
+    made = asked(kind, nobody_home, retries=Retries(times=1), connect_s=0.1)
+    with pytest.raises(ModelOutageError, match="no connection in time after 2 attempts"):
         await made.model.ask(question(), timeout_s=20)
     await made.model.aclose()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_2_a_rejection_whose_body_breaks_off_is_still_one(kind: Kind) -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=400, headers={"content-length": "1000"})
+        await response.prepare(request)
+        await response.write(b'{"error": ')
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    async with serving(handler) as url:
+        made = asked(kind, url)
+        with pytest.raises(ModelRejectionError, match="answered 400"):
+            await made.model.ask(question(), timeout_s=20)
+        await made.model.aclose()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_errors_leave_the_connection_to_be_used_again(kind: Kind) -> None:
+    connections = set()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        connections.add(request.transport)
+        return web.json_response({"error": {"message": "No."}}, status=429)
+
+    async with serving(handler) as url:
+        made = asked(kind, url)
+        with pytest.raises(ModelOutageError, match="after 3 attempts"):
+            await made.model.ask(question(), timeout_s=20)
+        await made.model.aclose()
+    assert len(connections) == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
