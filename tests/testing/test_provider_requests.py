@@ -216,6 +216,14 @@ async def test_paths_that_are_not_there() -> None:
         assert provider.requests[0].endpoint == "other"
 
 
+async def test_methods_that_are_not_there() -> None:
+    async with FakeProvider("Never.") as provider, aiohttp.ClientSession() as session:
+        for path in PATHS.values():
+            async with session.get(provider.url + path) as response:
+                assert response.status == 405
+                assert "error" in await response.json()
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

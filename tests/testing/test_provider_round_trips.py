@@ -113,6 +113,12 @@ async def test_max_tokens_cuts(name: str) -> None:
     assert found.stop in ("max_tokens", "length", "max_output_tokens")
 
 
+@pytest.mark.parametrize("name", FACES)
+async def test_a_refusal_is_never_cut(name: str) -> None:
+    found = await told(Refusal("Not that one, and not now."), name, "whole", **{LIMITED[name]: 1})
+    assert found.refusal == "Not that one, and not now."
+
+
 async def test_stop_sequences_cut() -> None:
     found = await told("One STOP two", "messages", "whole", stop_sequences=["STOP", "two"])
     assert (found.text, found.stop) == ("One ", "stop_sequence")

@@ -28,6 +28,7 @@ from guardrails.testing import (
     ScriptExhaustedError,
     Thinking,
     When,
+    WholeReply,
     fault,
 )
 
@@ -103,6 +104,16 @@ async def test_a_callable_that_raises_is_told_at_the_end() -> None:
 async def test_what_cannot_be_said_is_told_at_the_end() -> None:
     with pytest.raises(TypeError, match="a scripted answer of type 'object'"):
         await asked_to_the_end(FakeProvider(object()), sees="500")
+
+
+@pytest.mark.parametrize("mode", ["whole", "stream"])
+async def test_a_whole_reply_that_cannot_be_streamed_is_a_500(mode: str) -> None:
+    face = FACES["messages"]
+    provider = FakeProvider(WholeReply({"content": [{"type": "text", "text": 7}]}), strict=False)
+    async with provider, face.client(provider) as client:
+        with pytest.raises(Exception, match="500" if mode == "stream" else "invalid for expected"):
+            await getattr(face, mode)(client, face.request)
+    assert len(provider.errors) == (mode == "stream")
 
 
 async def test_errors_of_a_script_may_be_kept_for_later() -> None:
@@ -263,6 +274,28 @@ def test_a_thread_leaves_nothing_behind() -> None:
     gc.collect()
     assert threading.active_count() == threads
     assert open_files() <= before
+
+
+def test_a_thread_ends_at_once_whoever_waits() -> None:
+    with FakeProvider(fault("stall-mid-body")) as provider:
+        client = OpenAI(base_url=provider.openai_url, api_key="test", max_retries=0)
+        failed = list[Exception]()
+
+        def wait_for_ever() -> None:
+            try:
+                client.responses.create(**RESPONSES)
+            except Exception as error:
+                failed.append(error)
+
+        thread = threading.Thread(target=wait_for_ever)
+        thread.start()
+        while not provider.requests:
+            time.sleep(0.01)
+        start = time.perf_counter()
+    assert time.perf_counter() - start < 2
+    thread.join(5)
+    client.close()
+    assert [type(error).__name__ for error in failed] == ["APIConnectionError"]
 
 
 async def test_a_client_that_leaves_ends_the_answer() -> None:

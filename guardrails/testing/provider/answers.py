@@ -24,6 +24,9 @@ __all__ = [
     "as_reply",
     "limited",
     "output_tokens",
+    "part_tokens",
+    "thinking_tokens",
+    "written",
 ]
 
 Stop = Literal["finished", "max_tokens", "stop_sequence", "tool_calls", "refusal", "content_filter"]
@@ -150,10 +153,14 @@ class Limited:
 
 
 def limited(reply: Reply, *, max_tokens: int | None, sequences: Sequence[str]) -> Limited:
-    """Cut a reply where the request's stop sequences or its `max_tokens` would have ended it."""
+    """Cut a reply where the request's stop sequences or its `max_tokens` would have ended it.
+
+    A refusal is never cut: not everywhere is it something that the model wrote.
+    """
     stopped = _stopped(reply, sequences)
     reply = stopped.reply
-    if max_tokens is None or output_tokens(reply) <= max_tokens:
+    refused = any(isinstance(part, Refusal) for part in reply.parts)
+    if max_tokens is None or refused or output_tokens(reply) <= max_tokens:
         return stopped
     kept, left = list[Part](), max_tokens
     for part in reply.parts:

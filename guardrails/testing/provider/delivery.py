@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,30 +106,31 @@ class Delivery:
         size = self.latency.chunk_tokens
         if treatment == "wrong_shape":
             whole = {"result": "ok", self.dialect.key: []}
-        frames = self.dialect.frames(whole, dict(self.request.body), size)
+        # All of them before the first is sent: what cannot be told is still a 500 then.
+        frames = list(self.dialect.frames(whole, dict(self.request.body), size))
         if treatment == "duplicate_keys":
-            frames = map(_doubled, frames)
+            frames = [_doubled(frame) for frame in frames]
         if treatment in ("cut_off", "error_event"):
-            frames = self._broken(list(frames), treatment)
+            frames = self._broken(frames, treatment)
         elif self.dialect.end:
-            frames = itertools.chain(frames, [Frame(self.dialect.end)])
+            frames.append(Frame(self.dialect.end))
         await self._pass(self.latency.before_s())
         kind = "text/plain" if treatment == "wrong_type" else self._kind
         response = await self._begin(http, kind)
         if treatment in ("reset_midway", "stall_midway", "slow_drip"):
-            return await self._troubled(http, response, list(frames), treatment)
+            return await self._troubled(http, response, frames, treatment)
         for frame in frames:
             await self._pass(self.latency.writing_s(frame.tokens))
             await response.write(frame.data)
         await response.write_eof()
         return response
 
-    def _broken(self, frames: list[Frame], treatment: Treatment) -> Iterator[Frame]:
+    def _broken(self, frames: list[Frame], treatment: Treatment) -> list[Frame]:
         half = frames[: len(frames) // 2]
-        yield from half
         if treatment == "error_event":
             problem = Problem(status=529, message="Overloaded")
-            yield self.dialect.error_frame(problem, self.request.id, len(half))
+            half.append(self.dialect.error_frame(problem, self.request.id, len(half)))
+        return half
 
     async def _troubled(
         self,

@@ -10,7 +10,15 @@ from typing import Literal
 
 from guardrails.testing.provider.tokens import count_tokens
 
-__all__ = ["ExplicitCache", "Segment", "Ttl", "Use", "minimum_tokens"]
+__all__ = [
+    "ExplicitCache",
+    "ImplicitCache",
+    "Segment",
+    "Ttl",
+    "Use",
+    "minimum_tokens",
+    "segment_of",
+]
 
 Ttl = Literal["5m", "1h"]
 
@@ -133,7 +141,7 @@ class ExplicitCache:
 class ImplicitCache:
     """OpenAI's: every long prompt is remembered, in steps."""
 
-    def __init__(self, clock: Callable[[], float], *, keep: int = 200_000) -> None:
+    def __init__(self, clock: Callable[[], float], *, keep: int = 50_000) -> None:
         self._entries = _Entries(clock, keep)
 
     def use(self, model: str, prompt: Sequence[Segment]) -> Use:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, overload
 
-__all__ = ["Endpoint", "ProviderRequest", "Requests"]
+__all__ = ["Endpoint", "ProviderRequest", "Requests", "text_of", "tool_name"]
 
 Endpoint = Literal["messages", "count_tokens", "chat", "responses", "models", "other"]
 

@@ -14,7 +14,6 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from guardrails.testing.critics import ScriptExhaustedError
 from guardrails.testing.provider.answers import (
     WholeReply,
     as_reply,
@@ -32,7 +31,7 @@ from guardrails.testing.provider.request import Endpoint, ProviderRequest, Reque
 from guardrails.testing.provider.responses import Responses
 from guardrails.testing.provider.script import Script
 
-__all__ = ["FakeProvider"]
+__all__ = ["ANTHROPIC_MODELS", "OPENAI_MODELS", "FakeProvider"]
 
 ANTHROPIC_MODELS = (
     "claude-haiku-5-5",
@@ -230,7 +229,7 @@ class FakeProvider:
             return await self._give(http, delivery, answer, serial)
         except ConnectionError:
             raise
-        except (Exception, ScriptExhaustedError) as error:
+        except Exception as error:  # the script's own: told to the client now, and at the end
             self.errors.append(error)
             told = Problem(status=500, message=f"{type(error).__name__}: {error}")
             return await delivery.error(http, told, {"x-should-retry": "false"})
@@ -380,6 +379,8 @@ class _Thread:
         if self._loop is not None and self._ended is not None:
             self._loop.call_soon_threadsafe(self._ended.set)
         self._thread.join()
+        if self._failed is not None:
+            raise self._failed
 
     def _run(self) -> None:
         try:
