@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from guardrails.llm.attempts import Failed, refused
 from guardrails.llm.body import (
@@ -71,6 +72,7 @@ class OpenAIModel:
     ) -> None:
         self._model, self._endpoint, self._retries = model, endpoint, retries
         self._sessions = endpoint.clients(_session, _close)
+        self._proxy = _proxy(endpoint.base_url)
         host = urlsplit(endpoint.base_url).hostname or ""
         newer = host == "openai.com" or host.endswith(".openai.com")
         self._dialect = _Dialect(limit="max_completion_tokens" if newer else "max_tokens")
@@ -128,6 +130,7 @@ class OpenAIModel:
                 f"{self._endpoint.base_url}/chat/completions",
                 data=body,
                 headers=headers,
+                proxy=self._proxy,
                 timeout=aiohttp.ClientTimeout(
                     total=left_s, sock_connect=min(left_s, self._endpoint.connect_s)
                 ),
@@ -283,6 +286,14 @@ def _tokens(said: Mapping[str, Any], question: Question, text: str) -> Tokens:
     )
 
 
+def _proxy(base_url: str) -> str | None:
+    """What HTTP_PROXY, HTTPS_PROXY and NO_PROXY say of this address."""
+    parts = urlsplit(base_url)
+    if proxy_bypass(parts.hostname or ""):
+        return None
+    return getproxies().get(parts.scheme)
+
+
 async def _session() -> ClientSession:
     import aiohttp
 
@@ -290,7 +301,7 @@ async def _session() -> ClientSession:
         connector=aiohttp.TCPConnector(limit=0),  # the endpoint's slots are the limit
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
-        trust_env=True,  # proxies, as the other vendors' SDKs do
+        trust_env=False,  # of it only proxies are wanted; it would take passwords from .netrc, too
     )
 
 

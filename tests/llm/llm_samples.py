@@ -150,3 +150,6 @@ def completion(**more: Any) -> dict[str, Any]:
         ],
         "usage": {"prompt_tokens": 10, "completion_tokens": 5},
     } | more
+
+
+BODIES: Mapping[Kind, Mapping[str, Any]] = {"anthropic": message(), "openai": completion()}

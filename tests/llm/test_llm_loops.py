@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
-from llm_samples import KINDS, Kind, asked, asking, completion, message, question, serving
+from llm_samples import BODIES, KINDS, Kind, asked, asking, question, serving
 
 from guardrails.llm.slots import Slots
 from guardrails.loop.per_loop import PerLoop
@@ -22,7 +22,6 @@ from guardrails.testing import FakeProvider
 from guardrails.testing.provider import fault
 
 OK = {"answer": "forty-two"}
-BODIES = {"anthropic": message(), "openai": completion()}
 
 
 async def until(served: Counting) -> None:
