@@ -48,6 +48,15 @@ Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 File = Annotated[Path, AfterValidator(_expanded)]
 
 
+def _store(named: str) -> str:
+    if named in ("memory", "off") or named.startswith(("redis://", "rediss://", "unix://")):
+        return named
+    raise ValueError("expected memory, off, or an address such as redis://HOST:6379/0")
+
+
+CacheStore = Annotated[Name, AfterValidator(_store)]
+
+
 class Provider(BaseModel):
     """An endpoint that serves models: `kind` says how it is spoken to. The key is read from the
     variable that `api_key_env` names, so that no file holds it."""
@@ -80,7 +89,9 @@ class Settings(BaseModel):
     says so; what is told is signed with the key in `review_webhook_key_file`.
     `models` says which model plays a role, `fallbacks` which one stands in when it is away, as
     `provider/model`; `anthropic` and `openai` are known providers, `providers` names others.
-    `prices` are by `provider/model` too, and go before the list that ships."""
+    `prices` are by `provider/model` too, and go before the list that ships. `cache` says where
+    verdicts of models are kept (`memory`, `off` or the address of a Redis, which may hold a
+    password), `cache_entries` how many in memory; for how long, the constitution says."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -96,6 +107,8 @@ class Settings(BaseModel):
     fallbacks: Mapping[str, ModelName] = Field(default_factory=dict)
     providers: Mapping[str, Provider] = Field(default_factory=dict)
     prices: Mapping[ModelName, Price] = Field(default_factory=dict)
+    cache: Annotated[CacheStore, Field(repr=False)] = "memory"
+    cache_entries: Annotated[int, Field(ge=1, le=10_000_000)] = 50_000
     review_webhook: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
     review_webhook_key_file: File | None = None
     review_webhook_text: bool = False
