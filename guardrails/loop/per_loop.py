@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import os
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -115,11 +116,13 @@ async def _closed(watch: AsyncGenerator[None]) -> None:
 
 
 _living: weakref.WeakSet[PerLoop[Any]] = weakref.WeakSet()
+_process = os.getpid()
 
 
 def _close_all() -> None:
-    for each in list(_living):
-        each.close_elsewhere()
+    if os.getpid() == _process:  # a forked one has the loops of its parent, and nobody to run them
+        for each in list(_living):
+            each.close_elsewhere()
 
 
 atexit.register(_close_all)

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import pytest
+import uvloop
 from aiohttp import web
 from llm_samples import BODIES, KINDS, Kind, asked, asking, question, serving
 
@@ -290,7 +291,6 @@ async def test_many_first_questions_make_one_client() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_other_event_loops_close_what_they_opened_too(kind: Kind) -> None:
-    uvloop = pytest.importorskip("uvloop")
     with FakeProvider(OK) as provider:
         made = asked(kind, provider.url if kind == "anthropic" else provider.openai_url)
         for _ in range(2):
