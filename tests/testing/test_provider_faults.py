@@ -86,7 +86,7 @@ def expected(trouble: Fault, name: str, mode: str) -> str:
 async def outcome(trouble: Fault, name: str, mode: str) -> tuple[str, Any]:
     """What a client sees, by its name, and itself."""
     face = FACES[name]
-    timeout = 0.3 if trouble.treatment in ("never", "stall_midway") else 20
+    timeout = {"never": 0.3, "stall_midway": 1.0}.get(trouble.treatment, 20)
     async with (
         FakeProvider(trouble, sleep=at_once) as provider,
         face.client(provider, timeout=timeout) as client,

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from anthropic import Anthropic, transform_schema
+from anthropic import DefaultAioHttpClient as ClaudesTransport
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from openai import DefaultAioHttpClient as OpenAIsTransport
 from openai import OpenAI
 from provider_clients import CHAT, FACES, MESSAGES, RESPONSES, Json, Told, anthropic, openai
 from pydantic import BaseModel
@@ -319,6 +321,17 @@ def test_blocking_clients_talk_to_a_thread() -> None:
             assert json.loads(text) == CRITIQUE
             assert json.loads(other.responses.create(**RESPONSES).output_text) == CRITIQUE
         assert len(provider.requests) == 5
+
+
+async def test_clients_on_aiohttp_are_answered_as_well() -> None:
+    async with FakeProvider("Yes.") as provider:
+        async with anthropic(provider, http_client=ClaudesTransport()) as client:
+            message = await client.messages.create(**MESSAGES)
+            async with client.messages.stream(**MESSAGES) as stream:
+                assert await stream.get_final_text() == "Yes."
+            assert message.stop_reason == "end_turn"
+        async with openai(provider, http_client=OpenAIsTransport()) as other:
+            assert (await other.responses.create(**RESPONSES)).output_text == "Yes."
 
 
 async def test_several_choices_say_the_same() -> None:
