@@ -11,6 +11,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
 
+from guardrails.cache.verdicts import VerdictCache
 from guardrails.constitution.model import Constitution, CriticConfig, Principle, Tier
 from guardrails.critic.limits import BudgetHandle, Deadline
 from guardrails.exchange import Context, Part
@@ -49,11 +50,13 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """What a critic may use besides its rules. `roles` are the models, where some may be asked."""
+    """What a critic may use besides its rules. `roles` are the models, where some may be asked,
+    `verdicts` what they said before, where that is kept."""
 
     constitution: Constitution
     settings: Settings
     roles: Roles | None = None
+    verdicts: VerdictCache | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,9 +65,16 @@ class Guard:
             constitution = load_constitution(
                 constitution, catalogue=registry, folder=settings.constitutions
             )
-        plan = make_plan(constitution, registry=registry, settings=settings, offline=offline)
-        prove(plan)
         owns_trail = trail is None
+        lasts = owns_trail and settings.audit_file is not None
+        plan = make_plan(
+            constitution,
+            registry=registry,
+            settings=settings,
+            offline=offline,
+            key_file=settings.key_path if lasts else settings.key_file,
+        )
+        prove(plan)
         if trail is None:
             trail = open_trail(settings)
         return cls(

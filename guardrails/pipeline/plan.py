@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from guardrails.audit.keys import make_keys
+from guardrails.cache.verdicts import VerdictCache, open_cache
 from guardrails.constitution.model import Constitution, CriticUse, Principle, Tier
 from guardrails.critic.protocol import (
     Critic,
@@ -77,11 +80,14 @@ class Plan:
     stages: Mapping[Stage, StagePlan]
     reviser: Reviser | None = None
     roles: Roles | None = None
+    verdicts: VerdictCache | None = None
 
     async def aclose(self) -> None:
-        """Let go of the models' connections."""
+        """Let go of the models' connections, and of those to where their verdicts are kept."""
         if self.roles is not None:
             await self.roles.aclose()
+        if self.verdicts is not None:
+            await self.verdicts.aclose()
 
 
 def applies(principle: Principle, context: Context) -> bool:
@@ -102,17 +108,26 @@ def only_after_look(principle: Principle) -> bool:
 
 
 def make_plan(
-    constitution: Constitution, *, registry: CriticRegistry, settings: Settings, offline: bool
+    constitution: Constitution,
+    *,
+    registry: CriticRegistry,
+    settings: Settings,
+    offline: bool,
+    key_file: Path | None = None,
 ) -> Plan:
     """Bind every critic the constitution names.
 
-    Raises SettingsError when a judge is needed, none is there and `offline` was not said, and
+    `key_file` holds the installation's key, for verdicts that are kept; None: they end with the
+    plan. Raises SettingsError when a judge is needed, none is there and `offline` was not said, and
     CriticError when a critic cannot be bound.
     """
     if not offline:
         _refuse_missing_judge(constitution, registry, settings)
     roles = None if offline else _roles(constitution, registry, settings)
-    resources = Resources(constitution=constitution, settings=settings, roles=roles)
+    verdicts = None if roles is None else _verdicts(constitution, settings, key_file)
+    resources = Resources(
+        constitution=constitution, settings=settings, roles=roles, verdicts=verdicts
+    )
     bound = {
         name: _bind(name, constitution, registry, resources)
         for name in _names(constitution)
@@ -124,7 +139,17 @@ def make_plan(
         stages={stage: _stage(stage, constitution, bound) for stage in Stage},
         reviser=None if roles is None else _reviser(constitution, roles, settings),
         roles=roles,
+        verdicts=verdicts,
     )
+
+
+def _verdicts(
+    constitution: Constitution, settings: Settings, key_file: Path | None
+) -> VerdictCache | None:
+    """Where models' verdicts are kept; None if they are not."""
+    if constitution.cache_ttl_s <= 0 or settings.cache == "off":
+        return None
+    return open_cache(settings, key_file and make_keys(key_file).derive("cache"))
 
 
 def _names(constitution: Constitution) -> tuple[str, ...]:
