@@ -24,6 +24,8 @@ __all__ = [
     "Finding",
     "FindingCause",
     "FindingValue",
+    "Repair",
+    "RepairRequest",
     "Severity",
     "Span",
     "Stage",
@@ -202,12 +204,39 @@ class ConstitutionPin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RepairRequest:
+    """One breach to be mended: the principle's own words, and the words that breach it (none where
+    something is missing). `text` indexes the repair's texts."""
+
+    text: int
+    principle: str
+    rule: str
+    breach: str | None = None
+    not_breach: str | None = None
+    quote: str = field(default="", repr=False)
+    reason: str = field(default="", repr=False)
+    rewrite: str | None = None
+    replace_sentence: str | None = None
+    append: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repair:
+    """What is to be mended, for callers who do that in a loop of their own: the texts, without
+    what the constitution masks or redacts, and their breaches. What comes of it is judged anew."""
+
+    texts: tuple[str, ...] = field(repr=False)
+    breaches: tuple[RepairRequest, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """The verdict with what it rests on.
 
     `content` is what may be delivered, in the type that came in (the very same object when nothing
     changed); when blocked it is the constitution's reply. `text` is the same as plain text.
     `reply_key` names the reply that stands in for the content, None when content goes on.
+    `repair` says what was to be revised, whether that succeeded or not; None if nothing was.
     """
 
     verdict: Verdict
@@ -222,6 +251,7 @@ class Decision:
     usage: Usage = Usage()
     record_id: str = ""
     reply_key: str | None = None
+    repair: Repair | None = None
 
     @property
     def delivers(self) -> bool:

@@ -23,11 +23,11 @@ class Helping:
 
 
 def helping(parts: Sequence[Part]) -> Helping:
-    """The application's own system text and the last user turn whole; of what came before, the
-    newest that there is room for. A part is shown whole or not at all."""
+    """The application's own system text and the last user turn whole (if it is not itself what is
+    judged); of what came before, the newest that there is room for. A part is shown whole or not
+    at all."""
     candidates = [(n, part) for n, part in enumerate(parts) if not part.target and part.readable]
-    users = [n for n, part in candidates if part.role == "user"]
-    always = {n for n, part in candidates if part.role == "system"} | set(users[-1:])
+    always = {n for n, part in candidates if part.role == "system"} | _last_turn(parts)
     chosen, room = set(always), ROOM
     for n, part in reversed(candidates):
         if n in always:
@@ -42,3 +42,15 @@ def helping(parts: Sequence[Part]) -> Helping:
         if n in chosen
     )
     return Helping(shown, len(candidates) - len(shown))
+
+
+def _last_turn(parts: Sequence[Part]) -> set[int]:
+    """The last parts of the user's with nobody else's in between, unless some of them are judged:
+    then what the turn says is there anyway, and what came before it are earlier turns."""
+    users = [n for n, part in enumerate(parts) if part.role == "user" and part.readable]
+    if not users or parts[users[-1]].target:
+        return set()
+    first = users[-1]
+    while first > 0 and parts[first - 1].role == "user" and not parts[first - 1].target:
+        first -= 1
+    return {n for n in users if n >= first}

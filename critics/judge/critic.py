@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from critics.judge.context import helping
-from critics.judge.panel import Said, answer_tokens, ask
+from critics.judge.panel import Said, answer_tokens, ask, tokens_in
 from critics.judge.windows import Window, windows
 from guardrails.constitution.model import CriticConfig, Principle
 from guardrails.critic.protocol import (
@@ -24,9 +24,10 @@ from guardrails.critic.protocol import (
     Whole,
 )
 from guardrails.critic.registry import JudgeConfig
-from guardrails.errors import SettingsError
+from guardrails.errors import BudgetExceeded, SettingsError
 from guardrails.llm.prices import cost_usd
-from guardrails.llm.protocol import ModelClient, Tokens
+from guardrails.llm.protocol import Tokens
+from guardrails.llm.roles import Player
 from guardrails.prompts.judging import (
     VERSION,
     Asked,
@@ -44,7 +45,8 @@ __all__ = ["Judge"]
 MOST_IN_A_GROUP = 10
 """More principles than these in one question are judged worse; design, section 3."""
 
-BYTES_PER_TOKEN = 4
+MOMENT_S = 0.02
+"""An answer that did not come and less time than this left: the deadline has passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class _Group:
 class _Bench:
     """Who is asked, cheapest first, how long, and at what price where settings say it."""
 
-    models: tuple[ModelClient, ...]
+    players: tuple[Player, ...]
     timeout_s: float
     prices: Mapping[str, Price]
 
@@ -99,10 +101,10 @@ class Judge:
     """It must have models, and keeps the time of each answer itself."""
 
     def __init__(
-        self, rules: Sequence[Rule], models: Sequence[ModelClient], resources: Resources
+        self, rules: Sequence[Rule], players: Sequence[Player], resources: Resources
     ) -> None:
         self._bench = _Bench(
-            models=tuple(models),
+            players=tuple(players),
             timeout_s=resources.constitution.judging.timeout_s,
             prices=resources.settings.prices,
         )
@@ -118,7 +120,7 @@ class Judge:
         if resources.roles is None:
             raise SettingsError("the judge needs models, and none was given")
         cascade = resources.constitution.judging.cascade
-        return cls(rules, [resources.roles.model(role) for role in cascade], resources)
+        return cls(rules, [resources.roles.player(role) for role in cascade], resources)
 
     def need(self, stage: Stage) -> Need:
         at = [p for group in self._groups[stage] for p in group.principles]
@@ -152,17 +154,18 @@ class _Sitting:
 
     async def hold(self, open: Sequence[Principle]) -> None:
         """Ask role after role about what is still in doubt."""
-        for place, model in enumerate(self._bench.models):
-            words = await self._ask(model, open, backwards=place % 2 == 1)
+        for place, player in enumerate(self._bench.players):
+            words = await self._ask(player, open, backwards=place % 2 == 1)
             self._words.update(words)
             open = [p for p in open if _is_deferred(words[p.id])]
             if not open:
                 return
 
     async def _ask(
-        self, model: ModelClient, open: Sequence[Principle], *, backwards: bool
+        self, player: Player, open: Sequence[Principle], *, backwards: bool
     ) -> dict[str, _Word]:
-        """Every group that holds an open principle about every window, all at once."""
+        """Every group that holds an open principle about every window, all at once. Raises
+        BudgetExceeded for what does not fit into the call's money or time."""
         questions: list[tuple[list[Principle], Window, str, str]] = []
         for group in self._groups:
             mine = [principle for principle in group.principles if principle in open]
@@ -170,18 +173,19 @@ class _Sitting:
             for window in self._windows if mine else ():
                 shown = group.back if backwards else group.forth
                 questions.append((asked, window, shown, self._text(asked, window)))
-        for asked, _, shown, text in questions:
-            self._spend(model, asked, shown, text)
-        timeout_s = min(self._bench.timeout_s, max(self._request.deadline.remaining(), 0.001))
+        self._spend(player, [(asked, shown, text) for asked, _, shown, text in questions])
+        timeout_s = min(self._bench.timeout_s, self._left_s())
         said = await asyncio.gather(
             *(
-                ask(model, shown, text, [p.id for p in asked], timeout_s=timeout_s)
+                ask(player, shown, text, [p.id for p in asked], timeout_s=timeout_s)
                 for asked, _, shown, text in questions
             )
         )
+        if any(answer.failure == "timeout" for answer in said):
+            self._left_s()
         heard: dict[str, list[_Word]] = {principle.id: [] for principle in open}
         for (asked, window, _, _), answer in zip(questions, said, strict=True):
-            self._count(answer)
+            self._count(player, answer)
             for principle in asked:
                 heard[principle.id].append(_word(principle, answer, window))
         return {p.id: _together(p, heard[p.id]) for p in open}
@@ -200,26 +204,50 @@ class _Sitting:
         material = [*self._helping.shown, *judged]
         return request_text(Asked(stage=self._request.stage, open=open, material=material))
 
-    def _spend(self, model: ModelClient, asked: Sequence[Principle], shown: str, text: str) -> None:
-        """Raises BudgetExceeded before the call is made."""
-        tokens = Tokens(
-            input=(len(shown.encode()) + len(text.encode("utf-8", "replace"))) // BYTES_PER_TOKEN,
-            output=answer_tokens([principle.id for principle in asked]),
-        )
-        cost = cost_usd(model.name, tokens, own=self._bench.prices)
-        self._request.budget.spend_call(
-            tokens=tokens.input + tokens.output, cost_usd=0.0 if cost is None else cost
-        )
+    def _left_s(self) -> float:
+        """Raises BudgetExceeded if the call's time is used up: a limit, and no doubt about a text
+        that nobody had the time to read."""
+        left = self._request.deadline.remaining()
+        if left < MOMENT_S:
+            allowed = self._request.budget.limits["deadline_s"]
+            raise BudgetExceeded("deadline_s", allowed, allowed - left)
+        return left
 
-    def _count(self, answer: Said) -> None:
-        for model, tokens in answer.used:
-            self._models[model] = None
-            self._usage += Usage(
-                calls=1,
-                input_tokens=tokens.total_input,
-                output_tokens=tokens.output,
-                cost_usd=cost_usd(model, tokens, own=self._bench.prices),
-            )
+    def _spend(
+        self, player: Player, questions: Iterable[tuple[Sequence[Principle], str, str]]
+    ) -> None:
+        """Raises BudgetExceeded before any of the calls is made; then none of them counts."""
+        budget = self._request.budget
+        before = budget.calls, budget.tokens, budget.cost_usd
+        try:
+            for asked, shown, text in questions:
+                output = answer_tokens([principle.id for principle in asked])
+                tokens = Tokens(input=tokens_in(shown, text), output=output)
+                cost = self._dearest(player, tokens)
+                budget.spend_call(tokens=tokens.total_input + tokens.output, cost_usd=cost)
+        except BudgetExceeded:
+            budget.calls, budget.tokens, budget.cost_usd = before
+            raise
+
+    def _dearest(self, player: Player, tokens: Tokens) -> float:
+        """What a call may cost, whoever of the two answers."""
+        models = [player.first] if player.fallback is None else [player.first, player.fallback]
+        costs = (cost_usd(model.name, tokens, own=self._bench.prices) for model in models)
+        return max(cost or 0.0 for cost in costs)
+
+    def _count(self, player: Player, answer: Said) -> None:
+        """A call that failed is one, too."""
+        if answer.model is not None:
+            self._models[answer.model] = None
+        tokens = answer.used
+        unused = tokens == Tokens()
+        model = answer.model or player.name
+        self._usage += Usage(
+            calls=1,
+            input_tokens=tokens.total_input,
+            output_tokens=tokens.output,
+            cost_usd=0.0 if unused else cost_usd(model, tokens, own=self._bench.prices),
+        )
 
     def critique(self) -> Critique:
         return Critique(

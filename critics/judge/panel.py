@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from guardrails.llm.protocol import (
@@ -18,10 +18,11 @@ from guardrails.llm.protocol import (
 from guardrails.prompts.judging import Ruling, answer_schema, read_rulings
 from guardrails.telemetry import log
 
-__all__ = ["Failure", "Said", "answer_tokens", "ask"]
+__all__ = ["Failure", "Said", "answer_tokens", "ask", "tokens_in"]
 
 Failure = Literal["outage", "refused", "malformed", "timeout"]
 
+BYTES_PER_TOKEN = 4
 TOKENS_PER_RULING = 160
 TOKENS_BESIDES = 120
 
@@ -32,13 +33,20 @@ class Said:
 
     rulings: Mapping[str, Ruling] = field(default_factory=dict)
     failure: Failure | None = None
-    used: tuple[tuple[str, Tokens], ...] = ()
-    """The model of each call that was answered, with what it used."""
+    model: str | None = None
+    """Who answered; None if nobody did."""
+    used: Tokens = field(default_factory=Tokens)
+    """What it used; where nobody said, as much as may be charged nevertheless."""
 
 
 def answer_tokens(ids: Sequence[str]) -> int:
     """Room for an answer about these ids."""
     return TOKENS_BESIDES + TOKENS_PER_RULING * len(ids)
+
+
+def tokens_in(prefix: str, text: str) -> int:
+    """What a question takes, on the high side for what is not English."""
+    return (len(prefix.encode()) + len(text.encode("utf-8", "replace"))) // BYTES_PER_TOKEN + 1
 
 
 async def ask(
@@ -61,20 +69,21 @@ async def ask(
     try:
         answer = await model.ask(question, timeout_s=timeout_s)
     except ModelOutageError as error:
-        log.warning("a model is away", model=model.name, status=error.status)
+        log.warning("judge_away", model=model.name, status=error.status)
         return Said(failure="outage")
     except ModelRejectionError as error:
-        log.info("a model did not take the question", model=model.name, status=error.status)
+        log.info("judge_did_not_take_it", model=model.name, status=error.status)
         return Said(failure="refused")
     except TimeoutError:
-        return Said(failure="timeout")
-    used = ((answer.client, answer.tokens),)
+        log.info("judge_too_slow", model=model.name)
+        return Said(failure="timeout", used=Tokens(input=tokens_in(prefix, text), estimated=True))
+    said = Said(model=answer.client, used=answer.tokens)
     if answer.stop == "refused":
-        return Said(failure="refused", used=used)
+        return replace(said, failure="refused")
     try:
-        return Said(rulings=read_rulings(_value(answer), ids), used=used)
+        return replace(said, rulings=read_rulings(_value(answer), ids))
     except ValueError:
-        return Said(failure="malformed", used=used)
+        return replace(said, failure="malformed")
 
 
 def _value(answer: Answer) -> object:

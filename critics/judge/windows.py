@@ -16,6 +16,9 @@ well. What is longer is asked about window by window."""
 OVERLAP = 2_000
 """Characters that two windows share: as wide as any pattern may be that does not hold a reply."""
 
+BESIDES = 100
+"""Characters that the delimiters round a piece take."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
@@ -32,23 +35,27 @@ Window = tuple[Piece, ...]
 def windows(
     targets: Sequence[Target], *, size: int = WINDOW, overlap: int = OVERLAP
 ) -> list[Window]:
-    """Every character of every target, in windows of at most `size` characters, in order. There is
-    always at least one: an empty text is judged, too."""
+    """Every character of every target, in windows of at most `size` characters, in order; whatever
+    is no longer than `overlap` stands in one of them whole. There is always at least one: an empty
+    text is judged, too. What is put round a piece counts towards the size of a window."""
     found: list[Window] = []
     held: list[Piece] = []
     room = size
     for target in targets:
         at, end = 0, len(target.text)
         while True:
+            if held and end - at > room and room <= 2 * overlap:
+                found.append(tuple(held))  # too little room for a piece that overlaps the next
+                held, room = [], size
             piece = Piece(part=target.part, start=at, text=target.text[at : at + room])
             held.append(piece)
-            room -= len(piece.text)
             stop = at + len(piece.text)
+            room -= len(piece.text) + BESIDES
             if stop >= end:
                 break
             found.append(tuple(held))
             held, room = [], size
-            at = max(at + 1, stop - overlap) if len(piece.text) > overlap else stop
+            at = stop - overlap
         if room <= 0:
             found.append(tuple(held))
             held, room = [], size

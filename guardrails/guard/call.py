@@ -167,6 +167,7 @@ class GuardedCall:
             usage=outcome.usage,
             record_id=new_record_id(),
             reply_key=None if reply is None else reply.key,
+            repair=outcome.repair,
         )
 
     async def _closed(self, decision: Decision, content: object, how: How | None) -> Closed:

@@ -27,6 +27,7 @@ from guardrails.verdict import (
     Coverage,
     Edit,
     Finding,
+    Repair,
     Stage,
     Usage,
     Verdict,
@@ -71,6 +72,7 @@ class Outcome:
     coverage: Coverage = Coverage()
     usage: Usage = Usage()
     models: Mapping[str, str] = field(default_factory=dict)
+    repair: Repair | None = None
 
 
 async def deliberate(
@@ -191,13 +193,15 @@ class _Deliberation:
         reviser, constitution = self.plan.reviser, self.plan.constitution
         if reviser is None or not reviser.is_needed(self.findings, constitution):
             return None
+        findings, again = tuple(self.findings), False
         for _ in range(constitution.max_attempts):
             draft = await reviser.revise(
-                self.findings,
+                findings,
                 self.parts,
                 constitution,
                 budget=self.budget,
                 deadline=self.deadline,
+                again=again,
             )
             self.usage += draft.usage
             if draft.model is not None:
@@ -206,6 +210,10 @@ class _Deliberation:
                 ruling = await self._attempt(draft.edits, "model")
                 if self.attempts[-1].released:
                     return ruling
+                # The next attempt is told of what this one still breached, or breached anew; the
+                # remedies without a model are not: they never see this one's words.
+                still = self._in_original(ruling, draft.edits)
+                findings, again = (*self.findings, *still), True
         return None
 
     async def _apply(self, edits: tuple[Edit, ...]) -> bool:
@@ -245,12 +253,18 @@ class _Deliberation:
 
     def _learn(self, ruling: Ruling, edits: Sequence[Edit]) -> bool:
         """Take in what the changed text still breaches; False if that cannot be mended."""
-        mends = ruling.verdict in (Verdict.REDACT, Verdict.REVISE)
-        if not mends or len(self.content.parts) != len(self.original.parts):
+        still = self._in_original(ruling, edits)
+        if ruling.verdict not in (Verdict.REDACT, Verdict.REVISE) or not still:
             return False
-        self.findings += [_in_original(finding, edits, self.parts) for finding in ruling.findings]
+        self.findings += still
         self.verdict = max(self.verdict, ruling.verdict)
         return True
+
+    def _in_original(self, ruling: Ruling, edits: Sequence[Edit]) -> list[Finding]:
+        """The findings in the changed text, told of the original if it has the same parts."""
+        if len(self.content.parts) != len(self.original.parts):
+            return []
+        return [_in_original(finding, edits, self.parts) for finding in ruling.findings]
 
     def _later(self, ruling: Ruling) -> tuple[Finding, ...]:
         """What was found only in the changed text, which has no place in the original."""
@@ -292,7 +306,15 @@ class _Deliberation:
             coverage=self.coverage,
             usage=self.usage,
             models=self.models,
+            repair=self._repair(),
         )
+
+    def _repair(self) -> Repair | None:
+        if all(finding.action != "revise" for finding in self.findings):
+            return None
+        from guardrails.pipeline.revision import repair_of  # with it comes what asks models
+
+        return repair_of(self.findings, self.parts, self.plan.constitution)
 
 
 def _in_original(finding: Finding, edits: Sequence[Edit], parts: Sequence[Part]) -> Finding:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from guardrails.constitution.model import Constitution, Principle
+from guardrails.constitution.model import Constitution, Principle, Remedy
 from guardrails.critic.limits import BudgetHandle, Deadline
 from guardrails.errors import BudgetExceeded, UpstreamError
 from guardrails.exchange import Part
 from guardrails.llm.prices import cost_usd
 from guardrails.llm.protocol import Answer, ModelClient, Question, Tokens
-from guardrails.pipeline.facts import new_facts
+from guardrails.pipeline.facts import Vouching
 from guardrails.pipeline.remedy import remedy_edits
 from guardrails.prompts.revising import (
     EDIT_SCHEMA,
@@ -29,9 +29,9 @@ from guardrails.prompts.revising import (
 from guardrails.settings import Price
 from guardrails.telemetry import log
 from guardrails.text.normalise import View
-from guardrails.verdict import Edit, Finding, Usage
+from guardrails.verdict import Edit, Finding, Repair, RepairRequest, Usage
 
-__all__ = ["Draft", "Reviser"]
+__all__ = ["BrokenPart", "Draft", "Reviser", "broken_parts", "repair_of"]
 
 BYTES_PER_TOKEN = 4
 LEAST_TOKENS = 600
@@ -69,64 +69,164 @@ class Reviser:
         *,
         budget: BudgetHandle,
         deadline: Deadline,
+        again: bool = False,
     ) -> Draft:
         """Edits that mend what is to be revised; masks and redactions are among them. Raises
-        nothing: what fails proposes nothing."""
-        hiding = [f for f in findings if f.action in ("mask", "redact", "pseudonymise")]
-        base = remedy_edits(hiding, parts, constitution) or ()
+        nothing: what fails proposes nothing. `again`: an attempt before was not enough."""
         edits: list[Edit] = []
         usage, model = Usage(), None
-        for part, breaches in _by_part(findings, parts, constitution).items():
-            view = _masked(parts[part].text, [edit for edit in base if edit.part == part])
-            answer = await self._ask(view.text, breaches, budget, deadline)
-            if answer is None:
+        for broken in broken_parts(findings, parts, constitution):
+            told = await self._ask(broken, budget, deadline, again=again)
+            usage += told.usage
+            if told.answer is None:
                 return Draft(edits=None, usage=usage, model=model)
-            model = answer.model
-            usage += self._usage(answer)
-            changes = _changes(answer, view.text)
-            if changes is None or _states_news(changes, view.text, parts, breaches):
+            model = told.answer.client or told.answer.model
+            changes = _changes(told.answer, broken.text)
+            if changes is None or _states_news(changes, broken, parts):
+                log.info("revision_not_usable", model=model, states_news=changes is not None)
                 return Draft(edits=None, usage=usage, model=model)
-            edits += _in_original(changes, view, part, breaches)
+            edits += _in_original(changes, broken)
+        base = _hiding_edits(findings, parts, constitution)
         return Draft(edits=_together(edits, base), usage=usage, model=model)
 
     async def _ask(
-        self,
-        text: str,
-        breaches: Sequence[Breach],
-        budget: BudgetHandle,
-        deadline: Deadline,
-    ) -> Answer | None:
-        asked = request_text(text, breaches)
+        self, broken: BrokenPart, budget: BudgetHandle, deadline: Deadline, *, again: bool
+    ) -> _Told:
+        asked = request_text(broken.text, broken.breaches, again=again)
+        size = len(broken.text.encode("utf-8", "replace"))
         question = Question(
             prefix=prefix(),
             text=asked,
             schema=EDIT_SCHEMA,
-            max_tokens=LEAST_TOKENS + 2 * len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN,
+            max_tokens=LEAST_TOKENS + 2 * size // BYTES_PER_TOKEN,
         )
-        tokens = (len(prefix()) + len(asked.encode("utf-8", "replace"))) // BYTES_PER_TOKEN
-        cost = cost_usd(self.model.name, Tokens(input=tokens, output=LEAST_TOKENS), own=self.prices)
-        try:
-            budget.spend_call(tokens=tokens + LEAST_TOKENS, cost_usd=cost or 0.0)
-        except BudgetExceeded as error:
-            log.info("no budget to revise with a model", limit=error.limit)
-            return None
+        entered = (len(prefix()) + len(asked.encode("utf-8", "replace"))) // BYTES_PER_TOKEN
+        # Edits are short; money is reckoned as if all of it were written anew.
+        dearest = Tokens(input=entered, output=question.max_tokens)
+        cost = cost_usd(self.model.name, dearest, own=self.prices)
         left_s = min(self.timeout_s, deadline.remaining())
         if left_s <= 0:
-            return None
+            return _Told()
         try:
-            return await self.model.ask(question, timeout_s=left_s)
-        except (UpstreamError, TimeoutError) as error:
-            log.warning("a model proposed no revision", model=self.model.name, error=error)
-            return None
+            budget.spend_call(tokens=entered + LEAST_TOKENS, cost_usd=cost or 0.0)
+        except BudgetExceeded as error:
+            log.info("no_budget_to_revise", limit=error.limit)
+            return _Told()
+        try:
+            answer = await self.model.ask(question, timeout_s=left_s)
+        except TimeoutError:
+            log.warning("reviser_too_slow", model=self.model.name)
+            return _Told(usage=self._usage(Tokens(input=entered, estimated=True)))
+        except UpstreamError as error:
+            log.warning("reviser_away", model=self.model.name, error=type(error).__name__)
+            return _Told(usage=Usage(calls=1))
+        return _Told(answer=answer, usage=self._usage(answer.tokens, answer.client))
 
-    def _usage(self, answer: Answer) -> Usage:
-        tokens = answer.tokens
+    def _usage(self, tokens: Tokens, client: str = "") -> Usage:
         return Usage(
             calls=1,
             input_tokens=tokens.total_input,
             output_tokens=tokens.output,
-            cost_usd=cost_usd(self.model.name, tokens, own=self.prices),
+            cost_usd=cost_usd(client or self.model.name, tokens, own=self.prices),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What a model answered, if it did, and what was used in any case."""
+
+    answer: Answer | None = field(default=None, repr=False)
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenPart:
+    """A part with breaches that are to be mended, as a model may see it: `view` is without what
+    the constitution hides, and so are the quotes."""
+
+    part: int
+    view: View = field(repr=False)
+    breaches: Sequence[Breach]
+
+    @property
+    def text(self) -> str:
+        return self.view.text
+
+
+def broken_parts(
+    findings: Sequence[Finding], parts: Sequence[Part], constitution: Constitution
+) -> list[BrokenPart]:
+    """The parts to mend, in their order; what is missing belongs to the last text."""
+    hidden = _hiding_edits(findings, parts, constitution)
+    targets = [n for n, part in enumerate(parts) if part.target and part.kind == "text"]
+    found: dict[int, list[Breach]] = {}
+    views: dict[int, View] = {}
+    for finding in findings:
+        place = finding.part if finding.part is not None else targets[-1] if targets else None
+        if finding.action != "revise" or place is None:
+            continue
+        if place not in views:
+            views[place] = _masked(parts[place].text, [e for e in hidden if e.part == place])
+        view, quote = views[place], ""
+        if finding.span is not None:
+            quote = view.text[slice(*view.to_view(finding.span))]
+        principle = constitution.principle(finding.principle)
+        found.setdefault(place, []).append(
+            Breach(principle=principle, quote=quote, reason=finding.reason)
+        )
+    return [
+        BrokenPart(part=part, view=views[part], breaches=tuple(breaches))
+        for part, breaches in sorted(found.items())
+    ]
+
+
+def repair_of(
+    findings: Sequence[Finding], parts: Sequence[Part], constitution: Constitution
+) -> Repair | None:
+    """What a caller needs who mends a text in a loop of its own; None if there is nothing to."""
+    broken = broken_parts(findings, parts, constitution)
+    if not broken:
+        return None
+    return Repair(
+        texts=tuple(each.text for each in broken),
+        breaches=tuple(
+            _request(breach, text) for text, each in enumerate(broken) for breach in each.breaches
+        ),
+    )
+
+
+def _request(breach: Breach, text: int) -> RepairRequest:
+    principle = breach.principle
+    remedy = principle.remedy or Remedy()
+    return RepairRequest(
+        text=text,
+        principle=principle.id,
+        rule=principle.text,
+        breach=principle.breach,
+        not_breach=principle.not_breach,
+        quote=breach.quote,
+        reason=breach.reason,
+        rewrite=remedy.rewrite,
+        replace_sentence=remedy.replace_sentence,
+        append=remedy.append,
+    )
+
+
+def _hiding_edits(
+    findings: Sequence[Finding], parts: Sequence[Part], constitution: Constitution
+) -> tuple[Edit, ...]:
+    """The masks and redactions; personal data that is to be revised is hidden as well."""
+    hiding = [
+        finding if finding.action != "revise" else replace(finding, action="redact")
+        for finding in findings
+        if finding.action in ("mask", "redact", "pseudonymise")
+        or (
+            finding.action == "revise"
+            and finding.span is not None
+            and constitution.principle(finding.principle).entity is not None
+        )
+    ]
+    return remedy_edits(hiding, parts, constitution) or ()
 
 
 def _wants_model(principle: Principle) -> bool:
@@ -136,24 +236,6 @@ def _wants_model(principle: Principle) -> bool:
         or remedy.rewrite is not None
         or (remedy.replace_sentence is None and remedy.append is None)
     )
-
-
-def _by_part(
-    findings: Sequence[Finding], parts: Sequence[Part], constitution: Constitution
-) -> Mapping[int, list[Breach]]:
-    """What is to be revised, by the part it is in; what is missing belongs to the last text."""
-    targets = [n for n, part in enumerate(parts) if part.target and part.kind == "text"]
-    found: dict[int, list[Breach]] = {}
-    for finding in findings:
-        place = finding.part if finding.part is not None else targets[-1] if targets else None
-        if finding.action != "revise" or place is None:
-            continue
-        quote = "" if finding.span is None else parts[place].text[slice(*finding.span)]
-        principle = constitution.principle(finding.principle)
-        found.setdefault(place, []).append(
-            Breach(principle=principle, quote=quote, reason=finding.reason)
-        )
-    return found
 
 
 def _masked(text: str, base: Sequence[Edit]) -> View:
@@ -169,13 +251,12 @@ def _changes(answer: Answer, text: str) -> list[Change] | None:
         return None
 
 
-def _states_news(
-    changes: Sequence[Change], text: str, parts: Sequence[Part], breaches: Sequence[Breach]
-) -> bool:
+def _states_news(changes: Sequence[Change], broken: BrokenPart, parts: Sequence[Part]) -> bool:
     """What was asked vouches for a fact as well, though the model was not shown it."""
     asked = (part.text for part in parts if not part.target)
-    vouching = [text, *asked, *(t for breach in breaches for t in _texts(breach.principle))]
-    return any(new_facts(change.text, vouching) for change in changes)
+    told = (text for breach in broken.breaches for text in _texts(breach.principle))
+    vouching = Vouching([broken.text, *asked, *told])
+    return any(vouching.new_facts(change.text) for change in changes)
 
 
 def _texts(principle: Principle) -> list[str]:
@@ -185,13 +266,11 @@ def _texts(principle: Principle) -> list[str]:
     return [text for text in said if text]
 
 
-def _in_original(
-    changes: Sequence[Change], view: View, part: int, breaches: Sequence[Breach]
-) -> list[Edit]:
+def _in_original(changes: Sequence[Change], broken: BrokenPart) -> list[Edit]:
     """Changes of the masked text as edits of the original. One that cuts through a mask takes all
     of it along."""
-    ids = tuple(dict.fromkeys(breach.principle.id for breach in breaches))
-    edits = []
+    ids = tuple(dict.fromkeys(breach.principle.id for breach in broken.breaches))
+    view, edits = broken.view, list[Edit]()
     for change in changes:
         span = view.to_original(change.span)
         seen = view.to_view(span)
@@ -199,7 +278,7 @@ def _in_original(
         after = view.text[change.span[1] : seen[1]]
         edits.append(
             Edit(
-                part=part,
+                part=broken.part,
                 span=span,
                 replacement=before + change.text + after,
                 principles=ids,

@@ -115,6 +115,7 @@ class _Sitting:
                 self._silent(bound, asked, views)
             return
         request = replace(self.blank, parts=views.shown, targets=views.targets)
+        before = _spent(request.budget)
         hits: Mapping[str, Hits] = await self._scan() if tier == "deterministic" else {}
         answers = await asyncio.gather(
             *(
@@ -131,6 +132,21 @@ class _Sitting:
                 self._silent(bound, asked, answer)
             else:
                 self._heard(bound, asked, answer, views)
+        if all(isinstance(answer, Silence) for answer in answers):
+            self.usage += self._untold(before)
+
+    def _untold(self, before: Usage) -> Usage:
+        """What critics spent who cannot say so any more: as much as they had reckoned with."""
+        spent = _spent(self.blank.budget)
+        roles = self.plan.roles
+        known = roles is None or not roles.unpriced()
+        if spent.calls == before.calls:
+            return Usage()
+        return Usage(
+            calls=spent.calls - before.calls,
+            input_tokens=spent.input_tokens - before.input_tokens,
+            cost_usd=(spent.cost_usd or 0.0) - (before.cost_usd or 0.0) if known else None,
+        )
 
     def _patience(self, bound: BoundCritic) -> float | None:
         """How long to wait for an answer; None where only the whole call's time counts, as for a
@@ -263,3 +279,7 @@ class _Sitting:
             )
             for index in unread
         ]
+
+
+def _spent(budget: BudgetHandle) -> Usage:
+    return Usage(calls=budget.calls, input_tokens=budget.tokens, cost_usd=budget.cost_usd)

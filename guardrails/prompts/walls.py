@@ -12,13 +12,21 @@ from dataclasses import dataclass, field
 
 __all__ = ["Wall", "harmless"]
 
-_HARMLESS = str.maketrans({"<": "‹", ">": "›", "[": "［"})
+_HARMLESS = str.maketrans(dict.fromkeys("<＜﹤", "‹") | dict.fromkeys(">＞﹥", "›") | {"[": "［"})
+_GAP = "[\u00ad\u034f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]{0,4}"
+_OPEN, _SHUT = "[<＜﹤]", "[>＞﹥]"
 _TEMPLATES = re.compile(
-    r"<<<|>>>|<\|[^|<>\n]{0,40}\|>|<</?SYS>>|</?s>|<(?:start|end)_of_turn>"
-    r"|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS)\]"
+    rf"(?:{_OPEN}{_GAP}){{2,}}{_OPEN}|(?:{_SHUT}{_GAP}){{2,}}{_SHUT}"
+    rf"|{_OPEN}{_GAP}[|｜][^|｜<>\n]{{0,40}}[|｜]{_GAP}{_SHUT}"
+    r"|<</?SYS>>|</?s>|</?(?:bos|eos|pad|unk|mask|cls|sep)>|<(?:start|end)_of_(?:turn|image)>"
+    r"|</?(?:think|tool_call|tool_response|tools|extra_id_\d{1,2})>"
+    r"|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|THINK|ARGS"
+    r"|CALL_ID|IMG|PREFIX|SUFFIX|MIDDLE|gMASK|sMASK)\]",
+    re.IGNORECASE,
 )
-"""Our own delimiters, and the control tokens of widespread chat templates, which some servers read
-in the middle of a text. Bounded, so linear."""
+"""Our own delimiters, also where they are written with wide brackets or with something invisible in
+between, and the control tokens of widespread chat templates, which some servers read in the middle
+of a text. Bounded, so linear."""
 
 
 def harmless(text: str) -> str:
