@@ -149,7 +149,8 @@ def _verdicts(
     """Where models' verdicts are kept; None if they are not."""
     if constitution.cache_ttl_s <= 0 or settings.cache == "off":
         return None
-    return open_cache(settings, key_file and make_keys(key_file).derive("cache"))
+    key = None if key_file is None else make_keys(key_file).derive("cache")
+    return open_cache(settings, key)
 
 
 def _names(constitution: Constitution) -> tuple[str, ...]:
