@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from guardrails.clients import wrap
     from guardrails.constitution.model import Constitution
     from guardrails.decorator import guarded
     from guardrails.errors import (
@@ -43,9 +44,11 @@ __all__ = [
     "WireFormatError",
     "context",
     "guarded",
+    "wrap",
 ]
 
 _HOMES = {
+    "clients": ("wrap",),
     "constitution.model": ("Constitution",),
     "decorator": ("guarded",),
     "errors": (

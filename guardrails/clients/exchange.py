@@ -1,0 +1,432 @@
+"""What is done about one request of a wrapped client and its reply, without doing it: whoever
+drives the steps decides in which thread, and with or without `await`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from typing import Any, Literal
+
+from guardrails.clients.drive import Ask, Steps, Tell
+from guardrails.clients.operations import Dialect, Operation
+from guardrails.clients.tool_calls import Called, called_in, with_arguments
+from guardrails.critic.limits import BudgetHandle
+from guardrails.errors import SettingsError, WireFormatError
+from guardrails.exchange import Context, current_context
+from guardrails.guard import Guard, GuardedCall
+from guardrails.guard.content import ToolCall
+from guardrails.pipeline.engine import deliberate
+from guardrails.pipeline.plan import Plan
+from guardrails.verdict import Blocked, Decision, Stage
+from guardrails.wire.body import Body, JsonBody, OpaqueBody
+from guardrails.wire.event_body import EventBody
+from guardrails.wire.formats import AUTO, Payload
+from guardrails.wire.sse import write_events
+from guardrails.wire.strict_json import AmbiguousError, dump_json
+from guardrails.wire.walk import TooManyValuesError
+
+__all__ = ["Exchange", "Given", "Guarding", "OnBlock", "Replaced", "Sent"]
+
+OnBlock = Literal["reply", "raise"] | Callable[[Decision], Any]
+
+JSON, EVENTS = "application/json", "text/event-stream"
+INLINE_BYTES = 100_000
+"""A longer body is read off the loop."""
+
+MOST_ROUNDS = 3
+"""A reply whose tool calls are changed is judged again; so often it may change."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Guarding:
+    """How a client is guarded."""
+
+    guard: Guard = field(repr=False)
+    context: Context | Callable[[], Context | None] | None
+    on_block: OnBlock
+    on_decision: Callable[[Decision], Any] | None
+    concurrent_input: bool
+    trust_system: bool
+    allow: frozenset[str]
+    websockets: bool
+
+    def who(self) -> Context:
+        """Who is asking, found in the caller's own thread and task."""
+        said = self.context() if callable(self.context) else self.context
+        if said is None:
+            return current_context()
+        if not isinstance(said, Context):
+            raise TypeError(
+                f"wrap(context=…) must give a guardrails.Context, not a {type(said).__name__}"
+            )
+        return said
+
+    @cached_property
+    def without_models(self) -> Plan:
+        """The guard's plan with nobody in it who would have to be waited for at the input."""
+        plan = self.guard._enforcement.plan
+        stage = plan.stages[Stage.INPUT]
+        alone = replace(stage, critics=stage.tier("deterministic"))
+        stages = {**plan.stages, Stage.INPUT: alone}
+        return replace(plan, stages=stages, reviser=None, roles=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """A request's body as the SDK wrote it. `helper`: it comes from a helper of the SDK's, which
+    has its own mind about what a reply may be."""
+
+    data: bytes = field(repr=False)
+    media_type: str
+    helper: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replaced:
+    """Another body than the one that is there. `media_type` is None where it stays."""
+
+    data: bytes = field(repr=False)
+    media_type: str | None
+    decision: Decision
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the caller gets, as it is."""
+
+    value: object = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """A request as it is sent."""
+
+    dialect: Dialect
+    body: Body | None = field(default=None, repr=False)
+    data: bytes = field(default=b"", repr=False)
+    helper: bool = False
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        document = self.body.document if isinstance(self.body, JsonBody) else None
+        return document if isinstance(document, dict) else {}
+
+    @property
+    def declines(self) -> bool:
+        """Whether a text of ours would be read as something else, such as JSON."""
+        said = [
+            _within(self.document, "output_config", "format"),
+            _within(self.document, "output_format"),
+            _within(self.document, "response_format"),
+            _within(self.document, "text", "format"),
+        ]
+        return self.helper or any(
+            isinstance(form, dict) and form.get("type", "text") != "text" for form in said
+        )
+
+
+class Exchange:
+    """One call of the SDK: a request, however often it is tried, and its reply."""
+
+    def __init__(self, guarding: Guarding, call: GuardedCall, context: Context) -> None:
+        self.guarding, self._call, self._context = guarding, call, context
+        self._tried: dict[bytes, _Asked] = {}
+        self._asked: _Asked | None = None
+        self.operation: Operation | None = None
+        self.settled = False
+        """Whether what came last needs no judging any more."""
+        self.gate: Gate | None = None
+        self.request: Any = None
+        self.when_vain: Callable[[], object] = bool
+        """Called when nothing that is under way could be given out."""
+
+    def enter(self, operation: Operation) -> None:
+        """Say what is asked for now. Raises SettingsError for what nobody could judge."""
+        if operation.treatment == "refused":
+            raise SettingsError(
+                f"{operation.name!r} may give out text that nobody judges: use the client that is "
+                f"not wrapped for it, or say wrap(…, allow=[{operation.name!r}])"
+            )
+        self.operation = operation
+        self.settled = operation.treatment == "passed"
+        if operation.dialect is not None:
+            self._asked = _Asked(dialect=operation.dialect)
+
+    # -- what is asked -----------------------------------------------------------------------
+
+    def ask(self, sent: Sent) -> Steps[bytes | Replaced | Given]:
+        """What may be sent; anything but bytes is what the caller gets instead."""
+        if (known := self._tried.get(sent.data)) is not None:
+            self._asked = known
+            return known.data
+        asked = self._read(sent)
+        body: Body = yield Ask(asked)
+        self._asked = replace(self._dialected, body=body, helper=sent.helper)
+        if self.guarding.concurrent_input and self.gate is None:
+            hidden: Body | None = yield Ask(partial(self._without_models, body))
+            if hidden is not None:
+                self.gate = yield Ask(partial(self._open_gate, body, hidden, sent.data))
+                return self._remember(sent.data, body, hidden)
+        decision = yield from self._decide(body, Stage.INPUT)
+        if not decision.delivers:
+            return (yield from self._stop(decision, None))
+        yield Ask(partial(self._call.delivered, decision, decision.content))
+        return self._remember(sent.data, body, decision.content)
+
+    @property
+    def _dialected(self) -> _Asked:
+        if self._asked is None:
+            raise SettingsError("a reply to nothing that was asked")
+        return self._asked
+
+    def _read(self, sent: Sent) -> Callable[[], Any]:
+        payload = Payload(data=sent.data, media_type=sent.media_type)
+        format, trusts = self._dialected.dialect.format, self.guarding.trust_system
+        return partial(_read, payload, "user", partial(format.request, trust_system=trusts))
+
+    def _remember(self, sent: bytes, body: Body, judged: object) -> bytes:
+        changed = isinstance(judged, Body) and judged is not body
+        kept = judged if isinstance(judged, Body) else body
+        asked = replace(self._dialected, body=kept, data=kept.data if changed else sent)
+        self._asked = self._tried[sent] = asked
+        return asked.data
+
+    # -- judging beside the call --------------------------------------------------------------
+
+    async def _without_models(self, body: Body) -> Body | None:
+        """The request as critics that need no model leave it; None if they stop it."""
+        limits = self.guarding.guard.constitution.budget
+        budget = BudgetHandle(
+            deadline_s=limits.deadline_s,
+            max_chars=limits.max_chars,
+            max_calls=limits.max_calls,
+            max_tokens=limits.max_tokens,
+            max_cost_usd=limits.max_cost_usd,
+        )
+        outcome = await deliberate(
+            self.guarding.without_models,
+            body,
+            stage=Stage.INPUT,
+            context=self._context,
+            budget=budget,
+        )
+        content = outcome.content
+        return content if outcome.verdict.delivers and isinstance(content, Body) else None
+
+    async def _open_gate(self, body: Body, hidden: Body, sent: bytes) -> Gate:
+        judging = asyncio.ensure_future(self._call.check(body, stage=Stage.INPUT))
+        return Gate(judging=judging, body=body, hidden=hidden, sent=sent, when_vain=self.when_vain)
+
+    def pass_gate(self) -> Steps[Replaced | Given | Literal["passed", "again"]]:
+        """Wait for the word on what was asked, once. "again": other words may be sent instead."""
+        gate = self.gate
+        if gate is None or gate.taken:
+            return "passed"
+        gate.taken = True
+        decision: Decision = yield Ask(partial(_awaited, gate.judging))
+        if self.guarding.on_decision is not None:
+            yield Tell(self.guarding.on_decision, decision)
+        if not decision.delivers:
+            return (yield from self._stop(decision, None))
+        yield Ask(partial(self._call.delivered, decision, decision.content))
+        judged = decision.content
+        if isinstance(judged, Body) and judged.data != gate.hidden.data:
+            self._remember(gate.sent, gate.body, judged)
+            return "again"
+        return "passed"
+
+    # -- what is answered ----------------------------------------------------------------------
+
+    def answer(self, payload: Payload) -> Steps[Replaced | Given | None]:
+        """What the caller gets in the place of a reply; None if that may go on as it is."""
+        body: Body = yield Ask(self._read_reply(payload))
+        judged = yield from self._judged_reply(body)
+        self.settled = True
+        if not isinstance(judged, tuple):
+            return judged
+        decision, content = judged
+        if content is body or not isinstance(content, Body):
+            return None
+        return Replaced(data=content.data, media_type=None, decision=decision)
+
+    def answer_object(self, reply: object) -> Steps[Given | Replaced]:
+        """As `answer`, for a reply that never was bytes."""
+        decision = yield from self._decide(reply, Stage.OUTPUT)
+        self.settled = True
+        if not decision.delivers:
+            return (yield from self._stop(decision, None))
+        yield Ask(partial(self._call.delivered, decision, decision.content))
+        return Given(decision.content)
+
+    def _read_reply(self, payload: Payload) -> Callable[[], Any]:
+        format = self._dialected.dialect.format
+        if payload.media_type not in (JSON, EVENTS):
+            format = AUTO  # the SDK gives out as text what is not of the type it expects
+        request = self._dialected.body or OpaqueBody(b"", "user", "")
+        return partial(_read, payload, "assistant", partial(format.response, request=request))
+
+    def _judged_reply(self, body: Body) -> Steps[tuple[Decision, object] | Replaced | Given]:
+        """Tool calls first, each by itself; then the reply as it is with them. What is delivered
+        of both was judged as it is."""
+        calls: dict[str, Decision] = {}
+        for _ in range(MOST_ROUNDS):
+            changes: dict[tuple[str | int, ...], object] = {}
+            for called in _calls(body):
+                if called.key not in calls:
+                    decision = yield from self._decide(
+                        ToolCall(called.name, called.arguments), Stage.TOOL_CALL
+                    )
+                    if not decision.delivers:
+                        return (yield from self._stop(decision, body))
+                    calls[called.key] = decision
+                settled = calls[called.key].content
+                if settled is not called.arguments and settled != called.arguments:
+                    changes[called.place] = settled
+                    calls[replace(called, arguments=settled).key] = calls[called.key]
+            if changes:
+                body = yield Ask(self._changed(body, changes))
+            decision = yield from self._decide(body, Stage.OUTPUT)
+            if not decision.delivers:
+                return (yield from self._stop(decision, body))
+            final = _calls(decision.content)
+            if all(called.key in calls for called in final):
+                break
+            yield Ask(partial(self._call.delivered, decision, None, how="nothing"))
+            body = decision.content if isinstance(decision.content, Body) else body
+        else:
+            raise WireFormatError("a reply whose tool calls are changed without end")
+        for called in {called.key: called for called in final}.values():
+            made = calls[called.key]
+            yield Ask(partial(self._call.delivered, made, made.content))
+        yield Ask(partial(self._call.delivered, decision, decision.content))
+        return decision, decision.content
+
+    def _changed(
+        self, body: Body, changes: Mapping[tuple[str | int, ...], object]
+    ) -> Callable[[], Any]:
+        if not isinstance(body, JsonBody | EventBody):
+            raise WireFormatError("tool calls in what has none")
+        reply = with_arguments(body.document, changes)
+        if isinstance(body, JsonBody):
+            return self._read_reply(Payload(data=dump_json(reply), media_type=JSON))
+        data = write_events(self._dialected.dialect.codec.emit(reply))
+        return self._read_reply(Payload(data=data, media_type=EVENTS))
+
+    # -- both -----------------------------------------------------------------------------------
+
+    def _decide(self, content: object, stage: Stage) -> Steps[Decision]:
+        prompt = None if stage is Stage.INPUT or self._asked is None else self._asked.body
+        decision: Decision = yield Ask(
+            partial(self._call.check, content, stage=stage, prompt=prompt)
+        )
+        if self.guarding.on_decision is not None:
+            yield Tell(self.guarding.on_decision, decision)
+        return decision
+
+    def _stop(self, decision: Decision, reply: Body | None) -> Steps[Replaced | Given]:
+        """What the caller gets instead."""
+        on_block = self.guarding.on_block
+        self.settled = True
+        text = decision.text
+        if on_block == "raise":
+            yield Ask(partial(self._call.delivered, decision, None, how="nothing"))
+            raise Blocked(decision)
+        if callable(on_block):
+            given = yield Tell(on_block, decision)
+            yield Ask(partial(self._call.delivered, decision, given, how="application_reply"))
+            if not isinstance(given, str):
+                return Given(given)
+            text = given
+        else:
+            yield Ask(partial(self._call.delivered, decision, text, how="reply"))
+        return self._refusal(text, decision, reply)
+
+    def _refusal(self, text: str, decision: Decision, reply: Body | None) -> Replaced:
+        asked = self._dialected
+        streams = isinstance(reply, EventBody) or asked.document.get("stream") is True
+        known = _known(reply) or {"model": asked.document.get("model")}
+        made = asked.dialect.refusal(text, known, declines=asked.declines)
+        data = write_events(asked.dialect.codec.emit(made)) if streams else dump_json(made)
+        return Replaced(data=data, media_type=EVENTS if streams else JSON, decision=decision)
+
+
+@dataclass(kw_only=True)
+class Gate:
+    """A request that was sent while it is judged: `body` as it came, `hidden` as it was sent.
+    `taken`: somebody waits for the word already, so that nobody else acts on it."""
+
+    judging: asyncio.Future[Decision] = field(repr=False)
+    body: Body = field(repr=False)
+    hidden: Body = field(repr=False)
+    sent: bytes = field(repr=False)
+    when_vain: Callable[[], object] = field(repr=False)
+    taken: bool = False
+    called_off: bool = False
+    watched: bool = False
+
+    def watch(self) -> None:
+        """Call it off as soon as it is in vain."""
+        if not self.watched:
+            self.watched = True
+            self.judging.add_done_callback(self._judged)
+
+    def _judged(self, _: object) -> None:
+        if not self.taken and self._is_vain():
+            self.called_off = True
+            self.when_vain()
+
+    def _is_vain(self) -> bool:
+        if self.judging.cancelled():
+            return False
+        if self.judging.exception() is not None:
+            return True
+        decision = self.judging.result()
+        judged = decision.content
+        same = not isinstance(judged, Body) or judged.data == self.hidden.data
+        return not decision.delivers or not same
+
+
+async def _awaited(judging: asyncio.Future[Decision]) -> Decision:
+    return await judging
+
+
+async def _read(
+    payload: Payload, role: Literal["user", "assistant"], read: Callable[[Payload], Body]
+) -> Body:
+    """A body; one that nobody can read is one that nobody can judge."""
+    if len(payload.data) > INLINE_BYTES:
+        return await asyncio.to_thread(_read_here, payload, role, read)
+    return _read_here(payload, role, read)
+
+
+def _read_here(
+    payload: Payload, role: Literal["user", "assistant"], read: Callable[[Payload], Body]
+) -> Body:
+    try:
+        return read(payload)
+    except (AmbiguousError, TooManyValuesError, WireFormatError) as error:
+        return OpaqueBody(payload.data, role, str(error))
+
+
+_KEPT = ("id", "model", "usage", "created", "created_at")
+
+
+def _known(reply: Body | None) -> dict[str, Any]:
+    """What holds no text, and says which call it was and what it cost."""
+    document = reply.document if isinstance(reply, JsonBody | EventBody) else None
+    if not isinstance(document, dict):
+        return {}
+    return {key: document[key] for key in _KEPT if key in document}
+
+
+def _calls(body: object) -> list[Called]:
+    return called_in(body.document) if isinstance(body, JsonBody | EventBody) else []
+
+
+def _within(document: Mapping[str, Any], *steps: str) -> object:
+    value: object = document
+    for step in steps:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
