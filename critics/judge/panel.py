@@ -25,6 +25,8 @@ Failure = Literal["outage", "refused", "malformed", "timeout"]
 BYTES_PER_TOKEN = 4
 TOKENS_PER_RULING = 160
 TOKENS_BESIDES = 120
+ROOM_TO_THINK = 2_000
+"""Models that think before they answer count it towards `max_tokens` (Anthropic, Messages API)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +65,9 @@ async def ask(
         prefix=prefix,
         text=text,
         schema=answer_schema(ids),
-        max_tokens=answer_tokens(ids),
+        max_tokens=answer_tokens(ids) + ROOM_TO_THINK,
         cache_prefix=cache_prefix,
+        effort="low",
     )
     try:
         answer = await model.ask(question, timeout_s=timeout_s)

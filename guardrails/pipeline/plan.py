@@ -219,7 +219,7 @@ def _reviser(constitution: Constitution, roles: Roles, settings: Settings) -> Re
     from guardrails.pipeline.revision import Reviser
 
     return Reviser(
-        model=roles.model(constitution.judging.cascade[0]),
+        model=roles.player(constitution.judging.cascade[0]),
         timeout_s=constitution.judging.timeout_s,
         prices=settings.prices,
     )
