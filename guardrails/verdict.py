@@ -173,13 +173,16 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What judging cost. `cost_usd` is None when a model's price is unknown, never 0 then."""
+    """What judging cost. `cost_usd` is None when a model's price is unknown, never 0 then. `cached`
+    counts verdicts about a text or a window of it that cost nothing: kept from before, or given to
+    somebody who asked the same at the same time."""
 
     calls: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float | None = 0.0
     latency_ms: float = 0.0
+    cached: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         unknown = self.cost_usd is None or other.cost_usd is None
@@ -189,6 +192,7 @@ class Usage:
             output_tokens=self.output_tokens + other.output_tokens,
             cost_usd=None if unknown else (self.cost_usd or 0.0) + (other.cost_usd or 0.0),
             latency_ms=self.latency_ms + other.latency_ms,
+            cached=self.cached + other.cached,
         )
 
 

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import ClassVar, Literal
 
 from critics.judge.context import helping
 from critics.judge.panel import Said, answer_tokens, ask, tokens_in
+from critics.judge.remembered import (
+    Case,
+    Memory,
+    Query,
+    Reply,
+    Role,
+    consult,
+    finding_of,
+    kept_of,
+)
 from critics.judge.windows import Window, windows
+from guardrails.cache.value import Kept
 from guardrails.constitution.model import CriticConfig, Principle
 from guardrails.critic.protocol import (
     CriticFinding,
@@ -64,11 +75,13 @@ class _Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Bench:
-    """Who is asked, cheapest first, how long, and at what price where settings say it."""
+    """Who is asked, cheapest first, how long, and at what price where settings say it; and what
+    they said before, if that is kept."""
 
     players: tuple[Player, ...]
     timeout_s: float
     prices: Mapping[str, Price]
+    memory: Memory | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +120,7 @@ class Judge:
             players=tuple(players),
             timeout_s=resources.constitution.judging.timeout_s,
             prices=resources.settings.prices,
+            memory=_memory(rules, players, resources),
         )
         self._principles = {rule.principle.id: rule.principle for rule in rules}
         self._groups = {
@@ -136,6 +150,28 @@ class Judge:
         return sitting.critique()
 
 
+def _memory(
+    rules: Sequence[Rule], players: Sequence[Player], resources: Resources
+) -> Memory | None:
+    if resources.verdicts is None:
+        return None
+    return Memory(
+        resources.verdicts,
+        critic=f"{Judge.name} {Judge.version}",
+        rules=rules,
+        roles=[
+            Role(name=player.role, model=player.name, backwards=_is_backwards(place))
+            for place, player in enumerate(players)
+        ],
+        ttl_s=resources.constitution.cache_ttl_s,
+    )
+
+
+def _is_backwards(place: int) -> bool:
+    """Every other role of a cascade sees the principles in reverse order."""
+    return place % 2 == 1
+
+
 def _groups(principles: Sequence[Principle]) -> Iterable[_Group]:
     for first in range(0, len(principles), MOST_IN_A_GROUP):
         yield _Group.of(principles[first : first + MOST_IN_A_GROUP])
@@ -155,40 +191,53 @@ class _Sitting:
     async def hold(self, open: Sequence[Principle]) -> None:
         """Ask role after role about what is still in doubt."""
         for place, player in enumerate(self._bench.players):
-            words = await self._ask(player, open, backwards=place % 2 == 1)
+            words = await self._ask(player, open, place)
             self._words.update(words)
             open = [p for p in open if _is_deferred(words[p.id])]
             if not open:
                 return
 
-    async def _ask(
-        self, player: Player, open: Sequence[Principle], *, backwards: bool
-    ) -> dict[str, _Word]:
+    async def _ask(self, player: Player, open: Sequence[Principle], place: int) -> dict[str, _Word]:
         """Every group that holds an open principle about every window, all at once. Raises
         BudgetExceeded for what does not fit into the call's money or time."""
-        questions: list[tuple[list[Principle], Window, str, str]] = []
-        for group in self._groups:
-            mine = [principle for principle in group.principles if principle in open]
-            asked = mine[::-1] if backwards else mine
-            for window in self._windows if mine else ():
-                shown = group.back if backwards else group.forth
-                questions.append((asked, window, shown, self._text(asked, window)))
-        self._spend(player, [(asked, shown, text) for asked, _, shown, text in questions])
-        timeout_s = min(self._bench.timeout_s, self._left_s())
-        said = await asyncio.gather(
-            *(
-                ask(player, shown, text, [p.id for p in asked], timeout_s=timeout_s)
-                for asked, _, shown, text in questions
-            )
-        )
-        if any(answer.failure == "timeout" for answer in said):
+        queries = list(self._queries(open, backwards=_is_backwards(place)))
+        case = Case(request=self._request, shown=self._helping.shown, role=place)
+        replies = await consult(self._bench.memory, _Seated(self, player), queries, case)
+        if any(reply.said and reply.said.failure == "timeout" for reply in replies):
             self._left_s()
         heard: dict[str, list[_Word]] = {principle.id: [] for principle in open}
-        for (asked, window, _, _), answer in zip(questions, said, strict=True):
-            self._count(player, answer)
-            for principle in asked:
-                heard[principle.id].append(_word(principle, answer, window))
+        for query, reply in zip(queries, replies, strict=True):
+            self._count(player, reply)
+            for principle in query.asked:
+                heard[principle.id].append(_replied(principle, reply, query.window))
         return {p.id: _together(p, heard[p.id]) for p in open}
+
+    def _queries(self, open: Sequence[Principle], *, backwards: bool) -> Iterable[Query]:
+        for group in self._groups:
+            mine = tuple(principle for principle in group.principles if principle in open)
+            for window in self._windows if mine else ():
+                yield Query(
+                    group=tuple(principle.id for principle in group.principles),
+                    prefix=group.back if backwards else group.forth,
+                    asked=mine[::-1] if backwards else mine,
+                    window=window,
+                )
+
+    def put(
+        self, player: Player, queries: Sequence[Query]
+    ) -> Sequence[Callable[[], Awaitable[Said]]]:
+        """Each question, reckoned with and ready to be asked. Raises BudgetExceeded."""
+        texts = [(q.asked, q.prefix, self._text(q.asked, q.window)) for q in queries]
+        self._spend(player, texts)
+        timeout_s = self.patience_s()
+        return [
+            partial(ask, player, shown, text, [p.id for p in asked], timeout_s=timeout_s)
+            for asked, shown, text in texts
+        ]
+
+    def patience_s(self) -> float:
+        """How long an answer may take. Raises BudgetExceeded if no time is left."""
+        return min(self._bench.timeout_s, self._left_s())
 
     def _text(self, open: Sequence[Principle], window: Window) -> str:
         parts = self._request.parts
@@ -235,10 +284,17 @@ class _Sitting:
         costs = (cost_usd(model.name, tokens, own=self._bench.prices) for model in models)
         return max(cost or 0.0 for cost in costs)
 
-    def _count(self, player: Player, answer: Said) -> None:
-        """A call that failed is one, too."""
+    def _count(self, player: Player, reply: Reply) -> None:
+        """A call that failed is one, too; what was remembered, or asked by others, is none."""
+        self._models |= dict.fromkeys(reply.models)
+        self._usage += Usage(cached=reply.cached)
+        answer = reply.said
+        if answer is None:
+            return
         if answer.model is not None:
             self._models[answer.model] = None
+        if not reply.own:
+            return
         tokens = answer.used
         unused = tokens == Tokens()
         model = answer.model or player.name
@@ -263,6 +319,24 @@ class _Sitting:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Seated:
+    """A role of the cascade, at the expense of one sitting."""
+
+    sitting: _Sitting
+    player: Player
+
+    def put(self, queries: Sequence[Query]) -> Sequence[Callable[[], Awaitable[Said]]]:
+        return self.sitting.put(self.player, queries)
+
+    def patience_s(self) -> float:
+        return self.sitting.patience_s()
+
+    def settled(self, principle: Principle, said: Said, window: Window) -> Kept | None:
+        word = _word(principle, said, window)
+        return None if word.value == "undecided" else kept_of(word.finding, window)
+
+
 def _finding(id: str, word: _Word) -> CriticFinding | None:
     if word.value == "undecided":
         cause: FindingCause = "unsure" if word.cause == "policy" else word.cause
@@ -273,6 +347,13 @@ def _finding(id: str, word: _Word) -> CriticFinding | None:
 def _is_deferred(word: _Word) -> bool:
     """A doubt goes on to the next role; an outage does not, for it says nothing of the text."""
     return word.value == "undecided" and word.cause != "outage"
+
+
+def _replied(principle: Principle, reply: Reply, window: Window) -> _Word:
+    kept = reply.kept.get(principle.id)
+    if kept is not None:
+        return _Word(value=kept.value, finding=finding_of(principle.id, kept, window))
+    return _word(principle, reply.said or Said(), window)
 
 
 def _word(principle: Principle, answer: Said, window: Window) -> _Word:

@@ -18,7 +18,20 @@ from guardrails.constitution.model import Principle
 from guardrails.critic.protocol import CriticFinding, CritiqueRequest, Rule
 from guardrails.prompts.judging import DIGEST, VERSION, Seen
 
-__all__ = ["Case", "Memory", "Panel", "Query", "Reply", "consult", "kept_of", "place_of"]
+__all__ = [
+    "Case",
+    "Memory",
+    "Panel",
+    "Query",
+    "Reply",
+    "Role",
+    "consult",
+    "finding_of",
+    "kept_of",
+]
+
+REASON = "judged so before; the reason is not kept"
+"""A judge's own reason may quote the text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +95,10 @@ class Role:
     model: str
     backwards: bool
 
+    @property
+    def fields(self) -> tuple[str, str, str]:
+        return self.name, self.model, "back" if self.backwards else "forth"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Landing:
@@ -133,15 +150,9 @@ class Memory:
         group: a change of those leaves what was said of this one."""
         tenant, of = case.request.context.tenant, self.cache.names.of
         material = of(tenant, _material(query.window, case))
+        fixed = ("question", str(case.request.stage), self._critic, VERSION, DIGEST)
         about = [
-            of(
-                tenant,
-                [
-                    *("question", case.request.stage, self._critic, VERSION, DIGEST),
-                    *(role.name, role.model, "back" if role.backwards else "forth"),
-                    *(material, *query.group),
-                ],
-            )
+            of(tenant, [material, *fixed, *role.fields, *query.group])
             for role in self.roles[case.role :]
         ]
         names = {
@@ -270,20 +281,20 @@ def kept_of(finding: CriticFinding | None, window: Window) -> Kept:
     raise ValueError("a breach outside of what was judged")
 
 
-def place_of(kept: Kept, window: Window) -> CriticFinding | None:
-    """Where a kept breach is in this window, as a finding that names no principle yet; None for a
-    pass."""
+def finding_of(id: str, kept: Kept, window: Window) -> CriticFinding | None:
+    """A kept breach, at its place in this window; None for a pass."""
     if kept.value == "pass":
         return None
     if kept.place is None:
-        return CriticFinding(principle="", value="breach")
+        return CriticFinding(principle=id, value="breach", reason=REASON)
     piece = window[kept.place.piece]
     start, end = kept.place.span
     return CriticFinding(
-        principle="",
+        principle=id,
         value="breach",
         part=piece.part,
         span=(piece.start + start, piece.start + end),
+        reason=REASON,
     )
 
 

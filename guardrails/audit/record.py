@@ -136,6 +136,7 @@ class UsageRecord(_Record):
     output_tokens: int = 0
     cost_usd: float | None = 0.0
     latency_ms: float = 0.0
+    cached: int = 0
 
 
 class ConstitutionRecord(_Record):

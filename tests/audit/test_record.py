@@ -128,6 +128,7 @@ def test_a_record_holds_all_of_a_decision_but_its_text() -> None:
             "output_tokens": 3,
             "cost_usd": None,
             "latency_ms": 1.5,
+            "cached": 0,
         },
         "judged_digest": JUDGED,
         "reply_key": None,
