@@ -28,8 +28,8 @@ from guardrails.prompts.revising import (
 )
 from guardrails.settings import Price
 from guardrails.telemetry import log
-from guardrails.text.normalise import View
-from guardrails.verdict import Edit, Finding, Repair, RepairRequest, Usage
+from guardrails.text.normalise import View, normalise
+from guardrails.verdict import Edit, Finding, Repair, RepairRequest, Span, Usage
 
 __all__ = ["BrokenPart", "Draft", "Reviser", "broken_parts", "repair_of"]
 
@@ -141,8 +141,8 @@ class _Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokenPart:
-    """A part with breaches that are to be mended, as a model may see it: `view` is without what
-    the constitution hides, and so are the quotes."""
+    """A part with breaches that are to be mended, as a model may see it: `view` is normalised and
+    without what the constitution hides, and so are the quotes."""
 
     part: int
     view: View = field(repr=False)
@@ -166,7 +166,7 @@ def broken_parts(
         if finding.action != "revise" or place is None:
             continue
         if place not in views:
-            views[place] = _masked(parts[place].text, [e for e in hidden if e.part == place])
+            views[place] = _shown(parts[place].text, [e for e in hidden if e.part == place])
         view, quote = views[place], ""
         if finding.span is not None:
             quote = view.text[slice(*view.to_view(finding.span))]
@@ -238,8 +238,15 @@ def _wants_model(principle: Principle) -> bool:
     )
 
 
-def _masked(text: str, base: Sequence[Edit]) -> View:
-    return View(text, text).replace([(edit.span, edit.replacement) for edit in base])
+def _shown(text: str, hidden: Sequence[Edit]) -> View:
+    """The text as the judge saw it too, normalised, and without what the constitution hides."""
+    view, edits, end = normalise(text), list[tuple[Span, str]](), 0
+    for edit in hidden:
+        start, stop = view.to_view(edit.span)
+        start = max(start, end)  # what was normalised together may belong to two of them
+        end = max(start, stop)
+        edits.append(((start, end), edit.replacement))
+    return view.replace(edits)
 
 
 def _changes(answer: Answer, text: str) -> list[Change] | None:
@@ -267,8 +274,8 @@ def _texts(principle: Principle) -> list[str]:
 
 
 def _in_original(changes: Sequence[Change], broken: BrokenPart) -> list[Edit]:
-    """Changes of the masked text as edits of the original. One that cuts through a mask takes all
-    of it along."""
+    """Changes of what was shown as edits of the original. One that cuts through a mask, or through
+    what was normalised together, takes all of it along."""
     ids = tuple(dict.fromkeys(breach.principle.id for breach in broken.breaches))
     view, edits = broken.view, list[Edit]()
     for change in changes:

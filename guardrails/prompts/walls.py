@@ -10,10 +10,12 @@ import re
 import secrets
 from dataclasses import dataclass, field
 
+from guardrails.text.normalise import INVISIBLE
+
 __all__ = ["Wall", "harmless"]
 
-_HARMLESS = str.maketrans(dict.fromkeys("<＜﹤", "‹") | dict.fromkeys(">＞﹥", "›") | {"[": "［"})
-_GAP = "[\u00ad\u034f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]{0,4}"
+_HARMLESS = str.maketrans(dict.fromkeys("<＜﹤", "‹") | dict.fromkeys(">＞﹥", "›") | {"[": "〔"})
+_GAP = INVISIBLE.pattern.removesuffix("+") + "{0,4}"
 _OPEN, _SHUT = "[<＜﹤]", "[>＞﹥]"
 _TEMPLATES = re.compile(
     rf"(?:{_OPEN}{_GAP}){{2,}}{_OPEN}|(?:{_SHUT}{_GAP}){{2,}}{_SHUT}"
@@ -26,7 +28,8 @@ _TEMPLATES = re.compile(
 )
 """Our own delimiters, also where they are written with wide brackets or with something invisible in
 between, and the control tokens of widespread chat templates, which some servers read in the middle
-of a text. Bounded, so linear."""
+of a text. What stands in their place is not put back by NFKC, which some tokenisers apply. Bounded,
+so linear."""
 
 
 def harmless(text: str) -> str:
