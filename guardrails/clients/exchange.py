@@ -23,7 +23,6 @@ from guardrails.verdict import Blocked, Decision, Stage
 from guardrails.wire.body import Body, JsonBody, OpaqueBody
 from guardrails.wire.event_body import EventBody
 from guardrails.wire.formats import AUTO, Payload
-from guardrails.wire.sse import write_events
 from guardrails.wire.strict_json import AmbiguousError, dump_json
 from guardrails.wire.walk import TooManyValuesError
 
@@ -249,7 +248,10 @@ class Exchange:
         decision, content = judged
         if content is body or not isinstance(content, Body):
             return None
-        return Replaced(data=content.data, media_type=None, decision=decision)
+        data = content.data
+        if isinstance(content, EventBody):
+            data = self._dialected.dialect.stream(content.document)
+        return Replaced(data=data, media_type=None, decision=decision)
 
     def answer_object(self, reply: object) -> Steps[Given | Replaced]:
         """As `answer`, for a reply that never was bytes."""
@@ -311,7 +313,7 @@ class Exchange:
         reply = with_arguments(body.document, changes)
         if isinstance(body, JsonBody):
             return self._read_reply(Payload(data=dump_json(reply), media_type=JSON))
-        data = write_events(self._dialected.dialect.codec.emit(reply))
+        data = self._dialected.dialect.stream(reply)
         return self._read_reply(Payload(data=data, media_type=EVENTS))
 
     # -- both -----------------------------------------------------------------------------------
@@ -348,7 +350,7 @@ class Exchange:
         streams = isinstance(reply, EventBody) or asked.document.get("stream") is True
         known = _known(reply) or {"model": asked.document.get("model")}
         made = asked.dialect.refusal(text, known, declines=asked.declines)
-        data = write_events(asked.dialect.codec.emit(made)) if streams else dump_json(made)
+        data = asked.dialect.stream(made) if streams else dump_json(made)
         return Replaced(data=data, media_type=EVENTS if streams else JSON, decision=decision)
 
 

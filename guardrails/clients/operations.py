@@ -6,6 +6,7 @@ Source: the resources of anthropic 2.12 and openai 3.54.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -16,6 +17,7 @@ from guardrails.errors import SettingsError
 from guardrails.wire.event_replies import ANTHROPIC, CHAT, RESPONSES, EventCodec
 from guardrails.wire.formats import NAMES, BodyFormat
 from guardrails.wire.refusals import anthropic_message, chat_completion, openai_response
+from guardrails.wire.sse import Event, write_events
 
 __all__ = ["WEBSOCKETS", "Dialect", "Operation", "Vendor", "operation_of", "refuse_guarded"]
 
@@ -44,12 +46,25 @@ class Dialect:
             self.decline(reply, text)
         return reply
 
+    def stream(self, reply: Json) -> bytes:
+        """A whole reply as the provider would stream it, with all that its SDK's types ask for."""
+        return write_events(map(_complete, self.codec.emit(reply)))
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
     name: str
     treatment: Treatment
     dialect: Dialect | None = None
+
+
+_WITH_LOGPROBS = frozenset({"response.output_text.delta", "response.output_text.done"})
+
+
+def _complete(event: Event) -> Event:
+    if event.name not in _WITH_LOGPROBS:
+        return event
+    return Event(event.name, json.dumps({"logprobs": [], **json.loads(event.data)}))
 
 
 def _decline_message(reply: Json, text: str) -> None:

@@ -12,7 +12,7 @@ import asyncio
 import functools
 import inspect
 import sys
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import ContextVar
 from datetime import timedelta
 from types import MappingProxyType, TracebackType
@@ -106,7 +106,7 @@ def guarded_client(client: Any, guarding: Guarding, *, is_async: bool) -> Any:
         "__qualname__": cls.__qualname__,
         "__doc__": cls.__doc__,
     }
-    if hasattr(client, "websocket_base_url") and not guarding.websockets:
+    if "websocket_base_url" in vars(client) and not guarding.websockets:
         hooks["websocket_base_url"] = property(_no_websocket, _ignore)
     made = type(cls.__name__, (cls,), hooks)
     return _as(client, made)
@@ -349,10 +349,10 @@ def _is_settled(exchange: Exchange, client: Any, vendor: Vendor, options: Any, r
         exchange.enter(_operation(client, vendor, options.method, url, exchange.guarding))
     if exchange.settled:
         return True
-    kind: Hashable = type(reply)
-    if sdk_kind(kind) is None:
+    cls: Any = type(reply)
+    if sdk_kind(cls) is None:
         raise SettingsError(
-            f"a middleware gave a {type(reply).__name__} in a reply's place, which nobody can "
+            f"a middleware gave a {cls.__name__} in a reply's place, which nobody can "
             f"judge; let it give one of the SDK's replies"
         )
     return False
