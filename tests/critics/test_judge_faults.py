@@ -1,0 +1,113 @@
+"""What each failure of a model leads to is what the table in docs/judge.md says."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import re
+import time
+from pathlib import Path
+from typing import Literal, get_args
+
+import pytest
+from judge_samples import constitution, house, principle
+
+from guardrails.constitution.model import Budget, Judging
+from guardrails.testing.provider import FakeProvider, Fault, faults
+from guardrails.verdict import Decision, Verdict, cause_of
+
+DOC = Path(__file__).parents[2] / "docs" / "judge.md"
+OnDoubt = Literal["flag", "block", "escalate"]
+WAYS: tuple[OnDoubt, ...] = get_args(OnDoubt)
+RULES = [
+    principle(f"rule.{doubt}.{outage}", on_undecided=doubt, on_outage=outage)
+    for doubt, outage in itertools.product(WAYS, WAYS)
+]
+ANSWER_S, ALL_S = 1.0, 3.0
+AT_ONCE = 8
+
+
+def table() -> dict[str, str]:
+    """Fault to cause, as the doc has it: rows of | what | `fault`, … | cause | … |."""
+    found = {}
+    for row in DOC.read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in row.split("|")]
+        if len(cells) == 6 and cells[3] in ("`outage`", "`refused`", "`malformed`", "`timeout`"):
+            found |= dict.fromkeys(re.findall(r"`([^`]+)`", cells[2]), cells[3].strip("`"))
+    return found
+
+
+TABLE = table()
+
+
+def test_the_table_names_every_fault() -> None:
+    assert set(TABLE) == {fault.name for fault in faults()}
+
+
+async def judged(fault: Fault, kind: str) -> tuple[Decision, float]:
+    more = {} if kind == "anthropic" else {"models": {"small": "other/third"}}
+    made = constitution(
+        *RULES, judging=Judging(timeout_s=ANSWER_S), budget=Budget(deadline_s=ALL_S)
+    )
+    async with house(fault, made, **more) as here:
+        started = time.perf_counter()
+        decision = await here.guard.check_output("Good morning.")
+        return decision, time.perf_counter() - started
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("kind", ["anthropic", "openai"])
+async def test_every_fault_leads_to_what_the_table_says(kind: str) -> None:
+    at_once = asyncio.Semaphore(AT_ONCE)
+
+    async def one(fault: Fault) -> tuple[Decision, float]:
+        async with at_once:
+            return await judged(fault, kind)
+
+    all_faults = faults()
+    await judged(all_faults[0], kind)  # imports an SDK
+    before = asyncio.all_tasks()
+    decisions = await asyncio.gather(*map(one, all_faults))
+    for fault, (decision, took) in zip(all_faults, decisions, strict=True):
+        cause = TABLE[fault.name]
+        assert {finding.cause for finding in decision.findings} == {cause}, fault
+        for finding in decision.findings:
+            _, doubt, outage = finding.principle.split(".")
+            assert finding.action == (outage if cause == "outage" else doubt), fault
+            assert finding.value == "undecided"
+        assert decision.verdict is Verdict.ESCALATE
+        assert decision.cause == cause_of(decision.findings[0].cause)
+        assert not decision.breaches
+        assert decision.usage.calls == 1
+        assert took < ALL_S, fault
+    await asyncio.sleep(0.05)
+    left = [task for task in asyncio.all_tasks() - before if not task.done()]
+    assert not left
+
+
+@pytest.mark.parametrize("doubt", WAYS)
+@pytest.mark.parametrize("outage", WAYS)
+@pytest.mark.parametrize("name", ["status-403", "refusal", "cut-off-json"])
+async def test_one_rule_decides_alone_what_its_failure_means(
+    name: str, doubt: OnDoubt, outage: OnDoubt
+) -> None:
+    (fault,) = (each for each in faults() if each.name == name)
+    made = constitution(principle(on_undecided=doubt, on_outage=outage))
+    async with house(fault, made) as here:
+        decision = await here.guard.check_output("Good morning.")
+        (opened,) = here.trail.opened
+    away = TABLE[name] == "outage"
+    assert str(decision.verdict) == (outage if away else doubt)
+    assert decision.cause == ("outage" if away else "undecided")
+    assert (opened.verdict, opened.cause) == (decision.verdict, decision.cause)
+    assert (decision.text == "Good morning.") == (decision.verdict is Verdict.FLAG)
+
+
+async def test_a_provider_that_is_not_there_is_an_outage() -> None:
+    async with FakeProvider() as gone:
+        url = gone.url
+    made = constitution(principle(on_outage="flag"), judging=Judging(timeout_s=ANSWER_S))
+    providers = {"fake": {"kind": "anthropic", "base_url": url}}
+    async with house(made=made, providers=providers) as here:
+        decision = await here.guard.check_output("Good morning.")
+    assert (decision.verdict, decision.cause) == (Verdict.FLAG, "outage")
