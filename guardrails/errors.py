@@ -9,6 +9,7 @@ GuardrailsError
 │   └── MalformedCritique
 ├── BudgetExceeded         a limit of the constitution's budget was reached
 ├── WireFormatError        a body or value could not be read as what it was said to be
+├── DeliveryError          what was to be delivered is not what was judged: it changed meanwhile
 ├── UpstreamError          the guarded service failed
 ├── AuditError             the record could not be written or read
 └── GovernanceError        an approval or outcome is missing or wrong
@@ -29,6 +30,7 @@ __all__ = [
     "CriticError",
     "CriticOutage",
     "CriticTimeout",
+    "DeliveryError",
     "GovernanceError",
     "GuardrailsError",
     "MalformedCritique",
@@ -102,6 +104,10 @@ class BudgetExceeded(GuardrailsError):
 
 class WireFormatError(GuardrailsError):
     """A value or body is not of the format it was said to be."""
+
+
+class DeliveryError(GuardrailsError):
+    """What was to be delivered is not what was judged, and so was not delivered."""
 
 
 class UpstreamError(GuardrailsError):

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from guardrails.audit.record import Closed, How, Opened, new_record_id
+from guardrails.audit.record import Closed, How, Opened, delivery_fault, new_record_id
 from guardrails.audit.trail import Trail
 from guardrails.critic.limits import BudgetHandle
-from guardrails.errors import AuditError, WireFormatError
+from guardrails.errors import AuditError, DeliveryError, WireFormatError
 from guardrails.exchange import Context, Part
 from guardrails.guard.content import plain_text, read_content, read_prompt, texts_of
 from guardrails.guard.ledger import closed, opened
@@ -56,7 +56,7 @@ class GuardedCall:
             max_tokens=limits.max_tokens,
             max_cost_usd=limits.max_cost_usd,
         )
-        self._open: dict[str, Decision] = {}
+        self._open: dict[str, tuple[Decision, Opened]] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -67,7 +67,7 @@ class GuardedCall:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for decision in tuple(self._open.values()):
+        for decision, _ in tuple(self._open.values()):
             try:
                 await self.delivered(decision, None, how="nothing")
             except AuditError:
@@ -79,7 +79,7 @@ class GuardedCall:
         """Judge a content. When this returns the decision is on record, and `delivered` must say
         what became of it. Raises AuditError if it cannot be recorded: then deliver nothing."""
         decision, record = await self._decided(content, stage, prompt)
-        self._open[decision.record_id] = decision
+        self._open[decision.record_id] = decision, record
         try:
             await self._trail.open(record)
         except AuditError:
@@ -92,20 +92,36 @@ class GuardedCall:
         self, decision: Decision, content: object, *, how: How | None = None
     ) -> None:
         """Record what is delivered, right before it is. Without `how` it is the decision's own
-        content, or its reply. Raises AuditError: then deliver nothing."""
-        self._open.pop(decision.record_id, None)
-        await self._trail.close(await self._closed(decision, content, how))
+        content, or its reply. Raises AuditError, or DeliveryError for what is not what was judged:
+        then deliver nothing."""
+        _, record = self._open.pop(decision.record_id, (decision, None))
+        end = await self._end(decision, content, how, record)
+        await self._trail.close(end)
+        _refuse_other(end, how)
 
     async def check_and_deliver(
         self, content: object, *, stage: Stage, prompt: object = None
     ) -> Decision:
         """Judge a content that is delivered by being handed to the caller. Raises AuditError."""
         decision, record = await self._decided(content, stage, prompt)
-        end = await self._closed(decision, decision.content, None)
+        end = await self._end(decision, decision.content, None, record)
         # Handed over together, so that both are in one commit.
         await asyncio.gather(self._trail.open(record), self._trail.close(end))
         self._tell(record)
+        _refuse_other(end, None)
         return decision
+
+    async def _end(
+        self, decision: Decision, content: object, how: How | None, record: Opened | None
+    ) -> Closed:
+        """What is really delivered; nothing, if that is not what was judged any more."""
+        try:
+            end = await self._closed(decision, content, how)
+        except WireFormatError:
+            return closed(decision, "nothing", self._trail)
+        if record is not None and delivery_fault(record, end) is not None:
+            return closed(decision, "nothing", self._trail)
+        return end
 
     def _tell(self, record: Opened) -> None:
         """Of a case that is on record by now."""
@@ -184,6 +200,14 @@ class GuardedCall:
             case _:
                 texts = texts_of(await read_content(content, decision.stage))
         return closed(decision, how, self._trail, texts=texts)
+
+
+def _refuse_other(end: Closed, how: How | None) -> None:
+    if end.how == "nothing" and how != "nothing":
+        raise DeliveryError(
+            f"record {end.record_id}: what was to be delivered is not what was judged; it was "
+            f"changed meanwhile, and nothing was delivered"
+        )
 
 
 def _content(content: Content | None, reply: Reply | None) -> object:

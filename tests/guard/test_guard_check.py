@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 import guardrails
-from guardrails.errors import AuditError, CriticOutage, SettingsError
+from guardrails.errors import AuditError, CriticOutage, DeliveryError, SettingsError
 from guardrails.exchange import Context, Part
 from guardrails.guard import Guard
 from guardrails.testing import broken_critic, passing, scripted_critic
@@ -351,14 +351,14 @@ class TestRecords:
             ("good day", "mine", "application_reply"),
         ],
     )
-    async def test_promise_1_another_delivery_than_the_decided_one_shows(
+    async def test_promise_1_another_delivery_than_the_decided_one_is_refused(
         self, text: str, delivered: str, how: Any, guard: Guard, records: Records
     ) -> None:
         async with guard.call() as call:
             decision = await call.check(text, stage=Stage.OUTPUT)
-            await call.delivered(decision, delivered, how=how)
-        with pytest.raises(AssertionError):
-            records.how()
+            with pytest.raises(DeliveryError):
+                await call.delivered(decision, delivered, how=how)
+        assert records.how() == [("output", str(decision.verdict), "nothing")]
 
     def test_records_name_who_asked_without_saying_who(
         self, guard: Guard, records: Records
