@@ -42,6 +42,8 @@ class Signature:
     @classmethod
     def of(cls, function: Callable[..., Any]) -> Signature:
         """Raises SettingsError for what cannot be guarded."""
+        if isinstance(function, property):
+            raise SettingsError("put @guarded below @property, on the function itself")
         if isinstance(function, type) or not callable(function):
             raise SettingsError("@guarded stands on a function or another callable, not on a class")
         code = _code_of(function)
