@@ -397,7 +397,7 @@ def _with_content(response: Any, given: Replaced) -> Any:
         request=response.request,
         extensions=response.extensions,
     )
-    made.elapsed = response.elapsed
+    made.elapsed = vars(response).get("_elapsed", timedelta(0))  # unset if no transport was there
     return made
 
 
