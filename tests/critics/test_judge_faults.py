@@ -6,8 +6,9 @@ import asyncio
 import itertools
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import pytest
 from judge_samples import constitution, house, principle
@@ -44,12 +45,12 @@ def test_the_table_names_every_fault() -> None:
     assert set(TABLE) == {fault.name for fault in faults()}
 
 
-async def judged(fault: Fault, kind: str) -> tuple[Decision, float]:
-    more = {} if kind == "anthropic" else {"models": {"small": "other/third"}}
+async def judged(fault: Fault, kind: str, *, alone: bool = False) -> tuple[Decision, float]:
+    more: dict[str, Any] = {} if kind == "anthropic" else {"models": {"small": "other/third"}}
     made = constitution(
         *RULES, judging=Judging(timeout_s=ANSWER_S), budget=Budget(deadline_s=ALL_S)
     )
-    async with house(fault, made, **more) as here:
+    async with house(fault, made, alone=alone, **more) as here:
         started = time.perf_counter()
         decision = await here.guard.check_output("Good morning.")
         return decision, time.perf_counter() - started
@@ -64,7 +65,7 @@ async def test_every_fault_leads_to_what_the_table_says(kind: str) -> None:
         async with at_once:
             return await judged(fault, kind)
 
-    all_faults = faults()
+    all_faults = [replace(fault, pause_s=0.5) for fault in faults()]  # a drip slower than waited
     await judged(all_faults[0], kind)  # imports an SDK
     before = asyncio.all_tasks()
     decisions = await asyncio.gather(*map(one, all_faults))
