@@ -17,6 +17,7 @@ from guardrails.constitution.digest import principle_digest
 from guardrails.constitution.model import Principle
 from guardrails.critic.protocol import CriticFinding, CritiqueRequest, Rule
 from guardrails.prompts.judging import DIGEST, VERSION, Seen
+from guardrails.prompts.rules import in_words
 
 __all__ = [
     "Case",
@@ -141,6 +142,7 @@ class Memory:
             rule.principle.id: (
                 principle_digest(rule.principle),
                 rule.config.model_dump_json(),
+                in_words(rule.principle),
             )
             for rule in rules
         }
