@@ -23,6 +23,7 @@ from guardrails.guard.proven import prove
 from guardrails.guard.stream import GuardedStream, Pieces
 from guardrails.guard.sync import SyncGuard
 from guardrails.pipeline.plan import make_plan
+from guardrails.prompts.instructing import POSITIONS, Instructions, Position, instruct
 from guardrails.review.webhook import webhook_of
 from guardrails.settings import Settings, load_settings
 from guardrails.verdict import Decision, Stage
@@ -146,6 +147,27 @@ class Guard:
             pieces,
             prompt=prompt,
             max_chars=self.constitution.budget.max_chars,
+        )
+
+    def instructions(
+        self,
+        position: Position = "both",
+        *,
+        stage: Stage | str = Stage.OUTPUT,
+        language: str | None = None,
+    ) -> Instructions:
+        """The constitution as text for the application's own model, so that what it writes and how
+        it is judged follow one text. A string with its `digest` and the template's `version`.
+
+        All principles of the stage; but for `position="start"`, the gravest again at the end.
+        `around(prompt)` puts it before, behind or on both sides of a system prompt. `language`
+        chooses the reply that it is told to decline with. Raises SettingsError for an unknown
+        position or stage.
+        """
+        if position not in POSITIONS:
+            raise SettingsError(f"position={position!r}; expected one of {', '.join(POSITIONS)}")
+        return instruct(
+            self.constitution, position=position, stage=_stage(stage), language=language
         )
 
     def call(self, *, context: Context | None = None) -> GuardedCall:

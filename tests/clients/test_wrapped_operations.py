@@ -77,7 +77,7 @@ def test_what_is_allowed_by_name_is_the_sdks_own_affair(
     name: str, said: str, use: Callable[[Any], Any], guard: Guard
 ) -> None:
     with FakeProvider() as fake, made(name, fake, guard, allow=[said]) as client:
-        with pytest.raises(Exception, match="Error code: 40[04]"):
+        with pytest.raises(Exception, match=r"Error code: 40[04]"):
             use(client)
         assert len(fake.requests) == 1
 
