@@ -17,7 +17,7 @@ from guardrails.text.sentences import sentences
 __all__ = ["Vouching", "new_facts"]
 
 _LINK = re.compile(
-    r"(?:https?://|www\.)[^\s<>\"')\]]+|[\w.+-]+@[\w-]+\.[\w.-]+"
+    r"(?:https?://|www\.)[^\s<>\"')\]]+|[\w.+-]{1,64}@[\w-]{1,63}\.[\w.-]{1,190}"
     r"|(?<![\w@.-])(?:[\w-]{1,63}\.){1,8}(?:com|org|net|info|io|dev|app|gov|edu|eu|de|at|ch|uk|fr|us)"
     r"\b(?:/[^\s<>\"')\]]*)?",
     re.IGNORECASE,
@@ -55,7 +55,12 @@ _GERMAN = frozenset(
         *("kann", "können", "sollte", "bitte", "auch", "wenn", "dass"),
     }
 )
-_TITLES = frozenset({"herr", "herrn", "frau", "dr", "prof", "professor", "doktor"})
+_TITLES = frozenset(
+    {
+        *("herr", "herrn", "frau", "dr", "prof", "professor", "doktor"),
+        *("mr", "mrs", "ms", "mx", "sir", "dame", "lord", "lady", "st"),
+    }
+)
 
 
 def new_facts(text: str, known: Iterable[str]) -> list[str]:
@@ -79,9 +84,16 @@ class Vouching:
         numbers = _numbers(_LISTED.sub("", rest))
         return [
             *(link for link in _LINK.findall(text) if not self._knows_link(_link(link))),
-            *(number for number in numbers if not self._numbers & _values(number)),
+            *(number for number in numbers if not self._knows_number(number)),
             *(name for name in self._names(rest) if not self._words & _forms(name)),
         ]
+
+    def _knows_number(self, number: str) -> bool:
+        """That number, or what may as well be several: 10 200."""
+        apart = number.split()
+        return bool(self._numbers & _values(number)) or (
+            len(apart) > 1 and all(self._numbers & _values(each) for each in apart)
+        )
 
     def _knows_link(self, link: str) -> bool:
         """That link, or another one of the same place that goes further down."""
@@ -94,14 +106,18 @@ class Vouching:
         """Words with a capital where none is due. In German, where every noun has one, only those
         behind a title, or two of them in a row that are both unknown."""
         german = self._german or _is_german(text)
+        last: re.Match[str] | None = None
         for start, end in sentences(text):
             words = list(_WORD.finditer(text, start, end))
+            if last is not None and last[0].casefold() in _TITLES:
+                words = [last, *words]  # the full stop of a title ends nothing
             for before, word in pairwise(words):
                 opening = max(start, word.start() - FEW)
                 if not _is_capital(word[0]) or _OPENS.search(text, opening, word.start()):
                     continue
                 if not german or self._is_german_name(text, before, word):
                     yield word[0]
+            last = words[-1] if words else None
 
     def _is_german_name(self, text: str, before: re.Match[str], word: re.Match[str]) -> bool:
         if text[before.end() : word.start()].strip(".").strip():
