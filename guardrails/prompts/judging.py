@@ -37,7 +37,7 @@ __all__ = [
     "request_text",
 ]
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 """Semantic: a change that may alter a verdict changes the second number or the first."""
 
 Value = Literal["pass", "breach", "undecided"]

@@ -29,7 +29,7 @@ __all__ = [
     "request_text",
 ]
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 
 MOST_EDITS = 50
 LONGEST_EDIT = 20_000

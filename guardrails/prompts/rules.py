@@ -68,8 +68,8 @@ def near_examples(principle: Principle, seen: AbstractSet[str]) -> Sides:
         own = _of_example(f"{example.prompt or ''} {example.reply}")
         return len(own & seen) / (len(own) or 1)
 
-    half = MOST_EXAMPLES // 2
-    fine = sorted(principle.fine_examples, key=near, reverse=True)[:half]
+    few = max(MOST_EXAMPLES // 2, MOST_EXAMPLES - len(principle.breach_examples))
+    fine = sorted(principle.fine_examples, key=near, reverse=True)[:few]
     breach = sorted(principle.breach_examples, key=near, reverse=True)[: MOST_EXAMPLES - len(fine)]
     return breach, fine
 
