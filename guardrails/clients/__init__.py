@@ -48,6 +48,7 @@ def wrap(
     """A copy of an Anthropic or OpenAI client that holds every exchange to a constitution.
 
     It is of the client's own class and shares its connections; the client itself stays as it is.
+    Closing it closes these, and the guard unless that was handed over.
     What is asked is judged before it is sent and what is answered before the caller sees it, tool
     calls one by one, too. Streams are held whole, judged, and given in the SDK's own type. A clean
     answer is the SDK's, byte for byte. Requests that generate text nobody judges, such as batches,
@@ -75,6 +76,7 @@ def wrap(
     allowed = frozenset(allow)
     refuse_guarded(allowed)
     guarding = Guarding(
+        owns_guard=not isinstance(guard, Guard),
         guard=_guard(guard, offline=offline, settings=settings, critics=critics, trail=trail),
         context=context,
         on_block=on_block,

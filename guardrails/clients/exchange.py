@@ -43,6 +43,7 @@ class Guarding:
     """How a client is guarded."""
 
     guard: Guard = field(repr=False)
+    owns_guard: bool
     context: Context | Callable[[], Context | None] | None
     on_block: OnBlock
     on_decision: Callable[[Decision], Any] | None

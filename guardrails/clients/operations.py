@@ -48,7 +48,7 @@ class Dialect:
 
     def stream(self, reply: Json) -> bytes:
         """A whole reply as the provider would stream it, with all that its SDK's types ask for."""
-        return write_events(map(_complete, self.codec.emit(reply)))
+        return write_events(_complete(event, reply) for event in self.codec.emit(reply))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +58,17 @@ class Operation:
     dialect: Dialect | None = None
 
 
-_WITH_LOGPROBS = frozenset({"response.output_text.delta", "response.output_text.done"})
-
-
-def _complete(event: Event) -> Event:
-    if event.name not in _WITH_LOGPROBS:
-        return event
-    return Event(event.name, json.dumps({"logprobs": [], **json.loads(event.data)}))
+def _complete(event: Event, reply: Json) -> Event:
+    """An event with what its SDK reads there: required fields, and why the model declined."""
+    match event.name:
+        case "response.output_text.delta" | "response.output_text.done":
+            more: Json = {"logprobs": [], **json.loads(event.data)}
+        case "message_delta" if reply.get("stop_details"):
+            more = json.loads(event.data)
+            more["delta"]["stop_details"] = reply["stop_details"]
+        case _:
+            return event
+    return Event(event.name, json.dumps(more))
 
 
 def _decline_message(reply: Json, text: str) -> None:

@@ -189,10 +189,18 @@ def _async_hooks(cls: Any, vendor: Vendor, guarding: Guarding) -> dict[str, Any]
                 kwargs["response"] = _with_content(response, given)
         return await cls._process_response(self, **kwargs)
 
+    async def close(self: Any) -> None:
+        try:
+            await cls.close(self)
+        finally:
+            if guarding.owns_guard:
+                await guarding.guard.aclose()
+
     return {
         "request": functools.wraps(cls.request)(request),
         "_prepare_request": _prepare_request,
         "_process_response": _process_response,
+        "close": functools.wraps(cls.close)(close),
     }
 
 
@@ -237,10 +245,18 @@ def _hooks(cls: Any, vendor: Vendor, guarding: Guarding) -> dict[str, Any]:
                 kwargs["response"] = _with_content(response, given)
         return cls._process_response(self, **kwargs)
 
+    def close(self: Any) -> None:
+        try:
+            cls.close(self)
+        finally:
+            if guarding.owns_guard:
+                guard.sync.close()
+
     return {
         "request": functools.wraps(cls.request)(request),
         "_prepare_request": _prepare_request,
         "_process_response": _process_response,
+        "close": functools.wraps(cls.close)(close),
     }
 
 

@@ -29,7 +29,8 @@ from guardrails.prompts.rules import in_words
 from guardrails.verdict import Stage
 
 RULES = """
-  - {id: a.low, text: Is brief., severity: low, action: flag, critics: [length: {max_characters: 9000}]}
+  - {id: a.low, text: Is brief., severity: low, action: flag,
+     critics: [length: {max_characters: 9000}]}
   - id: a.grave
     text: Names no dose.
     breach: Says how much.

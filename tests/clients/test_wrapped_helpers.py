@@ -1,0 +1,203 @@
+"""The SDKs' stream helpers, tool calls in streams, threads and loops, and what nobody may see."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Wrapped
+from wrapped_samples import FACES, REPLY, Answer, Face, Records, close, constitution
+
+from guardrails import Blocked, wrap
+from guardrails.errors import SettingsError
+from guardrails.guard import Guard
+from guardrails.settings import Settings
+from guardrails.testing import FakeProvider, ToolCall, api_error
+
+CANARY = "canary-7f3a9d"
+
+
+async def helped(face: Face, client: Any, text: str = "What?", **more: Any) -> Any:
+    """What the SDK's stream helper adds up to."""
+    name = face.name.partition("-")[2]
+    manager = face.resource(client).stream(**face.request(text), **more)
+    final = {"messages": "get_final_message", "chat": "get_final_completion"}
+    if not face.is_async:
+        with manager as stream:
+            if name == "responses":
+                return list(stream)[-1].response
+            return getattr(stream, final[name])()
+    async with manager as stream:
+        if name == "responses":
+            return [event async for event in stream][-1].response
+        return await getattr(stream, final[name])()
+
+
+async def test_stream_helpers_add_up_to_what_was_judged(
+    face: Face, wrapped: Wrapped, records: Records
+) -> None:
+    with FakeProvider(["A teapot.", "The secret.", "That is forbidden."]) as fake:
+        client = wrapped(fake)
+        texts = [face.text(await helped(face, client)) for _ in range(3)]
+        texts.append(face.text(await helped(face, client, "forbidden")))
+        assert len(fake.requests) == 3
+    assert texts == ["A teapot.", "The .", REPLY, REPLY]
+    assert [how for *_, how in records.how()][-2:] == ["reply", "reply"]
+
+
+async def test_stream_helpers_parse_what_was_judged(face: Face, wrapped: Wrapped) -> None:
+    with FakeProvider([{"text": "A teapot."}, {"text": "forbidden"}]) as fake:
+        client = wrapped(fake)
+        clean, blocked = [await helped(face, client, **{face.form: Answer}) for _ in range(2)]
+    assert '"A teapot."' in face.text(clean)
+    assert face.text(blocked) == REPLY
+
+
+async def test_arguments_that_are_changed_in_a_stream(
+    face: Face, wrapped: Wrapped, records: Records
+) -> None:
+    call = ToolCall("send_mail", {"to": "the secret one", "n": 1})
+    with FakeProvider([["I write.", call]]) as fake:
+        got = str(await face.events(wrapped(fake)))
+    assert "the  one" in got
+    assert "secret" not in got
+    assert "I write." in got
+    assert ("tool_call", "redact", "judged") in records.how()
+
+
+def test_one_blocking_client_serves_many_threads(guard: Guard, records: Records) -> None:
+    face = FACES["sync-messages"]
+
+    def said(request: Any) -> str:
+        return f"You said: {request.body['messages'][0]['content']}"
+
+    with FakeProvider(said) as fake, wrap(face.client(fake), guard) as client:
+
+        def ask(number: int) -> str:
+            text = f"number {number}" + (" forbidden" if number % 5 == 0 else "")
+            return face.text(client.messages.create(**face.request(text)))
+
+        with ThreadPoolExecutor(12) as pool:
+            found = list(pool.map(ask, range(60)))
+    for number, text in enumerate(found):
+        assert text == (REPLY if number % 5 == 0 else f"You said: number {number}")
+    assert len(records.how()) == 12 + 48 * 2
+
+
+def test_one_guard_serves_clients_on_many_loops(guard: Guard, records: Records) -> None:
+    face = FACES["async-responses"]
+    with FakeProvider(lambda request: f"You said: {request.body['input']}") as fake:
+
+        async def ask(loop: int) -> list[str]:
+            async with wrap(face.client(fake), guard) as client:
+                replies = await asyncio.gather(*(face.ask(client, f"{loop}.{n}") for n in range(8)))
+                return [face.text(reply) for reply in replies]
+
+        found: dict[int, list[str]] = {}
+        threads = [
+            threading.Thread(target=lambda n=n: found.update({n: asyncio.run(ask(n))}))  # type: ignore[misc]
+            for n in range(6)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert found == {n: [f"You said: {n}.{m}" for m in range(8)] for n in range(6)}
+    assert len(records.how()) == 6 * 8 * 2
+
+
+@pytest.mark.parametrize("name", [name for name, face in FACES.items() if face.is_async])
+async def test_a_caller_who_leaves_leaves_a_record_and_nothing_else(
+    name: str, guard: Guard, records: Records
+) -> None:
+    face, asked, left = FACES[name], asyncio.Event(), asyncio.Event()
+
+    async def never(_: object) -> str:
+        asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            left.set()
+        raise AssertionError
+
+    before = asyncio.all_tasks()
+    async with FakeProvider(never) as fake:
+        client = wrap(face.client(fake), guard)
+        asking = asyncio.ensure_future(face.ask(client))
+        await asked.wait()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        await asyncio.wait_for(left.wait(), 5)
+        await close(client)
+    assert asyncio.all_tasks() == before
+    assert records.how() == [("input", "allow", "judged")]
+
+
+async def test_a_client_closes_the_guard_that_it_loaded(face: Face, tmp_path: Path) -> None:
+    file = tmp_path / "house.yaml"
+    file.write_text(constitution())
+    with FakeProvider(["A teapot."]) as fake:
+        client = wrap(face.client(fake), file, offline=True, settings=Settings(audit="memory"))
+        assert face.text(await face.ask(client)) == "A teapot."
+        await close(client)
+        await close(client)
+    del client
+    gc.collect()
+
+
+async def test_promise_9_what_was_said_is_in_no_error_log_or_repr(
+    face: Face, wrapped: Wrapped, caplog: pytest.LogCaptureFixture, capsys: Any
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="guardrails")
+    seen: list[str] = []
+    with FakeProvider([f"forbidden {CANARY}", api_error(400)]) as fake:
+        client = wrapped(fake, on_block="raise", on_decision=lambda made: seen.append(repr(made)))
+        for text in (f"forbidden {CANARY}", CANARY, CANARY):
+            with pytest.raises(Exception) as error:  # noqa: PT011 - of any class
+                await face.ask(client, text)
+            seen += [str(error.value), repr(error.value)]
+            if isinstance(error.value, Blocked):
+                assert error.value.__cause__ is None
+        seen.append(repr(client))
+    seen += [*caplog.messages, *capsys.readouterr()]
+    assert all(CANARY not in text for text in seen)
+
+
+@pytest.mark.parametrize("size", [50, 200_000])
+async def test_a_text_longer_than_the_budget_is_a_limit(
+    size: int, face: Face, wrapped: Wrapped, records: Records
+) -> None:
+    """The constitution allows 20,000 characters."""
+    with FakeProvider(["A teapot."]) as fake:
+        reply = await face.ask(wrapped(fake), "a " * size)
+        assert len(fake.requests) == (size == 50)
+    assert face.text(reply) == ("A teapot." if size == 50 else "The check is unavailable.")
+
+
+def test_a_wrapped_client_that_is_used_past_its_request_gives_nothing_out(guard: Guard) -> None:
+    """As a future version of an SDK might."""
+    face = FACES["sync-messages"]
+    with FakeProvider(["x"]) as fake, face.client(fake) as plain:
+        client = wrap(plain, guard)
+        request = client._client.build_request("POST", f"{fake.url}/v1/messages", json={})
+        with pytest.raises(Exception, match="nobody guards"):
+            client._prepare_request(request)
+        response = client._client.send(request)
+        with pytest.raises(Exception, match="nobody guards"):
+            client._process_response(response=response)
+
+
+def test_an_sdk_without_the_hooks_is_refused(guard: Guard) -> None:
+    class SyncAPIClient:
+        def request(self) -> None: ...
+
+    SyncAPIClient.__module__ = "anthropic._base_client"
+    with pytest.raises(SettingsError, match=r"anthropic>=2\.12"):
+        wrap(SyncAPIClient(), guard)
