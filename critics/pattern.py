@@ -5,6 +5,7 @@ The engine's one scan does the searching; what is left here is what a hit means.
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from guardrails.critic.protocol import (
     Width,
 )
 from guardrails.text.patterns import Pattern, compile_pattern
+from guardrails.text.scan import bounded
 from guardrails.text.sentences import MAX_CHARACTERS, covering, sentences
 from guardrails.verdict import FindingValue, Span, Stage
 
@@ -38,6 +40,9 @@ MAX_WIDTH = 2_000
 
 MAX_PATTERNS = 500
 REASON_CHARACTERS = 80
+
+OFF_LOOP_HITS = 1_000
+"""More are looked through in a thread."""
 
 
 def _compiles(source: str) -> str:
@@ -129,6 +134,8 @@ class PatternCritic:
     by spaces or signs; what lies further apart than an unbounded repeat's 100 characters. An
     `unless` is only looked for in the sentences of its hit: a negation one sentence earlier is not
     seen.
+
+    Of more than 1,000 hits of a principle in one text the last covers all the rest of the text.
     """
 
     name: ClassVar[str] = "pattern"
@@ -168,21 +175,30 @@ class PatternCritic:
 
     async def critique(self, request: CritiqueRequest) -> Critique:
         asked = [search for search in self._searches if search.principle.id in request.asked]
-        findings: list[CriticFinding] = []
-        for target in request.targets:
-            found = cast("Found", request.hits.get(target.part, {}))
-            if found:
-                for search in asked:
-                    findings += _findings(search, target, found)
-        for search in asked:
-            if search.require and not _is_there(search, request):
-                reason = "nothing that is required is there"
-                findings.append(
-                    CriticFinding(principle=search.principle.id, value="breach", reason=reason)
-                )
+        hits = sum(len(spans) for there in request.hits.values() for spans in there.values())
+        if hits > OFF_LOOP_HITS:
+            findings = await asyncio.to_thread(_all_findings, asked, request)
+        else:
+            findings = _all_findings(asked, request)
         return Critique(
             looked=frozenset(search.principle.id for search in asked), findings=tuple(findings)
         )
+
+
+def _all_findings(asked: Sequence[_Search], request: CritiqueRequest) -> list[CriticFinding]:
+    findings: list[CriticFinding] = []
+    for target in request.targets:
+        found = cast("Found", request.hits.get(target.part, {}))
+        if found:
+            for search in asked:
+                findings += _findings(search, target, found)
+    for search in asked:
+        if search.require and not _is_there(search, request):
+            reason = "nothing that is required is there"
+            findings.append(
+                CriticFinding(principle=search.principle.id, value="breach", reason=reason)
+            )
+    return findings
 
 
 def _judged(principle: Principle) -> bool:
@@ -200,16 +216,21 @@ def _is_there(search: _Search, request: CritiqueRequest) -> bool:
 
 
 def _findings(search: _Search, target: Target, found: Found) -> Iterator[CriticFinding]:
-    breaches = [(pattern, span) for pattern in search.breach for span in found.get(pattern, ())]
-    excepted = _Excepted(search, target.text, found) if breaches else None
-    for pattern, span in breaches:
-        if excepted is None or span not in excepted:
-            yield _finding(search, target, "breach", pattern, span)
-        elif search.judged:
-            yield _finding(search, target, "look", pattern, span)
-    for pattern in search.look:
-        for span in found.get(pattern, ()):
-            yield _finding(search, target, "look", pattern, span)
+    hits = _hits(search.breach, found)
+    excepted = _Excepted(search, target.text, found) if hits else None
+    breaches = [hit for hit in hits if excepted is None or hit[1] not in excepted]
+    looks = _hits(search.look, found)
+    if search.judged and len(breaches) < len(hits):
+        looks = [hit for hit in hits if excepted is not None and hit[1] in excepted] + looks
+    end = len(target.text)
+    for pattern, span in bounded(breaches, end):
+        yield _finding(search, target, "breach", pattern, span)
+    for pattern, span in bounded(looks, end):
+        yield _finding(search, target, "look", pattern, span)
+
+
+def _hits(patterns: Iterable[Pattern], found: Found) -> list[tuple[Pattern, Span]]:
+    return [(pattern, span) for pattern in patterns for span in found.get(pattern, ())]
 
 
 def _finding(

@@ -32,6 +32,7 @@ from guardrails.critic.protocol import (
 )
 from guardrails.errors import CriticError
 from guardrails.text.normalise import normalise
+from guardrails.text.scan import bounded
 from guardrails.verdict import Span, Stage
 
 if TYPE_CHECKING:
@@ -114,7 +115,8 @@ class PiiCritic:
     """Personal data by Presidio's recognizers: patterns, checksums, context words.
 
     One rule, one entity. Every finding of every rule is told, overlapping ones too: the engine
-    gives the gravest action to what overlaps. What lies inside a value to keep is not told by any
+    gives the gravest action to what overlaps (of more than 1,000 of a rule in one text the last
+    covers all the rest of it). What lies inside a value to keep is not told by any
     rule; what reaches beyond it is another value. An entity is looked for in texts of every
     language; the language (the caller's, else the constitution's first) only says how words are
     told apart, on which context words depend.
@@ -203,18 +205,18 @@ def _findings(
     target: Target, hits: Sequence[Hit], watches: Sequence[_Watch]
 ) -> Iterator[CriticFinding]:
     kept = _Kept(target.text, [pattern for watch in watches for pattern in watch.keep])
-    for hit in hits:
-        if hit.span in kept:
-            continue
-        for watch in watches:
-            if hit.entity == watch.config.entity and hit.score >= watch.config.min_score:
-                yield CriticFinding(
-                    principle=watch.principle.id,
-                    value="breach",
-                    part=target.part,
-                    span=hit.span,
-                    reason=f"{hit.entity} {hit.score:.2f}",
-                )
+    told = [hit for hit in hits if hit.span not in kept]
+    for watch in watches:
+        entity, min_score = watch.config.entity, watch.config.min_score
+        own = [(h, h.span) for h in told if h.entity == entity and h.score >= min_score]
+        for hit, span in bounded(own, len(target.text)):
+            yield CriticFinding(
+                principle=watch.principle.id,
+                value="breach",
+                part=target.part,
+                span=span,
+                reason=f"{hit.entity} {hit.score:.2f}",
+            )
 
 
 class _Kept:

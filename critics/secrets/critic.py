@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import reprlib
 from collections.abc import Iterator, Sequence
@@ -23,9 +24,13 @@ from guardrails.critic.protocol import (
     Tier,
     Width,
 )
+from guardrails.text.scan import bounded
 from guardrails.verdict import Span, Stage
 
 __all__ = ["SecretsConfig", "SecretsCritic"]
+
+OFF_LOOP_HITS = 1_000
+"""More are looked through in a thread."""
 
 
 def _known(name: str) -> str:
@@ -72,7 +77,8 @@ class SecretsCritic:
     """Provider keys, tokens and private keys, by fixed prefixes, lengths and alphabets.
 
     A finding spans the whole credential. What documentation writes in its place (EXAMPLE, xxxx,
-    your-key-here, one character repeated, the keys that vendors print themselves) is none.
+    your-key-here, one character repeated, the keys that vendors print themselves) is none. Of more
+    than 1,000 in one text the last covers all the rest of the text.
 
     The shared scan searches; a text without a hit costs nothing more, a hit some 10 µs.
 
@@ -112,12 +118,31 @@ class SecretsCritic:
 
     async def critique(self, request: CritiqueRequest) -> Critique:
         asked = [watch for watch in self._watches if watch.principle.id in request.asked]
-        findings: list[CriticFinding] = []
-        for target in request.targets:
-            found = {
-                cast("str", key): list(_whole(KINDS[cast("str", key)], target.text, spans))
-                for key, spans in request.hits.get(target.part, {}).items()
-            }
+        hits = sum(len(spans) for there in request.hits.values() for spans in there.values())
+        if hits > OFF_LOOP_HITS:
+            findings = await asyncio.to_thread(_findings, asked, request)
+        else:
+            findings = _findings(asked, request)
+        return Critique(
+            looked=frozenset(watch.principle.id for watch in asked), findings=tuple(findings)
+        )
+
+    def _at(self, stage: Stage) -> Iterator[_Watch]:
+        return (watch for watch in self._watches if stage in watch.principle.stages)
+
+
+def _findings(asked: Sequence[_Watch], request: CritiqueRequest) -> list[CriticFinding]:
+    findings: list[CriticFinding] = []
+    for target in request.targets:
+        hits = request.hits.get(target.part)
+        if not hits:
+            continue
+        found = {
+            cast("str", key): list(_whole(KINDS[cast("str", key)], target.text, spans))
+            for key, spans in hits.items()
+        }
+        for watch in asked:
+            own = [(kind, span) for kind in watch.kinds for span in found.get(kind.name, ())]
             findings += [
                 CriticFinding(
                     principle=watch.principle.id,
@@ -126,16 +151,9 @@ class SecretsCritic:
                     span=span,
                     reason=f"a credential: {kind.name}",
                 )
-                for watch in asked
-                for kind in watch.kinds
-                for span in found.get(kind.name, ())
+                for kind, span in bounded(own, len(target.text))
             ]
-        return Critique(
-            looked=frozenset(watch.principle.id for watch in asked), findings=tuple(findings)
-        )
-
-    def _at(self, stage: Stage) -> Iterator[_Watch]:
-        return (watch for watch in self._watches if stage in watch.principle.stages)
+    return findings
 
 
 def _whole(kind: Kind, text: str, spans: Sequence[Span]) -> Iterator[Span]:

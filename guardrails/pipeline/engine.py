@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol, Self
+from typing import Literal, ParamSpec, Protocol, Self, TypeVar
 
 from guardrails.critic.limits import BudgetHandle, Deadline
 from guardrails.errors import BudgetExceeded, WireFormatError
@@ -28,6 +28,7 @@ from guardrails.verdict import (
     Edit,
     Finding,
     Repair,
+    Span,
     Stage,
     Usage,
     Verdict,
@@ -40,8 +41,13 @@ MOST_ROUNDS = 3
 
 Method = Literal["redaction", "remedy", "model"]
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 INLINE_PARTS = 500
-"""A content of more is put together off the loop."""
+INLINE_FINDINGS = 100
+INLINE_CHARACTERS = 20_000
+"""A content of more is changed off the loop."""
 
 
 class Content(Protocol):
@@ -106,8 +112,7 @@ def refuse(
     plan: Plan, limit: str, stage: Stage, context: Context, *, content: Content | None = None
 ) -> Outcome:
     """The outcome for what reaches a limit before anybody could judge it."""
-    seen = Observation(about=limit, critic="engine", value="undecided", cause="limit")  # type: ignore[arg-type]  # the budget's names are the limits'
-    ruling = decide([seen], stage=stage)
+    ruling = _limited(limit, stage)
     return Outcome(
         verdict=ruling.verdict,
         cause=ruling.cause,
@@ -115,6 +120,11 @@ def refuse(
         content=content,
         reply=reply_to(plan.constitution, ruling.findings, ruling.cause, context.language),
     )
+
+
+def _limited(limit: str, stage: Stage) -> Ruling:
+    seen = Observation(about=limit, critic="engine", value="undecided", cause="limit")  # type: ignore[arg-type]  # the budget's names are the limits'
+    return decide([seen], stage=stage)
 
 
 def _admit(content: Content, before: Sequence[Part], budget: BudgetHandle) -> None:
@@ -144,6 +154,10 @@ class _Deliberation:
         self.context, self.budget = context, budget
         self.before = tuple(before)
         self.parts = (*before, *content.parts)
+        self.is_long = (
+            len(content.parts) > INLINE_PARTS
+            or sum(len(part.text) for part in content.parts) > INLINE_CHARACTERS
+        )
         self.deadline: Deadline = budget.deadline()
         self.content = content
         self.findings: list[Finding] = []
@@ -158,20 +172,31 @@ class _Deliberation:
         self.findings += ruling.findings
         self.verdict = ruling.verdict
         if ruling.verdict not in (Verdict.REDACT, Verdict.REVISE):
-            return self._concluded(ruling)
+            return await self._concluded(ruling)
         if (mended := await self._revised_by_model()) is not None:
-            return self._released(mended)
+            return await self._released(mended)
         for _ in range(MOST_ROUNDS):
-            edits = remedy_edits(self.findings, self.parts, self.plan.constitution)
+            if self.deadline.passed:
+                ruling = _limited("budget.deadline_s", self.stage)
+                break
+            edits = await self._aside(
+                remedy_edits, tuple(self.findings), self.parts, self.plan.constitution
+            )
             if edits is None or not await self._apply(edits):
                 break
             method: Method = "remedy" if self.verdict is Verdict.REVISE else "redaction"
             ruling = await self._attempt(edits, method)
             if self.attempts[-1].released:
-                return self._released(ruling)
-            if not self._learn(ruling, edits):
+                return await self._released(ruling)
+            if not await self._learn(ruling, edits):
                 break
-        return self._stopped(ruling)
+        return await self._stopped(ruling)
+
+    async def _aside(self, work: Callable[P, T], /, *arguments: P.args, **options: P.kwargs) -> T:
+        """Pure work, off the loop where there is much of it."""
+        if self.is_long or len(self.findings) > INLINE_FINDINGS:
+            return await asyncio.to_thread(work, *arguments, **options)
+        return work(*arguments, **options)
 
     async def _judge(self, content: Content) -> Ruling:
         judgement: Judgement = await judge(
@@ -212,7 +237,7 @@ class _Deliberation:
                     return ruling
                 # The next attempt is told of what this one still breached, or breached anew; the
                 # remedies without a model are not: they never see this one's words.
-                still = self._in_original(ruling, draft.edits)
+                still = await self._in_original(ruling, draft.edits)
                 findings, again = (*self.findings, *still), True
         return None
 
@@ -222,14 +247,8 @@ class _Deliberation:
         tried = self.attempts[-1].edits if self.attempts else ()
         if not edits or edits == tried:
             return False
-        offset = len(self.before)
-        texts = apply_edits(self.parts, edits)
-        own = {index - offset: text for index, text in texts.items()}
         try:
-            if len(self.original.parts) > INLINE_PARTS:
-                changed = await asyncio.to_thread(self.original.rewrite, own)
-            else:
-                changed = self.original.rewrite(own)
+            changed = await self._aside(self._changed, edits)
         except WireFormatError:
             return False
         if self.stage is Stage.OUTPUT and not any(
@@ -238,6 +257,11 @@ class _Deliberation:
             return False
         self.content = changed
         return True
+
+    def _changed(self, edits: tuple[Edit, ...]) -> Content:
+        offset = len(self.before)
+        texts = apply_edits(self.parts, edits)
+        return self.original.rewrite({index - offset: text for index, text in texts.items()})
 
     async def _attempt(self, edits: tuple[Edit, ...], method: Method) -> Ruling:
         ruling = await self._judge(self.content)
@@ -251,20 +275,20 @@ class _Deliberation:
         )
         return ruling
 
-    def _learn(self, ruling: Ruling, edits: Sequence[Edit]) -> bool:
+    async def _learn(self, ruling: Ruling, edits: Sequence[Edit]) -> bool:
         """Take in what the changed text still breaches; False if that cannot be mended."""
-        still = self._in_original(ruling, edits)
+        still = await self._in_original(ruling, edits)
         if ruling.verdict not in (Verdict.REDACT, Verdict.REVISE) or not still:
             return False
         self.findings += still
         self.verdict = max(self.verdict, ruling.verdict)
         return True
 
-    def _in_original(self, ruling: Ruling, edits: Sequence[Edit]) -> list[Finding]:
+    async def _in_original(self, ruling: Ruling, edits: Sequence[Edit]) -> list[Finding]:
         """The findings in the changed text, told of the original if it has the same parts."""
         if len(self.content.parts) != len(self.original.parts):
             return []
-        return [_in_original(finding, edits, self.parts) for finding in ruling.findings]
+        return await self._aside(_in_original, ruling.findings, edits, self.parts)
 
     def _later(self, ruling: Ruling) -> tuple[Finding, ...]:
         """What was found only in the changed text, which has no place in the original."""
@@ -275,22 +299,22 @@ class _Deliberation:
             if (finding.principle, finding.critic, finding.cause) not in known
         )
 
-    def _concluded(self, ruling: Ruling) -> Outcome:
+    async def _concluded(self, ruling: Ruling) -> Outcome:
         """Goes on as it is, or not at all."""
-        return self._made(ruling.verdict, ruling.cause, tuple(self.findings))
+        return await self._made(ruling.verdict, ruling.cause, tuple(self.findings))
 
-    def _released(self, ruling: Ruling) -> Outcome:
-        return self._made(self.verdict, "policy", (*self.findings, *self._later(ruling)))
+    async def _released(self, ruling: Ruling) -> Outcome:
+        return await self._made(self.verdict, "policy", (*self.findings, *self._later(ruling)))
 
-    def _stopped(self, ruling: Ruling) -> Outcome:
+    async def _stopped(self, ruling: Ruling) -> Outcome:
         """It could not be mended."""
         graver = ruling.verdict >= Verdict.BLOCK
-        findings = (*self.findings, *(self._later(ruling) if self.attempts else ()))
-        return self._made(
+        findings = (*self.findings, *self._later(ruling))
+        return await self._made(
             max(Verdict.BLOCK, ruling.verdict), ruling.cause if graver else "policy", findings
         )
 
-    def _made(
+    async def _made(
         self, verdict: Verdict, cause: Cause | None, findings: tuple[Finding, ...]
     ) -> Outcome:
         reply = None
@@ -306,7 +330,7 @@ class _Deliberation:
             coverage=self.coverage,
             usage=self.usage,
             models=self.models,
-            repair=self._repair(),
+            repair=await self._aside(self._repair),
         )
 
     def _repair(self) -> Repair | None:
@@ -317,11 +341,22 @@ class _Deliberation:
         return repair_of(self.findings, self.parts, self.plan.constitution)
 
 
-def _in_original(finding: Finding, edits: Sequence[Edit], parts: Sequence[Part]) -> Finding:
-    """A finding in the changed text, told of the original: what touches a replacement covers all
+def _in_original(
+    findings: Sequence[Finding], edits: Sequence[Edit], parts: Sequence[Part]
+) -> list[Finding]:
+    """Findings in the changed text, told of the original: what touches a replacement covers all
     that was replaced."""
-    if finding.span is None or finding.part is None:
-        return finding
-    text = parts[finding.part].text
-    mine = [(edit.span, edit.replacement) for edit in edits if edit.part == finding.part]
-    return replace(finding, span=View(text, text).replace(mine).to_original(finding.span))
+    made: dict[int, list[tuple[Span, str]]] = {}
+    for edit in edits:
+        made.setdefault(edit.part, []).append((edit.span, edit.replacement))
+    views: dict[int, View] = {}
+    told: list[Finding] = []
+    for finding in findings:
+        if finding.span is not None and (part := finding.part) is not None:
+            if part not in views:
+                text = parts[part].text
+                views[part] = View(text, text).replace(made.get(part, []))
+            told.append(replace(finding, span=views[part].to_original(finding.span)))
+        else:
+            told.append(finding)
+    return told

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from guardrails.constitution.model import Constitution, Principle
 from guardrails.exchange import Part
-from guardrails.text.sentences import sentence_at
+from guardrails.text.sentences import covering, sentences
 from guardrails.verdict import Edit, Finding, Span
 
 __all__ = ["apply_edits", "mask", "remedy_edits"]
 
 VISIBLE_AT_END = 4
 """A mask leaves this many letters or digits, as card receipts do."""
+
+LONGEST_VALUE = 100
+"""What has more of them is no single value: nothing of it stays."""
 
 
 def remedy_edits(
@@ -24,19 +28,21 @@ def remedy_edits(
     None when a breach is to be revised and its principle has no remedy that needs no model, or
     nothing to apply it to.
     """
+    principles = {principle.id: principle for principle in constitution.principles}
+    texts = _Texts(parts)
     edits: list[Edit] = []
-    for finding in findings:
+    for finding in _different(findings):
         match finding.action:
             case "mask" | "redact" | "pseudonymise":
-                edits += _redaction(finding, parts, constitution)
+                edits += _redaction(finding, parts, principles[finding.principle])
             case "revise":
-                made = _revision(finding, parts, constitution)
+                made = _revision(finding, texts, principles[finding.principle])
                 if made is None:
                     return None
                 edits.append(made)
             case _:
                 pass
-    order = {principle.id: n for n, principle in enumerate(constitution.principles)}
+    order = {id: n for n, id in enumerate(principles)}
     return tuple(_said_once(_joined(edits, parts, order)))
 
 
@@ -57,17 +63,45 @@ def apply_edits(parts: Sequence[Part], edits: Iterable[Edit]) -> dict[int, str]:
 
 def mask(value: str) -> str:
     """Every letter or digit but the last four becomes `*`; a value with no more than four of them
-    is masked whole. Separators stay, so the reader still sees what kind of thing it was."""
+    is masked whole, as is what is too long for one. Separators stay, so the reader still sees what
+    kind of thing it was."""
     signs = [index for index, sign in enumerate(value) if sign.isalnum()]
-    keep = VISIBLE_AT_END if len(signs) > VISIBLE_AT_END else 0
+    keep = VISIBLE_AT_END if VISIBLE_AT_END < len(signs) <= LONGEST_VALUE else 0
     hidden = set(signs[: len(signs) - keep])
     return "".join("*" if index in hidden else sign for index, sign in enumerate(value))
 
 
-def _redaction(finding: Finding, parts: Sequence[Part], constitution: Constitution) -> list[Edit]:
+class _Texts:
+    """The parts, each read once however many findings there are in it."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts = parts
+        self._tiles: dict[int, Sequence[Span]] = {}
+
+    def sentence_at(self, part: int, span: Span) -> Span:
+        if part not in self._tiles:
+            self._tiles[part] = sentences(self._parts[part].text)
+        return covering(self._tiles[part], span)
+
+    @cached_property
+    def end(self) -> tuple[int, int, str] | None:
+        """The last text that is judged, where it ends, and what goes before an addition to it."""
+        for index in reversed(range(len(self._parts))):
+            part = self._parts[index]
+            if part.target and part.kind == "text":
+                kept = len(part.text.rstrip())
+                return index, kept, "" if not kept else "\n\n" if "\n" in part.text[:kept] else " "
+        return None
+
+
+def _different(findings: Iterable[Finding]) -> Iterable[Finding]:
+    """One of those that would lead to the same edit."""
+    return {(f.principle, f.action, f.part, f.span): f for f in findings}.values()
+
+
+def _redaction(finding: Finding, parts: Sequence[Part], principle: Principle) -> list[Edit]:
     if finding.span is None or finding.part is None:
         return _withholding(finding, parts)
-    principle = constitution.principle(finding.principle)
     found = parts[finding.part].text[slice(*finding.span)]
     if finding.action == "mask":
         replacement = mask(found)
@@ -94,39 +128,34 @@ def _withholding(finding: Finding, parts: Sequence[Part]) -> list[Edit]:
             principles=(finding.principle,),
             kind="withhold",
         )
-        for index, part in enumerate(parts)
-        if part.target and finding.part in (None, index)
+        for index in (range(len(parts)) if finding.part is None else (finding.part,))
+        if (part := parts[index]).target
     ]
 
 
-def _revision(finding: Finding, parts: Sequence[Part], constitution: Constitution) -> Edit | None:
-    principle = constitution.principle(finding.principle)
+def _revision(finding: Finding, texts: _Texts, principle: Principle) -> Edit | None:
     remedy = principle.remedy
     if remedy is None:
         return None
     if remedy.append is not None:
-        return _append(remedy.append, principle, parts)
+        return _append(remedy.append, principle, texts)
     if remedy.replace_sentence is None or finding.part is None or finding.span is None:
         return None
-    text = parts[finding.part].text
     return Edit(
         part=finding.part,
-        span=sentence_at(text, finding.span),
+        span=texts.sentence_at(finding.part, finding.span),
         replacement=remedy.replace_sentence,
         principles=(principle.id,),
         kind="replace_sentence",
     )
 
 
-def _append(addition: str, principle: Principle, parts: Sequence[Part]) -> Edit | None:
-    targets = [index for index, part in enumerate(parts) if part.target and part.kind == "text"]
-    if not targets:
+def _append(addition: str, principle: Principle, texts: _Texts) -> Edit | None:
+    if texts.end is None:
         return None
-    text = parts[targets[-1]].text
-    kept = len(text.rstrip())
-    lead = "" if not kept else "\n\n" if "\n" in text[:kept] else " "
+    part, kept, lead = texts.end
     return Edit(
-        part=targets[-1],
+        part=part,
         span=(kept, kept),
         replacement=lead + addition,
         principles=(principle.id,),

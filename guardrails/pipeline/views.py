@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -109,8 +110,11 @@ def _disjoint(hidden: Iterable[Hidden]) -> list[Hidden]:
 
 
 def _escapes(text: str, taken: Sequence[Span]) -> list[tuple[Span, str]]:
-    return [
-        (match.span(), "\\[")
-        for match in _PLACEHOLDER.finditer(text)
-        if not any(start < match.end() and match.start() < end for start, end in taken)
-    ]
+    """`taken`, in order and apart, are replaced anyway."""
+    ends = [end for _, end in taken]
+    escapes: list[tuple[Span, str]] = []
+    for match in _PLACEHOLDER.finditer(text):
+        after = bisect_left(ends, match.start() + 1)  # the first that ends behind its begin
+        if after == len(taken) or taken[after][0] >= match.end():
+            escapes.append((match.span(), "\\["))
+    return escapes

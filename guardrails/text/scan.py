@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from guardrails.text.patterns import Pattern, PatternError, Span, compiled, encoded
 
-__all__ = ["Scan"]
+__all__ = ["MOST_HITS", "Scan", "bounded"]
+
+MOST_HITS = 1_000
+"""With more of them in a text the last one covers all the rest of it."""
 
 PATTERNS_AT_ONCE = 48
 """A larger union has more states than RE2 keeps, and is then slower than several."""
@@ -16,7 +19,17 @@ PATTERNS_AT_ONCE = 48
 PARTS = 4
 UNION_WEIGHT = 100_000
 
+What = TypeVar("What")
 Numbered = Sequence[tuple[int, Pattern]]
+
+
+def bounded(hits: Sequence[tuple[What, Span]], end: int) -> Sequence[tuple[What, Span]]:
+    """Hits in a text that is so long; of too many the first ones, and one for all that follow."""
+    if len(hits) <= MOST_HITS:
+        return hits
+    ordered = sorted(hits, key=lambda hit: hit[1])
+    what, (start, _) = ordered[MOST_HITS]
+    return [*ordered[:MOST_HITS], (what, (start, end))]
 
 
 class Scan:

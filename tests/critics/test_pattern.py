@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from critics.pattern import PatternConfig, PatternCritic
 from guardrails.critic.protocol import Critic, Whole, Width
 from guardrails.critic.registry import CriticRegistry
 from guardrails.text.normalise import normalise
+from guardrails.text.scan import MOST_HITS
 from guardrails.verdict import Stage
 
 DOSE = {
@@ -220,7 +222,29 @@ async def test_a_breach_is_never_lost_by_an_exception_elsewhere(text: str) -> No
 async def test_promise_10_any_size_is_read(text: str) -> None:
     critic = bind(PatternCritic, rule(PatternCritic, EXCEPTED, judge=True))
     critique = await ask(critic, text)
-    assert len(critique.findings) == normalise(text).text.count("take 8 mg")
+    count = normalise(text).text.count("take 8 mg")
+    assert len(critique.findings) == min(count, MOST_HITS + 1)
+
+
+@pytest.mark.parametrize("kind", ["breach", "look"])
+async def test_of_too_many_hits_the_last_covers_the_rest_of_the_text(kind: str) -> None:
+    """The patterns' hits are told in the order of the text then."""
+    critic = bind(PatternCritic, rule(PatternCritic, {kind: ["x", "y"]}, judge=True))
+    text = "yx" * 5_000 + " end"
+    findings = (await ask(critic, text)).findings
+    assert [finding.span for finding in findings] == [
+        *((at, at + 1) for at in range(MOST_HITS)),
+        (MOST_HITS, len(text)),
+    ]
+    assert {finding.value for finding in findings} == {kind}
+
+
+async def test_each_principle_and_each_text_has_so_many() -> None:
+    ids = ("one.rule", "other.rule")
+    critic = bind(PatternCritic, *(rule(PatternCritic, {"breach": ["x"]}, id=id) for id in ids))
+    critique = await ask(critic, "x" * MOST_HITS, "x" * (MOST_HITS + 2), asked=ids)
+    told = Counter((finding.principle, finding.part) for finding in critique.findings)
+    assert told == {(id, part): MOST_HITS + part for id in ids for part in (0, 1)}
 
 
 async def test_promise_9_a_finding_hides_what_it_says() -> None:

@@ -31,6 +31,7 @@ from guardrails.errors import CriticError, CriticTimeout
 from guardrails.exchange import Context, Part
 from guardrails.settings import Settings
 from guardrails.text.normalise import normalise
+from guardrails.text.scan import MOST_HITS
 from guardrails.verdict import Action, Stage
 
 CARD = "4111 1111 1111 1111"
@@ -313,6 +314,16 @@ async def test_each_rule_has_its_own_score() -> None:
 async def test_overlapping_findings_are_all_told() -> None:
     text = "mail jane@example.com"
     assert await found(text, rule("EMAIL_ADDRESS"), rule("URL")) == [text[5:], "example.com"]
+
+
+async def test_of_too_many_the_last_covers_the_rest_of_the_text() -> None:
+    text = "jo@example.org " * (MOST_HITS + 7)
+    critic = bind(rule("EMAIL_ADDRESS"), rule("URL"))
+    findings = (await critique(critic, text)).findings
+    mails = [finding for finding in findings if "EMAIL" in finding.principle]
+    assert len(mails) == MOST_HITS + 1
+    assert mails[0].span == (0, 14)
+    assert mails[-1].span == (MOST_HITS * 15, len(text))
 
 
 async def test_many_at_once_find_the_same() -> None:

@@ -21,6 +21,7 @@ from critics.secrets import SecretsConfig, SecretsCritic
 from critics.secrets.kinds import KINDS, MAX_BLOCK
 from guardrails.critic.protocol import Critic, Width
 from guardrails.critic.registry import CriticRegistry
+from guardrails.text.scan import MOST_HITS
 from guardrails.verdict import Stage
 
 LETTERS = string.ascii_letters + string.digits
@@ -307,6 +308,14 @@ async def test_promise_10_time_is_linear(critic: Critic, text: str) -> None:
     before = time.process_time()
     await ask(critic, text)
     assert time.process_time() - before < 5
+
+
+async def test_of_too_many_the_last_covers_the_rest_of_the_text(critic: Critic) -> None:
+    secret = CREDENTIALS["deepseek"][0]
+    text = f"{secret} " * (MOST_HITS + 7)
+    findings = (await ask(critic, text)).findings
+    assert len(findings) == MOST_HITS + 1
+    assert findings[-1].span == (MOST_HITS * (len(secret) + 1), len(text))
 
 
 async def test_promise_9_a_finding_hides_the_credential(critic: Critic) -> None:

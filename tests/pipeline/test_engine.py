@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -25,12 +26,14 @@ from pipeline_samples import (
 )
 
 from guardrails.constitution.model import Budget
+from guardrails.critic.limits import BudgetHandle
 from guardrails.critic.protocol import Critique, CritiqueRequest
 from guardrails.errors import BudgetExceeded, CriticOutage
 from guardrails.exchange import Part
 from guardrails.guard.content import Parts
+from guardrails.pipeline import engine
 from guardrails.pipeline.engine import MOST_ROUNDS, Outcome
-from guardrails.pipeline.remedy import apply_edits
+from guardrails.pipeline.remedy import apply_edits, remedy_edits
 from guardrails.testing import breaching, passing, scripted_critic
 from guardrails.verdict import Stage, Usage, Verdict
 
@@ -376,3 +379,55 @@ async def test_a_judge_who_quotes_and_a_pattern_lead_to_one_result(text: str) ->
         other.verdict,
         [f.span for f in other.findings],
     )
+
+
+# -- much to mend --------------------------------------------------------------------------------
+
+
+async def test_much_is_mended_off_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    where: list[bool] = []
+
+    def noted(*arguments: Any) -> Any:
+        where.append(threading.current_thread() is threading.main_thread())
+        return remedy_edits(*arguments)
+
+    monkeypatch.setattr(engine, "remedy_edits", noted)
+    plan = plan_of(rule("a.rule", pattern("bad"), action="revise", replace_with="Ask."))
+    for text in ("It is bad.", "It is bad. " * 200, "It is bad." + "x" * 20_000):
+        outcome = await held(plan, text)
+        assert (outcome.verdict, outcome.reply) == (Verdict.REVISE, None)
+        assert "bad" not in text_of(outcome)
+    assert where == [True, False, False]
+
+
+async def test_what_the_changed_text_breaches_is_told_of_the_original_in_every_part() -> None:
+    plan = plan_of(
+        rule("a.rule", pattern("bad"), action="redact"),
+        rule("b.rule", pattern("wo  rse"), action="redact"),
+    )
+    outcome = await held(plan, ["wo bad rse", "fine", "a wo bad rse b"])
+    assert outcome.reply is None
+    assert [(f.principle, f.part, f.span) for f in outcome.findings] == [
+        ("a.rule", 0, (3, 6)),
+        ("a.rule", 2, (5, 8)),
+        ("b.rule", 0, (0, 10)),
+        ("b.rule", 2, (2, 12)),
+    ]
+
+
+async def test_no_round_begins_when_the_time_is_over() -> None:
+    now = [0.0]
+
+    def slow(request: CritiqueRequest) -> Critique:
+        now[0] += 100
+        return quoting("bad")(request)
+
+    principle = rule("a.rule", action="revise", replace_with="Ask.")
+    plan = plan_of(principle, critics=[scripted_critic(slow)])
+    budget = BudgetHandle(
+        deadline_s=60, max_chars=1_000, max_calls=9, max_tokens=9_000, clock=lambda: now[0]
+    )
+    outcome = await held(plan, "It is bad.", budget=budget)
+    assert (outcome.verdict, outcome.cause) == (Verdict.BLOCK, "limit")
+    assert outcome.attempts == ()
+    assert [f.principle for f in outcome.findings] == ["a.rule", "budget.deadline_s"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import time
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -10,7 +13,9 @@ from hypothesis import strategies as st
 from pipeline_samples import hides, plan_of, rule
 
 from guardrails.exchange import Part
+from guardrails.pipeline import remedy
 from guardrails.pipeline.remedy import apply_edits, mask, remedy_edits
+from guardrails.text.sentences import sentences
 from guardrails.verdict import Finding, Span, Stage
 
 KINDS = {
@@ -276,3 +281,45 @@ def test_the_order_of_findings_does_not_matter(
     turned = list(findings)
     random.shuffle(turned)
     assert mended(text, *findings) == mended(text, *turned)
+
+
+# -- many findings -------------------------------------------------------------------------------
+
+
+def test_a_text_is_split_once_however_much_is_found_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    split = []
+    monkeypatch.setattr(remedy, "sentences", lambda text: split.append(text) or sentences(text))
+    text = "It is bad. " * 500
+    findings = [found("replace", (at, at + 3)) for at in range(6, len(text), 11)]
+    assert mended(text, *findings) == "Ask a person. " + " " * 499
+    assert split == [text]
+
+
+def test_what_leads_to_one_edit_is_worked_out_once() -> None:
+    """With as many findings as parts nothing may grow with both."""
+    parts = [Part(text="It is bad.", role="tool") for _ in range(20_000)]
+    findings = [found("redact", None, part=None)] * len(parts)
+    findings += [found("redact", None, part=index) for index in range(len(parts))]
+    findings += [found("append", None, part=index) for index in range(len(parts))]
+    edits = remedy_edits(findings, parts, CONSTITUTION)
+    assert edits is not None
+    assert Counter(edit.kind for edit in edits) == {"withhold": len(parts), "append": 1}
+
+
+def test_a_mask_over_more_than_a_value_leaves_nothing() -> None:
+    text = "4111 1111 1111 1234, " * 10
+    masked = mended(text, found("mask", (0, len(text))))
+    assert masked == re.sub("[0-9]", "*", text)
+
+
+@pytest.mark.proof
+def test_twice_the_findings_take_twice_the_time() -> None:
+    def seconds(count: int) -> float:
+        text = "I guarantee you a full refund today. " * count
+        findings = [found("replace", (at, at + 5)) for at in range(2, len(text), 37)]
+        started = time.process_time()
+        mended(text, *findings)
+        return time.process_time() - started
+
+    seconds(100)
+    assert seconds(16_000) < 24 * seconds(2_000)
