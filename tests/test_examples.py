@@ -20,6 +20,7 @@ PROGRAMS = {
     "structured_reply.py": ["leaflet, section 3", "[EMAIL_ADDRESS]"],
     "streaming.py": ["The card on file is **** **** **** 1111, valid until next year."],
     "bulk_check.py": ["one: allow", "two: revise", "three: "],
+    "wrapped_client.py": ["a pharmacist", "(send_mail may be called", "[tool_use]", "[refusal]"],
 }
 PROJECT = EXAMPLES.parent
 PLUGIN = EXAMPLES / "custom_critic"
