@@ -7,6 +7,7 @@ plain dicts alike.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -22,6 +23,7 @@ __all__ = [
     "Choice",
     "Free",
     "Json",
+    "Quiet",
     "Reads",
     "Shape",
     "sdk_kind",
@@ -41,6 +43,26 @@ FREE, JSON_TEXT = Free(), Json()
 
 
 @dataclass(frozen=True, slots=True)
+class Quiet:
+    """No text is expected, here or below: numbers, and strings of a closed form. A string of any
+    other form is text."""
+
+    form: re.Pattern[str]
+
+
+IDENTIFIER = Quiet(
+    re.compile(
+        r"(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9_.:/+=-]{1,64}"  # a name: of a model, of a value, an id
+        r"|[0-9_.:/+=-]{1,10}"  # a date or a small number: too short for a card's or a phone's
+        r"|[A-Z][a-z]{2,8} [0-9]{1,2}, [0-9]{4}"  # as a page's age is told
+        r"|[\t\n\r -/:-@\[-`{-~]{0,16}"  # marks without a word, where a model shall stop
+    )
+)
+CIPHER = Quiet(re.compile(rf"{IDENTIFIER.form.pattern}|[A-Za-z0-9+/_-]*={{0,2}}"))
+"""What a provider has signed or encrypted for itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """Objects of several shapes, told apart by the value of a field: the first of `by` that is
     there. One of no known shape cannot be judged. A string in the place of an object is text."""
@@ -57,7 +79,8 @@ class Choice:
 class Shape:
     """How to read an object, or each object of a list.
 
-    `silent` fields hold no text. `reads` says how to read those that do. `unreadable` fields hold
+    `silent` fields repeat what was judged where it was said, or is nobody's to judge. `reads` says
+    how to read the others. `unreadable` fields hold
     what no critic can read. `derived` fields depend on the text: when it changes they get what is
     made here. A `sealed` object is signed: never edited, but left out whole. Nobody can read an
     `opaque` one. `names` is the field that names the tool.
@@ -87,14 +110,17 @@ class As:
     reads: Reads = FREE
 
 
-Reads = Free | Json | Shape | Choice | As
+Reads = Free | Json | Quiet | Shape | Choice | As
 
 
-def _shape(silent: str = "", text: str = "", **reads: Reads) -> Shape:
-    """Silent fields (`type` always is) and fields of text, by their names; others as they read."""
+def _shape(quiet: str = "", text: str = "", /, **reads: Reads) -> Shape:
+    """Quiet fields (`type` always is) and fields of text, by their names; others as they read."""
     return Shape(
-        silent=frozenset({"type", *silent.split()}),
-        reads={**dict.fromkeys(text.split(), FREE), **reads},
+        reads={
+            **dict.fromkeys(("type", *quiet.split()), IDENTIFIER),
+            **dict.fromkeys(text.split(), FREE),
+            **reads,
+        }
     )
 
 
@@ -118,7 +144,7 @@ _blocks: dict[str, Shape] = {}
 BLOCKS = Choice(("type",), _blocks)
 
 _CITATION = _document(
-    _shape("encrypted_index file_id", "cited_text title document_title url source")
+    _shape("file_id", "cited_text title document_title url source", encrypted_index=CIPHER)
 )
 _ANNOTATION = _document(
     _shape("file_id container_id", "title url filename", url_citation=_shape("", "title url"))
@@ -134,7 +160,9 @@ _DOCUMENT = _document(
     )
 )
 _FOUND = _shape(
-    "encrypted_content file_id error_code page_age retrieved_at", "title url stdout stderr"
+    "file_id error_code page_age retrieved_at",
+    "title url stdout stderr",
+    encrypted_content=CIPHER,
 )
 _SERVER_RESULT = _result(_shape("id tool_use_id cache_control caller", content=_FOUND))
 _FETCHED = replace(_FOUND, reads={**_FOUND.reads, "content": BLOCKS})
@@ -146,7 +174,7 @@ _blocks |= {
     "text": replace(
         _shape("cache_control", "text", citations=_CITATION), derived={"citations": NoneType}
     ),
-    "thinking": replace(_shape("signature", "thinking"), kind="thinking", sealed=True),
+    "thinking": replace(_shape("", "thinking", signature=CIPHER), kind="thinking", sealed=True),
     "redacted_thinking": OPAQUE,
     "tool_use": _TOOL_USE,
     "server_tool_use": _TOOL_USE,
@@ -170,7 +198,7 @@ _blocks |= {
     "input_file": OPAQUE,
     "input_text": _TEXT,
     "output_text": replace(
-        _shape("logprobs", "text", annotations=_ANNOTATION),
+        _shape("", "text", annotations=_ANNOTATION),
         derived={"annotations": list, "logprobs": NoneType},
     ),
     "refusal": _shape("", "refusal"),
@@ -233,6 +261,7 @@ ITEMS = Choice(
 # What is sent: conversations and whole requests. The application's own words are context.
 
 _OURS = As(role="system", target=False, reads=BLOCKS)
+_SCHEMA = replace(_shape("name strict schema", "description"), role="system", target=False)
 _SYSTEM = replace(CHAT_MESSAGE, role="system", target=False)
 _TOOL = _result(CHAT_MESSAGE)
 MESSAGES = Choice(
@@ -250,20 +279,26 @@ MESSAGES = Choice(
 REQUEST = _shape(
     "background betas cache_control container conversation frequency_penalty include inference_geo "
     "logit_bias logprobs max_completion_tokens max_output_tokens max_tokens max_tool_calls "
-    "modalities model n output_config parallel_tool_calls presence_penalty previous_response_id "
-    "prompt_cache_key prompt_cache_retention reasoning reasoning_effort response_format "
+    "modalities model n parallel_tool_calls presence_penalty previous_response_id "
+    "prompt_cache_key prompt_cache_retention reasoning reasoning_effort "
     "safety_identifier seed service_tier speed stop stop_sequences store stream stream_options "
-    "temperature text thinking timeout tool_choice top_k top_logprobs top_p truncation user "
+    "temperature thinking timeout tool_choice top_k top_logprobs top_p truncation user "
     "verbosity",
     messages=MESSAGES,
     input=MESSAGES,
     system=_OURS,
     instructions=_OURS,
+    response_format=_shape(json_schema=_SCHEMA),
+    output_config=_shape("effort", format=_SCHEMA),
+    text=_shape("verbosity", format=_SCHEMA),
     tools=replace(_OURS, reads=FREE),
     functions=replace(_OURS, reads=FREE),
 )
 
 # Whole replies, as the SDKs return them.
+
+_ECHOED = frozenset({"instructions", "metadata", "prompt", "text", "tool_choice", "tools", "user"})
+"""The application's own words, as the request said them."""
 
 ANTHROPIC_MESSAGE = _shape(
     "id container context_management diagnostics model role stop_reason usage",
@@ -271,24 +306,30 @@ ANTHROPIC_MESSAGE = _shape(
     content=BLOCKS,
     stop_details=_shape("category", "explanation"),
 )
-CHAT_COMPLETION = _shape(
-    "id object created metadata model moderation usage system_fingerprint service_tier",
-    choices=replace(
-        _shape("index finish_reason logprobs", message=CHAT_MESSAGE),
-        derived={"logprobs": NoneType},
+CHAT_COMPLETION = replace(
+    _shape(
+        "id object created model moderation usage system_fingerprint service_tier",
+        choices=replace(
+            _shape("index finish_reason", message=CHAT_MESSAGE),
+            derived={"logprobs": NoneType},
+        ),
     ),
+    silent=_ECHOED & {"metadata"},
 )
-RESPONSE = _shape(
-    # What the request said comes back beside the answer.
-    "background conversation include input_transformations instructions max_output_tokens "
-    "max_tool_calls metadata previous_response_id prompt prompt_cache_key prompt_cache_options "
-    "prompt_cache_retention reasoning safety_identifier temperature text tool_choice tools "
-    "top_logprobs top_p truncation user parallel_tool_calls image "
-    # What the provider says of it.
-    "access_programs completed_at created_at id incomplete_details model moderation object "
-    "prompt_cache_diagnostics service_tier status tool_usage usage",
-    output=ITEMS,
-    error=_shape("code", "message"),
+RESPONSE = replace(
+    _shape(
+        # What the request said comes back beside the answer.
+        "background conversation include input_transformations max_output_tokens max_tool_calls "
+        "previous_response_id prompt_cache_key prompt_cache_options prompt_cache_retention "
+        "reasoning safety_identifier temperature top_logprobs top_p truncation "
+        "parallel_tool_calls image "
+        # What the provider says of it.
+        "access_programs completed_at created_at id incomplete_details model moderation object "
+        "prompt_cache_diagnostics service_tier status tool_usage usage",
+        output=ITEMS,
+        error=_shape("code", "message"),
+    ),
+    silent=_ECHOED,
 )
 
 _REPLIES: Mapping[tuple[str, str], Shape] = {

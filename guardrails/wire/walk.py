@@ -25,7 +25,7 @@ from pydantic_core import MultiHostUrl, Url
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Kind, Part, Path, Role
 from guardrails.wire import embedded, rebuild
-from guardrails.wire.shapes import FREE, As, Choice, Json, Reads, Shape, sdk_reads
+from guardrails.wire.shapes import FREE, As, Choice, Json, Quiet, Reads, Shape, sdk_reads
 
 __all__ = ["MAX_DEPTH", "MAX_NODES", "Place", "TooManyValuesError", "Visitor", "Walk"]
 
@@ -146,6 +146,8 @@ class Walk:
         return self._container(value, at)
 
     def _string(self, value: str, text: str, at: Place) -> object:
+        if isinstance(at.reads, Quiet) and at.reads.form.fullmatch(text):
+            return value
         if isinstance(at.reads, Json):
             data = embedded.parse(text)
             if data is not None:
@@ -246,8 +248,9 @@ class Walk:
     ) -> dict[Any, tuple[Any, object]]:
         """What becomes of each field that changes: its key and its value."""
         changes: dict[Any, tuple[Any, object]] = {}
+        reads = at.reads if isinstance(at.reads, Quiet) else FREE
         for position, (key, old) in enumerate(fields.items()):
-            below = at.below(key, position, FREE)
+            below = at.below(key, position, reads)
             name = self.value(key, below) if key in told else key
             new = self.value(old, below)
             if name is not key or new is not old:
