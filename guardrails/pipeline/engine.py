@@ -210,7 +210,7 @@ class _Deliberation:
         self.usage += judgement.usage
         self.models.update(judgement.models)
         self.coverage = judgement.coverage
-        return decide(judgement.observations, stage=self.stage)
+        return await self._aside(decide, judgement.observations, stage=self.stage)
 
     async def _revised_by_model(self) -> Ruling | None:
         """The ruling on a revision that may go on; None if there is none, and what needs no model

@@ -7,8 +7,9 @@ raises here: it becomes an observation.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import ParamSpec, TypeVar
 
 from guardrails.constitution.model import Tier
 from guardrails.critic.limits import BudgetHandle, Deadline
@@ -19,12 +20,16 @@ from guardrails.pipeline.decide import Limit, Observation
 from guardrails.pipeline.hiding import hidden_in_context, hidden_in_targets
 from guardrails.pipeline.inquiry import Inquiry
 from guardrails.pipeline.plan import TIERS, BoundCritic, Plan, applies, asks_models
-from guardrails.pipeline.views import OFF_LOOP_CHARACTERS, Views, look_at
+from guardrails.pipeline.views import Hidden, Views, look_at
 from guardrails.verdict import Coverage, Span, Stage, Usage, Verdict
 
 __all__ = ["Judgement", "judge"]
 
 Question = tuple[BoundCritic, tuple[str, ...]]
+AllHits = dict[str, dict[int, dict[Hashable, list[Span]]]]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +58,7 @@ async def judge(
     if views.targets:
         for tier in tiers:
             await sitting.ask(tier)
-    return sitting.conclude(tiers)
+    return await sitting.aside(sitting.conclude, tiers)
 
 
 class _Sitting:
@@ -116,7 +121,9 @@ class _Sitting:
             return
         request = replace(self.blank, parts=views.shown, targets=views.targets)
         before = _spent(request.budget)
-        hits: Mapping[str, Hits] = await self._scan() if tier == "deterministic" else {}
+        hits: Mapping[str, Hits] = {}
+        if tier == "deterministic":
+            hits = await self.aside(self._scan)
         answers = await asyncio.gather(
             *(
                 consult(
@@ -131,7 +138,7 @@ class _Sitting:
             if isinstance(answer, Silence):
                 self._silent(bound, asked, answer)
             else:
-                self._heard(bound, asked, answer, views)
+                await self.aside(self._heard, bound, asked, answer, views)
         if all(isinstance(answer, Silence) for answer in answers):
             self.usage += self._untold(before)
 
@@ -168,20 +175,32 @@ class _Sitting:
         in_targets = hidden_in_targets(observed, self.views, self.stage)
         if isinstance(in_targets, Silence):
             return in_targets
-        return self.views.without([*in_targets, *in_context])
+        return await self.aside(self._without, [*in_targets, *in_context])
 
-    async def _scan(self) -> dict[str, dict[int, dict[Hashable, list[Span]]]]:
-        """One scan of every target for all declared patterns: critic → part → key → spans."""
-        hits: dict[str, dict[int, dict[Hashable, list[Span]]]] = {}
+    def _without(self, hidden: Sequence[Hidden]) -> Views:
+        views = self.views.without(hidden)
+        _ = views.targets, views.shown  # worked out here, wherever this is
+        return views
+
+    async def aside(self, work: Callable[P, T], /, *arguments: P.args, **options: P.kwargs) -> T:
+        """What goes through all parts, off the loop where there is much of them."""
+        if self.views.is_large:
+            return await asyncio.to_thread(work, *arguments, **options)
+        return work(*arguments, **options)
+
+    def _scan(self) -> AllHits:
+        """One scan of every target for all declared patterns: critic → part → key → spans.
+
+        It ends with the time of the call; nobody is asked then.
+        """
+        hits: AllHits = {}
         scan = self.stage_plan.scan
         if scan is None:
             return hits
         for target in self.views.targets:
-            if len(target.text) > OFF_LOOP_CHARACTERS:
-                found = await asyncio.to_thread(scan.run, target.text)
-            else:
-                found = scan.run(target.text)
-            for index, spans in found.items():
+            if self.blank.deadline.passed:
+                break
+            for index, spans in scan.run(target.text).items():
                 name, key = self.stage_plan.scanned[index]
                 hits.setdefault(name, {}).setdefault(target.part, {})[key] = spans
         return hits

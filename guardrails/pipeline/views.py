@@ -7,6 +7,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from guardrails.critic.protocol import Target
 from guardrails.exchange import Part
@@ -16,7 +17,9 @@ from guardrails.verdict import Span
 __all__ = ["Hidden", "Views", "look_at"]
 
 OFF_LOOP_CHARACTERS = 50_000
-"""Longer texts are normalised and scanned in a thread: some milliseconds would hold up the loop."""
+OFF_LOOP_PARTS = 200
+"""More, all parts together, is normalised and scanned in a thread: some milliseconds would hold up
+the loop."""
 
 _PLACEHOLDER = re.compile(r"\[(?=[A-Z][A-Z_]{0,60}_[0-9]{1,9}\])")
 """What our own placeholders look like; found in judged text it is escaped, so that nobody can
@@ -32,7 +35,7 @@ class Hidden:
     entity: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Views:
     """The readable parts of an exchange as critics see them, each with its way back."""
 
@@ -40,7 +43,14 @@ class Views:
     views: Mapping[int, View]
     for_models: bool = False
 
-    @property
+    @cached_property
+    def is_large(self) -> bool:
+        """Whether to go through all of it in a thread."""
+        return len(self.parts) > OFF_LOOP_PARTS or (
+            sum(len(part.text) for part in self.parts) > OFF_LOOP_CHARACTERS
+        )
+
+    @cached_property
     def targets(self) -> tuple[Target, ...]:
         return self.of(index for index, part in enumerate(self.parts) if part.target)
 
@@ -54,7 +64,7 @@ class Views:
         original = view.text if self.for_models else view.original
         return Target(part=index, text=view.text, original=original)
 
-    @property
+    @cached_property
     def shown(self) -> tuple[Part, ...]:
         """The parts with the text that critics see, and without the keys that lead to it, which
         may be text, too."""
@@ -85,16 +95,18 @@ class Views:
 
 
 async def look_at(parts: Sequence[Part]) -> Views:
-    """Normalise every readable part, long ones off the loop."""
-    views: dict[int, View] = {}
-    for index, part in enumerate(parts):
-        if not part.readable:
-            continue
-        if len(part.text) > OFF_LOOP_CHARACTERS and not part.text.isascii():
-            views[index] = await asyncio.to_thread(normalise, part.text)
-        else:
-            views[index] = normalise(part.text)
-    return Views(parts=tuple(parts), views=views)
+    """Normalise every readable part, off the loop where there is much of them."""
+    foreign = sum(len(part.text) for part in parts if not part.text.isascii())
+    if len(parts) > OFF_LOOP_PARTS or foreign > OFF_LOOP_CHARACTERS:
+        return await asyncio.to_thread(_looked_at, tuple(parts))
+    return _looked_at(tuple(parts))
+
+
+def _looked_at(parts: tuple[Part, ...]) -> Views:
+    readable = ((index, part) for index, part in enumerate(parts) if part.readable)
+    views = Views(parts=parts, views={index: normalise(part.text) for index, part in readable})
+    _ = views.targets, views.shown  # worked out here, wherever this is
+    return views
 
 
 def _disjoint(hidden: Iterable[Hidden]) -> list[Hidden]:
