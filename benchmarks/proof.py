@@ -31,6 +31,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "overhead": ("overhead.py", "--json"),
     "asgi": ("asgi_bench.py", "--json"),
     "audit": ("audit_bench.py",),
+    "judge": ("judge_bench.py", "--json"),
 }
 """What each is called, its file and its arguments."""
 

@@ -52,7 +52,7 @@ def asked(*principles: Principle, text: str = "Good morning.") -> judging.Asked:
 
 
 PINNED = {
-    "judging": ("1.1.0", "c2040c0149897407"),
+    "judging": ("1.2.0", "f69283b09ffd421b"),
     "revising": ("1.1.0", "2a2e550e8aaf6e02"),
 }
 """A template that says something else has another version: the second number if verdicts may
