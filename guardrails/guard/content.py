@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from guardrails.errors import WireFormatError
@@ -93,8 +91,7 @@ def _content(value: object, stage: Stage, most: int) -> Content:
 
 @dataclass(frozen=True, slots=True)
 class _CallContent:
-    """A tool call: its name, which cannot be changed, and all that its arguments say. Numbers are
-    texts here, too: what a model wrote as the amount is to be judged like any other word."""
+    """A tool call: its name, which cannot be changed, and all that its arguments say."""
 
     name: str | None
     arguments: object = field(repr=False)
@@ -118,10 +115,7 @@ class _CallContent:
         if ahead and 0 in texts:
             raise WireFormatError("a tool's name cannot be changed")
         written = self.reading.rewrite({index - ahead: text for index, text in texts.items()})
-        arguments = written.value
-        if isinstance(arguments, str) and not isinstance(self.arguments, str):
-            arguments = json.loads(arguments)
-        return _CallContent(self.name, arguments, written)
+        return _CallContent(self.name, written.value, written)
 
 
 def _read_call(value: object, most: int) -> _CallContent:
@@ -129,11 +123,7 @@ def _read_call(value: object, most: int) -> _CallContent:
     arguments = call.arguments if call else value
     name = call.name if call else None
     place = Place(role="assistant", kind="tool_call", name=name, reads=JSON_TEXT)
-    reading = read(arguments, place, most=most)  # before it is written: that has no bounds
-    if isinstance(arguments, dict | list) and all(part.readable for part in reading.parts):
-        with suppress(TypeError, ValueError, RecursionError):  # else it is read as it is
-            written = json.dumps(arguments, ensure_ascii=False, allow_nan=False)
-            reading = read(written, place, most=most)
+    reading = read(arguments, place, most=most)
     return _CallContent(name, arguments, reading)
 
 

@@ -37,7 +37,7 @@ class Reading:
             return self
         writer = _Writer(self.parts, texts)
         written = read(_walked(self.value, self.place, writer), self.place)
-        if [part.text for part in written.parts] != writer.kept:
+        if not writer.wrote(written.parts):
             raise WireFormatError("the value's own class changes the text it is given")
         return written
 
@@ -50,7 +50,7 @@ class _Reader:
     def __init__(self) -> None:
         self.parts: list[Part] = []
 
-    def see(self, part: Part) -> str:
+    def see(self, part: Part, *, fixed: bool = False) -> str:
         self.parts.append(part)
         return part.text
 
@@ -62,22 +62,31 @@ class _Reader:
 
 
 class _Writer:
-    """Puts each text where it was read; `kept` are the texts that the value holds then."""
+    """Puts each text where it was read; `kept` are the texts that the value holds then, None where
+    its own class computes one."""
 
     def __init__(self, parts: tuple[Part, ...], texts: Mapping[int, str]) -> None:
         self._parts, self._texts = parts, texts
         self._next = 0
-        self.kept: list[str] = []
+        self.kept: list[str | None] = []
 
-    def see(self, part: Part) -> str:
+    def see(self, part: Part, *, fixed: bool = False) -> str:
         index, self._next = self._next, self._next + 1
         if index >= len(self._parts) or self._parts[index] != part:
             raise WireFormatError("the value changed while it was judged")
+        text = self._texts.get(index, part.text)
         if index in self._texts and not part.readable:
             raise WireFormatError(f"{part.name} cannot be changed")
-        text = self._texts.get(index, part.text)
-        self.kept.append(text)
+        if fixed and text != part.text:
+            raise WireFormatError("what a class computes cannot be changed")
+        self.kept.append(None if fixed else text)
         return text
+
+    def wrote(self, parts: tuple[Part, ...]) -> bool:
+        """Whether these are the texts that should be there."""
+        return len(parts) == len(self.kept) and all(
+            kept is None or part.text == kept for part, kept in zip(parts, self.kept, strict=True)
+        )
 
     def mark(self) -> int:
         return len(self.kept)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import inspect
 from collections import deque
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -40,9 +42,29 @@ def _unfit(value: object) -> WireFormatError:
     return WireFormatError(f"a {type(value).__name__} cannot hold the changed text")
 
 
-def has_attributes_of_its_own(value: object) -> bool:
-    """Whether a kind of dict or list keeps more than its items, where nobody would look."""
-    return isinstance(value, (dict, *SEQUENCES)) and bool(getattr(value, "__dict__", None))
+def has_attributes_of_its_own(value: Any) -> bool:
+    """Whether something keeps more than its items or fields, where nobody would look."""
+    is_dataclass = dataclasses.is_dataclass(value) and not isinstance(value, type)
+    if isinstance(value, (dict, *SEQUENCES)):
+        return is_dataclass or bool(getattr(value, "__dict__", None))
+    if isinstance(value, BaseModel):
+        return any(
+            not name.startswith("_") and name not in type(value).model_fields
+            for name in _beside(value)
+        )
+    if is_dataclass:
+        names = {field.name for field in dataclasses.fields(value)}
+        return any(name not in names for name in _beside(value))
+    return False
+
+
+def _beside(value: object) -> list[str]:
+    """The names of what an object keeps, but for what its class computed and remembers."""
+    return [
+        name
+        for name in getattr(value, "__dict__", ())
+        if not isinstance(inspect.getattr_static(type(value), name, None), cached_property)
+    ]
 
 
 def shows_what_it_holds(value: Any) -> bool:

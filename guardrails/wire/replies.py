@@ -17,10 +17,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from guardrails.errors import WireFormatError
-from guardrails.wire import rebuild
+from guardrails.wire import numerals, rebuild
 from guardrails.wire.hints import ANYTHING, declares_fields, hints_of, is_fixed, options
 from guardrails.wire.sdk_replies import is_sdk_reply, sdk_reply
-from guardrails.wire.walk import PLAIN_NUMBERS, WITHOUT_TEXT
+from guardrails.wire.walk import PLAIN_NUMBERS, TEXTLESS
 
 __all__ = ["NoPlaceError", "reply_in_place_of", "reply_of_type"]
 
@@ -99,8 +99,10 @@ def _put_in_tuple(old: tuple[Any, ...], step: str, rest: Sequence[str], text: st
 
 def _blank(value: Any, hint: object) -> object:
     """What may stay of a value that was blocked."""
-    if isinstance(value, Enum) or type(value) in PLAIN_NUMBERS or isinstance(value, WITHOUT_TEXT):
+    if isinstance(value, Enum) or type(value) in TEXTLESS:
         return value
+    if numerals.is_number(value):
+        return type(value)(0) if numerals.may_be_text(value) else value
     if isinstance(value, str):
         return value if is_fixed(hint) else ""
     if _has_fields(value):

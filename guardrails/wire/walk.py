@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import numbers
 import re
 import uuid
+import zoneinfo
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -20,11 +20,11 @@ from types import EllipsisType, NoneType
 from typing import Any, Protocol
 
 from pydantic import AnyUrl, BaseModel
-from pydantic_core import MultiHostUrl, Url
+from pydantic_core import MultiHostUrl, TzInfo, Url
 
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Kind, Part, Path, Role
-from guardrails.wire import embedded, rebuild
+from guardrails.wire import embedded, numerals, rebuild
 from guardrails.wire.shapes import FREE, As, Choice, Json, Quiet, Reads, Shape, sdk_reads
 
 __all__ = ["MAX_DEPTH", "MAX_NODES", "Place", "TooManyValuesError", "Visitor", "Walk"]
@@ -34,15 +34,25 @@ MAX_NODES = 100_000
 
 PLAIN_NUMBERS = frozenset({int, float, bool, NoneType})
 WITHOUT_TEXT = (
-    numbers.Number,  # Decimal, Fraction and NumPy's scalars among them
+    NoneType,
+    bool,
     datetime.date,
+    datetime.datetime,
     datetime.time,
     datetime.timedelta,
-    datetime.tzinfo,
+    datetime.timezone,
+    zoneinfo.ZoneInfo,
+    TzInfo,
     uuid.UUID,
     range,
     EllipsisType,
 )
+"""Types whose values hold no text. A class made of one of them may hold anything."""
+
+TEXTLESS = frozenset(WITHOUT_TEXT)
+ZONES = (NoneType, datetime.timezone, zoneinfo.ZoneInfo, TzInfo)
+ZONE_NAME = re.compile(r"[A-Za-z0-9_+:/-]{0,40}")
+
 SPELLED = (PurePath, Url, MultiHostUrl, AnyUrl)
 """Their text is `str(value)`, and they can be made from a text."""
 
@@ -71,6 +81,14 @@ class Place:
     target: bool = True
     name: str | None = None
     reads: Reads = FREE
+    fixed: bool = False
+    """Computed by the value's own class: it cannot be changed by itself."""
+
+    @property
+    def numbers(self) -> bool:
+        """Whether every number is a text: what a model wrote as the amount is to be judged like
+        any other word."""
+        return self.kind == "tool_call"
 
     def below(self, key: object, position: int, reads: Reads) -> Place:
         step = key if isinstance(key, str | int) else position
@@ -97,8 +115,9 @@ class Place:
 class Visitor(Protocol):
     """Sees every part, in order."""
 
-    def see(self, part: Part) -> str:
-        """What shall stand where the part's text stands."""
+    def see(self, part: Part, *, fixed: bool = False) -> str:
+        """What shall stand where the part's text stands. A `fixed` text changes only with others,
+        by itself."""
 
     def mark(self) -> int:
         """How many parts are kept so far."""
@@ -130,17 +149,19 @@ class Walk:
         self._nodes += 1
         if self._nodes > self._most:
             raise TooManyValuesError(f"the value holds more than {self._most:,} values")
-        if type(value) in PLAIN_NUMBERS:
+        if value is None or type(value) is bool:
             return value
+        if type(value) in TEXTLESS:
+            return self._textless(value, at)
+        if numerals.is_number(value):
+            return self._number(value, at)
         if isinstance(value, Enum):
             return self._member(value, at)
         if isinstance(value, str):
             text = rebuild.text_of(value)
-            if text is None:
+            if text is None or dataclasses.is_dataclass(value):
                 return self._opaque(value, at, type(value).__name__)
             return self._string(value, text, at)
-        if isinstance(value, WITHOUT_TEXT):
-            return value
         if isinstance(value, SPELLED):
             return self._changed(value, str(value), at)
         return self._container(value, at)
@@ -156,23 +177,51 @@ class Walk:
         return self._changed(value, text, at)
 
     def _changed(self, value: Any, text: str, at: Place) -> object:
-        seen = self._visitor.see(self._part(text, at))
+        seen = self._visitor.see(self._part(text, at), fixed=at.fixed)
         return value if seen == text else rebuild.from_text(value, seen)
+
+    def _textless(self, value: Any, at: Place) -> object:
+        """Its type has no text; but a zone may have a name of its own, and a range has numbers."""
+        if type(value) is range:
+            for number in (value.start, value.stop, value.step):
+                self._number(number, replace(at, fixed=True))
+            return value
+        zone = value if isinstance(value, datetime.tzinfo) else getattr(value, "tzinfo", None)
+        if type(zone) in ZONES and ZONE_NAME.fullmatch("" if zone is None else str(zone)):
+            return value
+        return self._opaque(value, at, type(value).__name__)
+
+    def _number(self, value: Any, at: Place) -> object:
+        """A long number may be a card's. A tool's arguments may hold another one, or a text."""
+        if isinstance(at.reads, Quiet):
+            return value
+        text = numerals.text_of(value)
+        if text is None:
+            return self._opaque(value, at, f"a {type(value).__name__} of too many digits")
+        if not (at.numbers and numerals.has_digits(text)) and not numerals.is_long(value, text):
+            return value
+        seen = self._visitor.see(self._part(text, at), fixed=at.fixed)
+        if seen == text:
+            return value
+        if not at.numbers:
+            raise WireFormatError(f"a {type(value).__name__} cannot hold the changed text")
+        return numerals.number_or_text(seen)
 
     def _member(self, value: Enum, at: Place) -> Enum:
         held = [value.value]
-        if isinstance(value, str) and str.__str__(value) != value.value:
+        if value._value_ is not held[0]:
+            held.append(value._value_)
+        if isinstance(value, str) and str.__str__(value) != held[0]:
             held.append(str.__str__(value))
         for old in held:
-            has_text = isinstance(old, (str, Mapping, *rebuild.SEQUENCES))
-            if has_text and self._value(old, at) is not old:
+            if self._value(old, at) is not old:
                 raise WireFormatError(f"a member of {type(value).__name__} cannot be changed")
         return value
 
     def _opaque(self, value: object, at: Place, name: str) -> object:
         """Something nobody can read. It can only go on as it is."""
         kind: Kind = at.kind if at.kind == "image" else "opaque"
-        self._visitor.see(replace(self._part("", at), kind=kind, name=name))
+        self._visitor.see(replace(self._part("", at), kind=kind, name=name), fixed=at.fixed)
         return value
 
     def _part(self, text: str, at: Place) -> Part:
@@ -199,7 +248,9 @@ class Walk:
             if at.reads is FREE:
                 at = replace(at, reads=sdk_reads(type(value)))
             fields = {**rebuild.fields_of(value), **extra}
-            return self._object(value, fields, at, extra.keys(), rebuild.model)
+            seen = self._object(value, fields, at, extra.keys(), rebuild.model)
+            self._computed(value, at)
+            return seen
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             fields = rebuild.fields_of(value)
             return self._object(value, fields, at, frozenset(), rebuild.dataclass)
@@ -208,6 +259,17 @@ class Walk:
         if isinstance(value, rebuild.SEQUENCES):
             return self._items(value, at)
         return self._opaque(value, at, type(value).__name__)
+
+    def _computed(self, value: BaseModel, at: Place) -> None:
+        """What a model computes goes out with its fields, and changes with them."""
+        for name in type(value).model_computed_fields:
+            below = replace(at.below(name, 0, FREE), fixed=True)
+            try:
+                made = getattr(value, name)
+            except Exception:  # a class of the application's own may raise anything
+                self._opaque(value, below, name)
+            else:
+                self.value(made, below)
 
     def _items(self, value: Any, at: Place) -> object:
         seen = [

@@ -25,7 +25,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, make_dataclass
 from typing import Any, NamedTuple
 
-from pydantic import AnyUrl, BaseModel, ConfigDict, Field, RootModel, SecretStr, computed_field
+from pydantic import (
+    AnyUrl,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    RootModel,
+    SecretStr,
+    computed_field,
+)
 
 __all__ = ["MESSAGES", "READ", "UNREADABLE", "WITHOUT_TEXT", "TwoFaced"]
 
@@ -389,6 +398,106 @@ class Computed(BaseModel):
         raise RuntimeError("no computed field today")
 
 
+class Counted(BaseModel):
+    """Its text is nowhere but in what it computes."""
+
+    inner: Any = Field(exclude=True)
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(inner=None)
+        self._text = fields["inner"]
+
+    _text: str = PrivateAttr(default="")
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def text(self) -> list[str]:
+        return [self._text]
+
+
+class OwnInt(int):
+    text = ""
+
+
+class OwnDate(datetime.date):
+    text = ""
+
+
+def int_with_attribute(text: str) -> Any:
+    made = OwnInt(1)
+    made.text = text
+    return made
+
+
+def date_with_attribute(text: str) -> Any:
+    made = OwnDate(1, 1, 1)
+    made.text = text
+    return made
+
+
+class OwnZone(datetime.tzinfo):
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def tzname(self, moment: object) -> str:
+        return self.text
+
+    def utcoffset(self, moment: object) -> datetime.timedelta:
+        return datetime.timedelta(0)
+
+    dst = utcoffset
+
+
+@dataclass
+class DictNote(dict[str, Any]):
+    text: str
+
+
+@dataclass
+class ListNote(list[Any]):
+    text: str
+
+
+class _NoArguments(tuple[Any, ...]):
+    def __new__(cls, *_: Any) -> Any:
+        return super().__new__(cls)
+
+
+@dataclass
+class TupleNote(_NoArguments):
+    text: str
+
+
+class _Harmless(str):
+    def __new__(cls, *_: Any) -> Any:
+        return super().__new__(cls, "harmless")
+
+
+@dataclass
+class StrNote(_Harmless):
+    text: str
+
+    __str__ = str.__str__
+    __repr__ = str.__repr__
+    __hash__ = str.__hash__
+
+
+def dataclass_with_attribute(text: str) -> Any:
+    made = Note("harmless")
+    made.__dict__["beside"] = text
+    return made
+
+
+def model_with_attribute(text: str) -> Any:
+    made = Secretless(text="harmless")
+    made.__dict__["beside"] = text
+    return made
+
+
+class Secretless(BaseModel):
+    text: str
+
+
 class ReprRaises(BaseModel):
     text: str
 
@@ -543,7 +652,6 @@ READ: dict[str, Make] = {
     "model-extra-key": lambda text: Model(**{text: 1}),
     "model-nested": lambda text: Model(more={"a": [Model(text=text)]}),
     "model-aliased": lambda text: Aliased(Text=text),
-    "model-computed-raises": lambda text: Computed(inner=text),
     "model-whose-repr-raises": lambda text: ReprRaises(text=text),
     "model-constructed": lambda text: Model.model_construct(text=[text]),
     "model-root": lambda text: Texts(["fine", text]),
@@ -554,6 +662,8 @@ READ: dict[str, Make] = {
     "enum-whose-value-lies": renamed_word,
     "enum-of-lists": lambda text: enum.Enum("Words", {"ONE": ["fine", text]})["ONE"],
     "enum-of-tuples": lambda text: [enum.Enum("Words", {"ONE": ("a", {"b": text})})["ONE"]],
+    "enum-of-dataclasses": lambda text: enum.Enum("Notes", {"ONE": FrozenNote(text)})["ONE"],
+    "model-computed": lambda text: Counted(inner=text),
     "path": lambda text: pathlib.PurePosixPath("/tmp") / text,
     "url": lambda text: AnyUrl("http://a.example/" + text),
     "depth-50": at_depth(50),
@@ -624,6 +734,23 @@ UNREADABLE: dict[str, Make] = {
     "lock": lambda text: threading.Lock(),
     "weak-reference": lambda text: weakref.ref(Bare),
     "event": lambda text: asyncio.Event(),
+    "model-computed-raises": lambda text: Computed(inner="harmless"),
+    "huge-int": lambda text: 10**100_000,
+    "negative-huge-int": lambda text: -(7**50_000),
+    "huge-ints-in-a-set": lambda text: {10**50_000, 10**50_001},
+    "int-subclass": int_with_attribute,
+    "date-subclass": date_with_attribute,
+    "time-in-a-zone-of-its-own": lambda text: datetime.time(1, tzinfo=OwnZone(text)),
+    "moment-in-a-zone-of-its-own": lambda text: datetime.datetime(1, 1, 1, tzinfo=OwnZone(text)),
+    "zone-named-by-its-maker": lambda text: datetime.timezone(datetime.timedelta(0), text),
+    "enum-of-objects": lambda text: enum.Enum("Odd", {"ONE": Bare(text)})["ONE"],
+    "enum-of-bytes": lambda text: enum.Enum("Odd", {"ONE": text.encode()})["ONE"],
+    "dataclass-that-is-a-dict": lambda text: DictNote(text),
+    "dataclass-that-is-a-list": lambda text: ListNote(text),
+    "dataclass-that-is-a-tuple": lambda text: TupleNote(text),
+    "dataclass-that-is-a-str": lambda text: StrNote(text),
+    "dataclass-with-an-attribute": dataclass_with_attribute,
+    "model-with-an-attribute": model_with_attribute,
     "secret-str": lambda text: Secretive(text=SecretStr(text)),
     "dict-with-an-attribute": dict_with_attribute,
     "dict-that-lies": lambda text: LyingDict(a=text),
@@ -662,8 +789,6 @@ WITHOUT_TEXT: dict[str, Callable[[], Any]] = {
     "none": lambda: None,
     "zero": lambda: 0,
     "true": lambda: True,
-    "huge-int": lambda: 10**100_000,
-    "negative-huge-int": lambda: -(7**50_000),
     "nan": lambda: math.nan,
     "infinity": lambda: -math.inf,
     "complex": lambda: complex(math.nan, math.inf),
@@ -685,5 +810,4 @@ WITHOUT_TEXT: dict[str, Callable[[], Any]] = {
     "empty-model": Model,
     "numbers-many": lambda: list(range(50_000)),
     "int-enum": lambda: enum.IntEnum("N", ["ONE"])["ONE"],
-    "huge-ints-in-a-set": lambda: {10**50_000, 10**50_001},
 }

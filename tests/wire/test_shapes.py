@@ -77,7 +77,7 @@ SEARCH = {
         (CITED, [("text", "hello"), ("document", "from a page"), ("document", "title")]),
         (
             TOOL,
-            [("tool_call", text) for text in ("id", "to", "n", "mail")],
+            [("tool_call", text) for text in ("id", "to", "n", "1", "mail")],
         ),
         (SEARCH, [("tool_result", "title"), ("tool_result", "https://example.com")]),
         ({"type": "redacted_thinking", "data": "b3BhcXVl"}, [("opaque", "")]),
