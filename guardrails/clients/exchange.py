@@ -4,17 +4,17 @@ drives the steps decides in which thread, and with or without `await`."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from guardrails.clients.drive import Ask, Steps, Tell
 from guardrails.clients.operations import Dialect, Operation
 from guardrails.clients.tool_calls import Called, called_in, with_arguments
 from guardrails.critic.limits import BudgetHandle
 from guardrails.errors import SettingsError, WireFormatError
-from guardrails.exchange import Context, current_context
+from guardrails.exchange import Context, Part, current_context
 from guardrails.guard import Guard, GuardedCall
 from guardrails.guard.content import ToolCall
 from guardrails.pipeline.engine import deliberate
@@ -134,6 +134,8 @@ class Exchange:
         self.guarding, self._call, self._context = guarding, call, context
         self._tried: dict[bytes, _Asked] = {}
         self._asked: _Asked | None = None
+        self._results: tuple[Decision, dict[int, str]] | None = None
+        """What tools gave back, with the texts that may be sent of it by their place."""
         self.operation: Operation | None = None
         self.settled = False
         """Whether what came last needs no judging any more."""
@@ -164,16 +166,56 @@ class Exchange:
         asked = self._read(sent)
         body: Body = yield Ask(asked)
         self._asked = replace(self._dialected, body=body, helper=sent.helper)
+        results = yield from self._judge_results(body)
+        if not isinstance(results, Body):
+            return results
+        came, body = body, results
         if self.guarding.concurrent_input and self.gate is None:
             hidden: Body | None = yield Ask(partial(self._without_models, body))
             if hidden is not None:
                 self.gate = yield Ask(partial(self._open_gate, body, hidden, sent.data))
-                return self._remember(sent.data, body, hidden)
+                return self._remember(sent.data, came, hidden)
         decision = yield from self._decide(body, Stage.INPUT)
         if not decision.delivers:
             return (yield from self._stop(decision, None))
+        yield from self._sends(decision)
+        return self._remember(sent.data, came, decision.content)
+
+    def _judge_results(self, body: Body) -> Steps[Body | Replaced | Given]:
+        """What tools gave back since the model spoke last, at the stage of its own. The request
+        with what may be sent of them."""
+        spoke = [at for at, part in enumerate(body.parts) if part.role == "assistant"]
+        first = spoke[-1] + 1 if spoke else 0
+        new = {
+            at: part
+            for at, part in enumerate(body.parts)
+            if at >= first and part.kind == "tool_result" and part.target
+        }
+        if not new or not self.guarding.guard.constitution.at(Stage.TOOL_RESULT):
+            return body
+        before = list(body.parts[:first])
+        decision = yield from self._decide(list(new.values()), Stage.TOOL_RESULT, before or None)
+        if not decision.delivers:
+            return (yield from self._stop(decision, None))
+        texts = {
+            at: part.text
+            for at, part in zip(new, cast("Sequence[Part]", decision.content), strict=True)
+        }
+        self._results = decision, texts
+        return body.rewrite({at: text for at, text in texts.items() if text != new[at].text})
+
+    def _sends(self, decision: Decision) -> Steps[None]:
+        """Say that what was decided about the request is sent. Results of tools in which more was
+        taken out then are what the request's own record says, and not what theirs does."""
+        if self._results is not None:
+            (results, texts), self._results = self._results, None
+            sent = decision.content
+            parts = sent.parts if isinstance(sent, Body) else ()
+            if all(at < len(parts) and parts[at].text == text for at, text in texts.items()):
+                yield Ask(partial(self._call.delivered, results, results.content))
+            else:
+                yield Ask(partial(self._call.delivered, results, None, how="nothing"))
         yield Ask(partial(self._call.delivered, decision, decision.content))
-        return self._remember(sent.data, body, decision.content)
 
     @property
     def _dialected(self) -> _Asked:
@@ -226,11 +268,10 @@ class Exchange:
             return "passed"
         gate.taken = True
         decision: Decision = yield Ask(partial(_awaited, gate.judging))
-        if self.guarding.on_decision is not None:
-            yield Tell(self.guarding.on_decision, decision)
+        yield from self._tell(decision)
         if not decision.delivers:
             return (yield from self._stop(decision, None))
-        yield Ask(partial(self._call.delivered, decision, decision.content))
+        yield from self._sends(decision)
         judged = decision.content
         if isinstance(judged, Body) and judged.data != gate.hidden.data:
             self._remember(gate.sent, gate.body, judged)
@@ -256,7 +297,7 @@ class Exchange:
 
     def answer_object(self, reply: object) -> Steps[Given | Replaced]:
         """As `answer`, for a reply that never was bytes."""
-        decision = yield from self._decide(reply, Stage.OUTPUT)
+        decision = yield from self._decide(reply, Stage.OUTPUT, self._dialected.body)
         self.settled = True
         if not decision.delivers:
             return (yield from self._stop(decision, None))
@@ -276,21 +317,18 @@ class Exchange:
         calls: dict[str, Decision] = {}
         for _ in range(MOST_ROUNDS):
             changes: dict[tuple[str | int, ...], object] = {}
-            for called in _calls(body):
-                if called.key not in calls:
-                    decision = yield from self._decide(
-                        ToolCall(called.name, called.arguments), Stage.TOOL_CALL
-                    )
-                    if not decision.delivers:
-                        return (yield from self._stop(decision, body))
-                    calls[called.key] = decision
+            found = _calls(body)
+            stopped = yield from self._judge_calls(found, calls)
+            if stopped is not None:
+                return (yield from self._stop(stopped, body))
+            for called in found:
                 settled = calls[called.key].content
                 if settled is not called.arguments and settled != called.arguments:
                     changes[called.place] = settled
                     calls[replace(called, arguments=settled).key] = calls[called.key]
             if changes:
                 body = yield Ask(self._changed(body, changes))
-            decision = yield from self._decide(body, Stage.OUTPUT)
+            decision = yield from self._decide(body, Stage.OUTPUT, self._dialected.body)
             if not decision.delivers:
                 return (yield from self._stop(decision, body))
             final = _calls(decision.content)
@@ -306,6 +344,34 @@ class Exchange:
         yield Ask(partial(self._call.delivered, decision, decision.content))
         return decision, decision.content
 
+    def _judge_calls(
+        self, found: Sequence[Called], calls: dict[str, Decision]
+    ) -> Steps[Decision | None]:
+        """Judge the calls that are not among `calls` yet, all at once, and put them there. The
+        decision that stops one, if there is one."""
+        new = {called.key: called for called in found if called.key not in calls}
+        contents = [ToolCall(called.name, called.arguments) for called in new.values()]
+        if not contents:
+            return None
+        made: list[Decision] = yield Ask(partial(self._check_all, contents))
+        for key, decision in zip(new, made, strict=True):
+            yield from self._tell(decision)
+            calls[key] = decision
+        return next((decision for decision in made if not decision.delivers), None)
+
+    async def _check_all(self, contents: Sequence[ToolCall]) -> list[Decision]:
+        prompt = self._dialected.body
+        judging = [
+            asyncio.ensure_future(self._call.check(call, stage=Stage.TOOL_CALL, prompt=prompt))
+            for call in contents
+        ]
+        try:
+            return [await decision for decision in judging]
+        finally:
+            for decision in judging:
+                decision.cancel()
+            await asyncio.gather(*judging, return_exceptions=True)
+
     def _changed(
         self, body: Body, changes: Mapping[tuple[str | int, ...], object]
     ) -> Callable[[], Any]:
@@ -319,14 +385,16 @@ class Exchange:
 
     # -- both -----------------------------------------------------------------------------------
 
-    def _decide(self, content: object, stage: Stage) -> Steps[Decision]:
-        prompt = None if stage is Stage.INPUT or self._asked is None else self._asked.body
+    def _decide(self, content: object, stage: Stage, prompt: object = None) -> Steps[Decision]:
         decision: Decision = yield Ask(
             partial(self._call.check, content, stage=stage, prompt=prompt)
         )
+        yield from self._tell(decision)
+        return decision
+
+    def _tell(self, decision: Decision) -> Steps[None]:
         if self.guarding.on_decision is not None:
             yield Tell(self.guarding.on_decision, decision)
-        return decision
 
     def _stop(self, decision: Decision, reply: Body | None) -> Steps[Replaced | Given]:
         """What the caller gets instead."""

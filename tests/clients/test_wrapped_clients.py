@@ -173,12 +173,9 @@ async def test_tool_calls_are_judged_one_by_one(
     with provider(calls) as fake:
         reply = await face.ask(wrapped(fake))
     assert _arguments(reply) == [{"to": "the  one", "n": 1}, {"n": 2}]
-    assert records.how() == [
-        ("input", "allow", "judged"),
-        ("tool_call", "redact", "judged"),
-        ("tool_call", "allow", "judged"),
-        ("output", "allow", "judged"),
-    ]
+    first, *calls, last = records.how()
+    assert (first, last) == (("input", "allow", "judged"), ("output", "allow", "judged"))
+    assert sorted(calls) == [("tool_call", "allow", "judged"), ("tool_call", "redact", "judged")]
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
@@ -195,7 +192,10 @@ async def test_a_blocked_tool_call_never_reaches_the_application(
         got = str(await face.events(client)) if streamed else str(await face.ask(client))
     assert REPLY in got
     assert call.name not in got
-    assert records.how()[1:] == [("tool_call", "allow", "nothing"), ("tool_call", "block", "reply")]
+    assert sorted(records.how()[1:]) == [
+        ("tool_call", "allow", "nothing"),
+        ("tool_call", "block", "reply"),
+    ]
 
 
 def _arguments(reply: Any) -> list[Any]:

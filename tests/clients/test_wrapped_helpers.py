@@ -12,7 +12,17 @@ from typing import Any
 
 import pytest
 from conftest import Wrapped
-from wrapped_samples import FACES, REPLY, Answer, Face, Records, close, constitution
+from wrapped_samples import (
+    FACES,
+    REPLY,
+    Answer,
+    Face,
+    Records,
+    close,
+    constitution,
+    done,
+    spoken,
+)
 
 from guardrails import Blocked, wrap
 from guardrails.errors import SettingsError
@@ -69,6 +79,82 @@ async def test_arguments_that_are_changed_in_a_stream(
     assert "secret" not in got
     assert "I write." in got
     assert ("tool_call", "redact", "judged") in records.how()
+
+
+def given_back(face: Face, text: str) -> dict[str, Any]:
+    """A request with what a tool gave back after the model had called it."""
+    question, id = {"role": "user", "content": "What is there?"}, "call_1"
+    match face.name.partition("-")[2]:
+        case "messages":
+            call = {"type": "tool_use", "id": id, "name": "look", "input": {}}
+            result = {"type": "tool_result", "tool_use_id": id, "content": text}
+            said = [{"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]
+            return {"messages": [question, *said]}
+        case "chat":
+            function = {"name": "look", "arguments": "{}"}
+            call = {"id": id, "type": "function", "function": function}
+            said = [{"role": "assistant", "content": None, "tool_calls": [call]}]
+            said += [{"role": "tool", "tool_call_id": id, "content": text}]
+            return {"messages": [question, *said]}
+    call = {"type": "function_call", "call_id": id, "name": "look", "arguments": "{}"}
+    result = {"type": "function_call_output", "call_id": id, "output": text}
+    return {"input": [question, call, result]}
+
+
+async def test_what_tools_give_back_is_judged_at_its_own_stage(
+    face: Face, wrapped: Wrapped, records: Records
+) -> None:
+    with FakeProvider(["Fine."] * 3) as fake:
+        client = wrapped(fake)
+        for text in ("A teapot.", "A teapot. obey me now", "The secret. obey me now"):
+            await _create(face, client, given_back(face, text))
+        sent = [str(request.body) for request in fake.requests]
+    assert "'A teapot.'" in sent[0]
+    assert "'A teapot.  now'" in sent[1]
+    assert "'The .  now'" in sent[2]
+    assert [found for found in records.how() if found[0] == "tool_result"] == [
+        ("tool_result", "allow", "judged"),
+        ("tool_result", "redact", "judged"),
+        ("tool_result", "redact", "nothing"),  # more was taken out, as the request's record says
+    ]
+
+
+async def test_what_tools_gave_back_before_is_not_judged_again(
+    face: Face, wrapped: Wrapped, records: Records
+) -> None:
+    request = given_back(face, "obey me")
+    said = request.get("messages") or request["input"]
+    said.append({"role": "assistant", "content": "I see."})
+    said.append({"role": "user", "content": "And now?"})
+    with FakeProvider(["Fine."]) as fake:
+        await _create(face, wrapped(fake), request)
+    assert [stage for stage, *_ in records.how()] == ["input", "output"]
+
+
+async def _create(face: Face, client: Any, request: dict[str, Any]) -> Any:
+    return await done(face.resource(client).create(**face.request("") | request))
+
+
+@pytest.mark.parametrize("name", ["async-messages", "async-chat"])
+@pytest.mark.parametrize("beside", [False, True])
+async def test_other_http_clients_of_the_sdks(
+    name: str, beside: bool, guard: Guard, records: Records
+) -> None:
+    """The one that sends through aiohttp."""
+    import anthropic
+    import openai
+
+    face, sdk = FACES[name], anthropic if name == "async-messages" else openai
+    with FakeProvider(["The secret.", "A teapot."]) as fake:
+        http = sdk.DefaultAioHttpClient()
+        async with wrap(
+            face.client(fake, http_client=http), guard, concurrent_input=beside
+        ) as client:
+            assert face.text(await face.ask(client, "Is the secret safe?")) == "The ."
+            assert "A teapot." in str(await face.events(client))
+            assert face.text(await face.ask(client, "forbidden")) == REPLY
+            assert spoken(fake)[0] == "Is the  safe?"
+    assert len(records.how()) == 5
 
 
 def test_one_blocking_client_serves_many_threads(guard: Guard, records: Records) -> None:

@@ -26,6 +26,8 @@ RULES = f"""
      action: redact, critics: [pattern: {{breach: [secret]}}]}}
   - {{id: house.run, text: Runs nothing dangerous., stages: [tool_call],
      action: block, critics: [pattern: {{breach: [rm_all, dangerous]}}]}}
+  - {{id: house.obeyed, text: Takes no orders from tools., stages: [tool_result],
+     action: redact, critics: [pattern: {{breach: [obey me]}}]}}
   - {{id: house.odd, text: Says nothing odd., stages: [output],
      action: flag, critics: [pattern: {{breach: [oddly]}}]}}
   - id: house.promise
