@@ -10,16 +10,22 @@ from guardrails.errors import WireFormatError
 from guardrails.exchange import Kind, Part, Role
 from guardrails.pipeline.engine import Content
 from guardrails.verdict import Stage
+from guardrails.wire import rebuild
 from guardrails.wire.body import Body
 from guardrails.wire.messages import conversation_form, read_messages
 from guardrails.wire.reading import Reading, read
 from guardrails.wire.shapes import JSON_TEXT
-from guardrails.wire.walk import MAX_NODES, Place, TooManyValuesError
+from guardrails.wire.walk import MAX_NODES, NAME, Place, TooManyValuesError
 
 __all__ = ["Parts", "ToolCall", "plain_text", "read_content", "read_prompt", "texts_of"]
 
 INLINE_VALUES = 2_000
 """More values than these take some milliseconds to read, which would hold up the loop."""
+
+INLINE_JSON = 50_000
+"""So does JSON in a string of more characters."""
+
+MAX_CHARS = 1_000_000
 
 _PLACES: Mapping[Stage, tuple[Role, Kind]] = {
     Stage.INPUT: ("user", "text"),
@@ -32,15 +38,20 @@ _PLACES: Mapping[Stage, tuple[Role, Kind]] = {
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Parts that the caller has made: they come back as they came, as parts."""
+    """Parts that the caller has made: they come back as they came, as parts. What they are called
+    is judged after them, if it is more than a name, and cannot be changed."""
 
     value: Sequence[Part] = field(repr=False)
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        return tuple(self.value)
+        named = (part for part in self.value if part.name and not NAME.fullmatch(part.name))
+        names = (replace(part, text=part.name or "", name=None) for part in named)
+        return (*self.value, *names)
 
     def rewrite(self, texts: Mapping[int, str]) -> Parts:
+        if any(index >= len(self.value) for index in texts):
+            raise WireFormatError("a part's name cannot be changed")
         changed = [
             replace(part, text=texts[index]) if index in texts else part
             for index, part in enumerate(self.value)
@@ -56,18 +67,19 @@ class ToolCall:
     arguments: object = field(repr=False)
 
 
-async def read_content(value: object, stage: Stage) -> Content:
-    """The texts of a value at a stage, those of a large one off the loop. Raises WireFormatError
-    for what is too deep, too large or contains itself."""
+async def read_content(value: object, stage: Stage, max_chars: int = MAX_CHARS) -> Content:
+    """The texts of a value at a stage, those of a large one off the loop. JSON in a string of more
+    than `max_chars` is not parsed, for it could not be judged. Raises WireFormatError for what is
+    too deep, too large or contains itself."""
     try:
-        return _read(value, stage, INLINE_VALUES)
+        return _read(value, stage, INLINE_VALUES, min(INLINE_JSON, max_chars))
     except TooManyValuesError:
-        return await asyncio.to_thread(_read, value, stage, MAX_NODES)
+        return await asyncio.to_thread(_read, value, stage, MAX_NODES, max_chars)
 
 
-def _read(value: object, stage: Stage, most: int) -> Content:
+def _read(value: object, stage: Stage, most: int, longest: int) -> Content:
     try:
-        return _content(value, stage, most)
+        return _content(value, stage, most, longest)
     except WireFormatError:
         raise
     except Exception as error:  # a class of the application's own may raise anything
@@ -76,17 +88,26 @@ def _read(value: object, stage: Stage, most: int) -> Content:
         ) from None
 
 
-def _content(value: object, stage: Stage, most: int) -> Content:
+def _content(value: object, stage: Stage, most: int, longest: int) -> Content:
     if isinstance(value, Body):
         return value
     role, kind = _PLACES[stage]
     if _are_parts(value):
-        return Parts(value)  # type: ignore[arg-type]  # as just found
+        return _parts(value)  # type: ignore[arg-type]  # as just found
     if stage is Stage.TOOL_CALL:
-        return _read_call(value, most)
+        return _read_call(value, most, longest)
     if stage is Stage.INPUT and conversation_form(value) is not None:
-        return read_messages(value, most=most)
-    return read(value, Place(role=role, kind=kind), most=most)
+        return read_messages(value, most=most, longest=longest)
+    return read(value, Place(role=role, kind=kind), most=most, longest=longest)
+
+
+def _parts(value: Sequence[Part]) -> Parts:
+    """Raises WireFormatError for what no critic could read as it is."""
+    for part in value:
+        for text in (part.text, "" if part.name is None else part.name):
+            if not isinstance(text, str) or rebuild.text_of(text) is None:
+                raise WireFormatError(f"a part of {type(text).__name__} instead of text")
+    return Parts(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,26 +139,29 @@ class _CallContent:
         return _CallContent(self.name, written.value, written)
 
 
-def _read_call(value: object, most: int) -> _CallContent:
+def _read_call(value: object, most: int, longest: int) -> _CallContent:
     call = value if isinstance(value, ToolCall) else None
     arguments = call.arguments if call else value
     name = call.name if call else None
     place = Place(role="assistant", kind="tool_call", name=name, reads=JSON_TEXT)
-    reading = read(arguments, place, most=most)
+    reading = read(arguments, place, most=most, longest=longest)
     return _CallContent(name, arguments, reading)
 
 
-async def read_prompt(value: object) -> tuple[Part, ...]:
+async def read_prompt(value: object, max_chars: int = MAX_CHARS) -> tuple[Part, ...]:
     """What came before, only to help judging. Raises WireFormatError as `read_content` does."""
     if value is None:
         return ()
-    content = await read_content(value, Stage.INPUT)
+    content = await read_content(value, Stage.INPUT, max_chars)
     return tuple(replace(part, target=False) for part in content.parts)
 
 
 def plain_text(content: Content | None) -> str:
     """The judged texts, one after the other."""
-    return "" if content is None else "\n".join(part.text for part in content.parts if part.target)
+    if content is None:
+        return ""
+    parts = content.value if isinstance(content, Parts) else content.parts
+    return "\n".join(part.text for part in parts if part.target)
 
 
 def texts_of(content: Content | None) -> list[str]:

@@ -6,11 +6,14 @@ Numbers come as the text they were written as, for a model wrote them like any o
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-__all__ = ["parse", "write"]
+__all__ = ["hides_words", "is_json", "parse", "write"]
+
+ESCAPE = re.compile(r"\\(?:u[{0-9A-Fa-f]|x[0-9A-Fa-f])")
 
 
 class _Number(str):
@@ -27,9 +30,20 @@ class Unreadable:
     """In place of JSON that can be read in two ways."""
 
 
+def is_json(text: str) -> bool:
+    """Whether a string looks like an object or a list."""
+    return text.lstrip().startswith(("{", "["))
+
+
+def hides_words(text: str) -> bool:
+    """Whether somebody who parses it more freely than Python might read other words in it."""
+    begins = text.lstrip("\ufeff \t\r\n").startswith(("{", "[", '"', "'", "/"))
+    return begins and ESCAPE.search(text) is not None
+
+
 def parse(text: str) -> Any:
     """The object or list that a string holds; None if it holds none, and so is text."""
-    if not text.lstrip().startswith(("{", "[")):
+    if not is_json(text):
         return None
     try:
         return json.loads(

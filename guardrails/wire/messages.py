@@ -35,7 +35,7 @@ def _is_message(item: object) -> bool:
     return isinstance(item.get("role"), str) or MESSAGES.of(item) is not None
 
 
-def read_messages(value: object, *, most: int = MAX_NODES) -> Reading:
+def read_messages(value: object, *, most: int = MAX_NODES, longest: int | None = None) -> Reading:
     """Find every text in a list of messages, or in a request with `messages` or `input`, in
     Anthropic's form or OpenAI's.
 
@@ -50,4 +50,4 @@ def read_messages(value: object, *, most: int = MAX_NODES) -> Reading:
             f"'messages', or with 'model' and 'input'; got {type(value).__name__}"
         )
     place = Place(role="user", reads=MESSAGES if form == "messages" else REQUEST)
-    return read(value, place, most=most)
+    return read(value, place, most=most, longest=longest)

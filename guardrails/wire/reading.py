@@ -95,18 +95,24 @@ class _Writer:
         del self.kept[mark:]
 
 
-def read(value: object, place: Place, *, most: int = MAX_NODES) -> Reading:
+def read(
+    value: object, place: Place, *, most: int = MAX_NODES, longest: int | None = None
+) -> Reading:
     """Read a value from a place on. Raises WireFormatError, which is TooManyValuesError if it
-    holds more than `most` values."""
+    holds more than `most` values, or JSON in a string of more than `longest` characters."""
     reader = _Reader()
-    _walked(value, place, reader, most)
+    _walked(value, place, reader, most, longest)
     return Reading(value=value, parts=tuple(reader.parts), place=place)
 
 
 def _walked(
-    value: object, place: Place, visitor: _Reader | _Writer, most: int = MAX_NODES
+    value: object,
+    place: Place,
+    visitor: _Reader | _Writer,
+    most: int = MAX_NODES,
+    longest: int | None = None,
 ) -> object:
     try:
-        return Walk(visitor, most=most).value(value, place)
+        return Walk(visitor, most=most, longest=longest).value(value, place)
     except RecursionError:
         raise WireFormatError("the value is nested too deeply to be read here") from None

@@ -61,7 +61,7 @@ NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 
 
 class TooManyValuesError(WireFormatError):
-    """The value holds more values than may be read."""
+    """The value holds more values, or longer JSON in a string, than may be read."""
 
 
 class _Dropped:
@@ -128,11 +128,16 @@ class Visitor(Protocol):
 
 class Walk:
     """One way through one value. Raises WireFormatError for what is too deep, too large, or
-    contains itself; and, when texts change, for what cannot hold the changed text."""
+    contains itself; and, when texts change, for what cannot hold the changed text.
 
-    def __init__(self, visitor: Visitor, *, most: int = MAX_NODES) -> None:
+    `most` is how many values it may hold, `longest` how many characters the JSON in a string."""
+
+    def __init__(
+        self, visitor: Visitor, *, most: int = MAX_NODES, longest: int | None = None
+    ) -> None:
         self._visitor = visitor
         self._most = most
+        self._longest = longest
         self._nodes = 0
         self._open: set[int] = set()
 
@@ -170,11 +175,19 @@ class Walk:
         if isinstance(at.reads, Quiet) and at.reads.form.fullmatch(text):
             return value
         if isinstance(at.reads, Json):
+            self._keep_short(text)
             data = embedded.parse(text)
             if data is not None:
                 seen = self._container(data, replace(at, reads=FREE))
                 return value if seen is data else embedded.write(seen)
+            if embedded.hides_words(text):
+                return self._opaque(value, at, "JSON that cannot be parsed")
         return self._changed(value, text, at)
+
+    def _keep_short(self, text: str) -> None:
+        """What is parsed takes many times its length."""
+        if self._longest is not None and len(text) > self._longest and embedded.is_json(text):
+            raise TooManyValuesError(f"JSON in it is longer than {self._longest:,} characters")
 
     def _changed(self, value: Any, text: str, at: Place) -> object:
         seen = self._visitor.see(self._part(text, at), fixed=at.fixed)
