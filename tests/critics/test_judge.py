@@ -183,6 +183,37 @@ async def test_who_stands_in_answers_for_a_role_that_is_away() -> None:
     assert decision.constitution.models == {"judge": "other/third"}
 
 
+async def test_who_stands_in_mends_for_a_reviser_that_is_away() -> None:
+    def away_to_mend(request: Any) -> Any:
+        return api_error(404) if sheet(request).revises else quoting()(request)
+
+    made = constitution(principle(action="revise"), max_attempts=1)
+    answers = by_model(small=away_to_mend, third=quoting())
+    async with house(answers, made, fallbacks={"small": "other/third"}) as here:
+        decision = await here.guard.check_output(f"Well. {INSULT}")
+    assert decision.verdict is Verdict.REVISE
+    assert decision.text.strip() == "Well."
+    assert decision.constitution.models == {"judge": "fake/small", "reviser": "other/third"}
+
+
+async def test_what_passes_may_be_named_only_or_ruled_on() -> None:
+    made = constitution(principle("a.one"), principle("a.two"), principle("a.three"))
+    said = {"verdicts": [ruling("a.one")], "pass": ["a.two", "a.three"]}
+    async with house(said, made) as here:
+        assert (await here.guard.check_output("Good morning.")).verdict is Verdict.ALLOW
+    for passed, open in (
+        (["a.two"], {"a.three"}),
+        (["a.one", "a.two", "a.three"], {"a.one"}),
+        (["a.two", "a.two", "a.three"], {"a.two"}),
+        (["a.two", "a.four"], {"a.one", "a.two", "a.three"}),
+        ([7], {"a.one", "a.two", "a.three"}),
+        ("a.two", {"a.one", "a.two", "a.three"}),
+    ):
+        async with house({"verdicts": [ruling("a.one")], "pass": passed}, made) as here:
+            decision = await here.guard.check_output("Good morning.")
+        assert {finding.principle for finding in decision.findings} == open
+
+
 async def test_when_both_are_away_it_is_an_outage() -> None:
     async with house(api_error(404), fallbacks={"small": "other/third"}) as here:
         decision = await here.guard.check_output("Good morning.")
