@@ -59,7 +59,7 @@ class PatternConfig(CriticConfig):
     judge look. `require`: no hit of any in the whole reply is a breach. `case`: letter case counts.
     """
 
-    grows: ClassVar[frozenset[str]] = frozenset({"breach", "look", "require"})
+    grows: ClassVar[frozenset[str]] = frozenset({"breach", "look"})
 
     breach: Annotated[Sources, Field(description="A hit is a breach.")] = ()
     unless: Annotated[

@@ -92,6 +92,7 @@ class _Merge:
         self.parents, self.catalogue = parents, catalogue
         self.languages = self._languages()
         self.withdrawn = {entry.id for entry in document.withdraw.values()}
+        self.locks = self._locks()
         self.rules = self._common("rules", lambda id: id, same)
         self.pii = self._common("pii", _pii_id, lambda one, other: one == other)
         self.keep = self._inherited_keep()
@@ -150,6 +151,15 @@ class _Merge:
                 if not alike(inherited, value) and id_of(key) not in self.withdrawn:
                     self._conflict(index, f"{id_of(key)!r}", other, parent)
         return found
+
+    def _locks(self) -> dict[str, str]:
+        """Every principle that some parent locks, whatever another parent says of it, and which."""
+        return {
+            id: parent.name
+            for parent in reversed(self.parents)
+            for id, rule in parent.rules.items()
+            if rule.principle.locked
+        }
 
     def _conflict(self, index: int, what: str, one: Resolved, other: Resolved) -> None:
         self.report.add(
@@ -236,9 +246,8 @@ class _Merge:
             not id.startswith("pii.") or split_pii_id(id) not in self.pii
         ):
             report.add(("id",), f"{id!r} is withdrawn already")
-        elif id in self.rules and self.rules[id].principle.locked:
-            origin = self.rules[id].principle.origin
-            report.add(("id",), f"{id!r} is locked by {origin}", "it can only be tightened")
+        elif id in self.locks:
+            report.add(("id",), f"{id!r} is locked by {self.locks[id]}", "it can only be tightened")
         else:
             return True
         return False

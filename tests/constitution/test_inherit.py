@@ -68,7 +68,6 @@ def relax(id: str, set: str, reason: str = "tried") -> str:
         amend("p.dose", "examples: {breach: [Take six.], fine: [Ask.]}"),
         amend("p.dose", "critics: [{pattern: {breach: [gram]}}]"),
         amend("p.dose", "critics: [{pattern: {look: [gram]}}]"),
-        amend("p.cite", "critics: [{pattern: {require: [reference]}}]"),
         amend("p.dose", "critics: [screen]"),
         amend("p.dose", "critics: [secrets, judge]"),
         amend("p.dose", "stages: [input]"),
@@ -152,6 +151,11 @@ KEEPS = f"an inherited principle keeps what it says here; {SAY_SO}"
         (
             amend("p.dose", "critics: [{pattern: {unless: [leaflet], breach: [gram]}}]"),
             "principles[0].critics[0].pattern.unless: an inherited critic keeps what it was told "
+            f"here; {SAY_SO}",
+        ),
+        (  # any hit of the list is enough, so one more makes it milder
+            amend("p.cite", "critics: [{pattern: {require: [reference]}}]"),
+            "principles[0].critics[0].pattern.require: an inherited critic keeps what it was told "
             f"here; {SAY_SO}",
         ),
         (
@@ -716,3 +720,21 @@ def test_inheritance_does_not_depend_on_the_order_of_keys(
         value = read_source(file.read_text(), name).data
         file.write_text(json.dumps(shuffled(value, source)))
     assert {*digests, family.load("child").digest} == digests
+
+
+@pytest.mark.parametrize("order", ["one, two", "two, one"])
+@pytest.mark.parametrize("how", ["withdraw", "relax"])
+def test_a_lock_of_one_parent_holds_whatever_another_says(
+    family: Family, order: str, how: str
+) -> None:
+    family.add("one", "principles:\n  - {id: p.bad, text: Is not bad., action: block}\n")
+    family.add("two", "principles:\n  - {id: p.bad, locked: true}\n", extends="one@^1")
+    milder = (
+        "{id: p.bad, reason: x}"
+        if how == "withdraw"
+        else ("{id: p.bad, set: {action: flag}, reason: x}")
+    )
+    family.add("child", f"{how}: [{milder}]\n", extends=order)
+    assert "'p.bad' is locked by two@1.0.0; it can only be tightened" in "\n".join(
+        family.problems("child")
+    )
