@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import aclosing, closing
 from functools import partial
 from typing import Any
 
 from guardrails.decorator.steps import Ask, Pieces, Raised, Run, Step, Steps, Tell
-from guardrails.errors import WireFormatError
 from guardrails.guard import Guard
+from guardrails.guard.stream import HeldPieces
 
 __all__ = ["collect", "collect_async", "drive", "drive_async"]
 
@@ -101,8 +101,12 @@ def collect(function: Callable[..., Generator[Any, Any, Any]], limit: int) -> Ru
     """
 
     def run(*args: Any, **kwargs: Any) -> Pieces:
+        held = HeldPieces(limit)
         with closing(function(*args, **kwargs)) as pieces:
-            return _Held(limit).all(pieces)
+            for piece in pieces:
+                if not held.add(piece):
+                    break
+        return Pieces(held.pieces)
 
     return run
 
@@ -111,36 +115,11 @@ def collect_async(function: Callable[..., AsyncGenerator[Any, Any]], limit: int)
     """As `collect`."""
 
     async def run(*args: Any, **kwargs: Any) -> Pieces:
-        held = _Held(limit)
+        held = HeldPieces(limit)
         async with aclosing(function(*args, **kwargs)) as pieces:
             async for piece in pieces:
-                if not held.add(piece):
+                if not await held.add_in_turn(piece):
                     break
         return Pieces(held.pieces)
 
     return run
-
-
-class _Held:
-    """Pieces that wait for their verdict."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._size = 0
-        self.pieces: list[str] = []
-
-    def add(self, piece: object) -> bool:
-        """Whether there is room for more. What goes over the limit is refused when it is judged."""
-        if not isinstance(piece, str):
-            raise WireFormatError(
-                f"a guarded generator yields pieces of one text, not a {type(piece).__name__}"
-            )
-        self.pieces.append(piece)
-        self._size += len(piece)
-        return self._size <= self._limit
-
-    def all(self, pieces: Iterable[object]) -> Pieces:
-        for piece in pieces:
-            if not self.add(piece):
-                break
-        return Pieces(self.pieces)

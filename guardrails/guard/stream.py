@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable
 from contextlib import aclosing
 from typing import Self
@@ -9,8 +10,15 @@ from typing import Self
 from guardrails.errors import GuardrailsError, WireFormatError
 from guardrails.guard.call import GuardedCall
 from guardrails.verdict import Decision, Stage
+from guardrails.wire import rebuild
 
-__all__ = ["GuardedStream", "Pieces"]
+__all__ = ["GuardedStream", "HeldPieces", "Pieces"]
+
+MOST_EMPTY = 100_000
+"""Pieces without a character that may be held, for nothing else bounds their number."""
+
+TURN = 1_000
+"""After so many pieces others get their turn: a source need not ever wait for anything."""
 
 Pieces = AsyncIterable[str] | Iterable[str]
 
@@ -69,19 +77,42 @@ class GuardedStream:
 
     async def _collected(self) -> list[str]:
         """The pieces, or as many as are one character too much to be judged."""
-        held: list[str] = []
-        size = 0
+        held = HeldPieces(self._max_chars)
         async with aclosing(_each(self._pieces)) as pieces:
             async for piece in pieces:
-                if not isinstance(piece, str):
-                    raise WireFormatError(
-                        f"a guarded stream is of pieces of text, not of {type(piece).__name__}"
-                    )
-                held.append(piece)
-                size += len(piece)
-                if size > self._max_chars:
+                if not await held.add_in_turn(piece):
                     break
-        return held
+        return held.pieces
+
+
+class HeldPieces:
+    """Pieces of one text that wait for their verdict."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._size = self._empty = 0
+        self.pieces: list[str] = []
+
+    def add(self, piece: object) -> bool:
+        """Whether there is room for more. What goes over the limit is refused when it is judged.
+        Raises WireFormatError for what is no text or no end of nothing."""
+        text = rebuild.text_of(piece) if isinstance(piece, str) else None
+        if not isinstance(piece, str) or text is None:
+            raise WireFormatError(
+                f"what is guarded comes in pieces of one text, not of {type(piece).__name__}"
+            )
+        self.pieces.append(piece)
+        self._size += len(text)
+        self._empty += not text
+        if self._empty > MOST_EMPTY:
+            raise WireFormatError(f"more than {MOST_EMPTY:,} of the pieces are empty")
+        return self._size <= self._limit
+
+    async def add_in_turn(self, piece: object) -> bool:
+        """As `add`, and lets others run now and then."""
+        if len(self.pieces) % TURN == TURN - 1:
+            await asyncio.sleep(0)
+        return self.add(piece)
 
 
 async def _each(pieces: Pieces) -> AsyncGenerator[str, None]:
