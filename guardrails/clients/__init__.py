@@ -4,7 +4,8 @@ Every request of such a client goes through one place, where its bytes are judge
 sent, and every reply before the SDK reads it; so the SDK's own objects, helpers and streams hold
 what was judged. `operations` knows which requests generate text, `tool_calls` finds what a reply
 would run, `exchange` says what is done about a request, `drive` does it with a loop and without,
-`proxied` stands in for the client. No SDK is imported.
+`proxied` stands in for the client, `transfer` puts contents into requests and responses, `guarding`
+holds the values that pass between these. No SDK is imported. May import lines 0 to 6.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from guardrails.audit.trail import Trail
-from guardrails.clients.exchange import Guarding, OnBlock
+from guardrails.clients.guarding import Guarding, OnBlock
 from guardrails.clients.operations import WEBSOCKETS, refuse_guarded
 from guardrails.clients.proxied import guarded_client, require_client
 from guardrails.constitution.model import Constitution

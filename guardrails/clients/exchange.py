@@ -5,20 +5,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, cast
 
 from guardrails.clients.drive import Ask, Steps, Tell
-from guardrails.clients.operations import Dialect, Operation
+from guardrails.clients.guarding import Asked, Gate, Given, Guarding, Replaced, Sent
+from guardrails.clients.operations import Operation
 from guardrails.clients.tool_calls import Called, called_in, with_arguments
 from guardrails.critic.limits import BudgetHandle
 from guardrails.errors import SettingsError, WireFormatError
-from guardrails.exchange import Context, Part, current_context
-from guardrails.guard import Guard, GuardedCall
+from guardrails.exchange import Context, Part
+from guardrails.guard import GuardedCall
 from guardrails.guard.content import ToolCall
 from guardrails.pipeline.engine import deliberate
-from guardrails.pipeline.plan import Plan
 from guardrails.verdict import Blocked, Decision, Stage
 from guardrails.wire.body import Body, JsonBody, OpaqueBody
 from guardrails.wire.event_body import EventBody
@@ -26,9 +26,7 @@ from guardrails.wire.formats import AUTO, Payload
 from guardrails.wire.strict_json import AmbiguousError, dump_json
 from guardrails.wire.walk import TooManyValuesError
 
-__all__ = ["Exchange", "Given", "Guarding", "OnBlock", "Replaced", "Sent"]
-
-OnBlock = Literal["reply", "raise"] | Callable[[Decision], Any]
+__all__ = ["Exchange"]
 
 JSON, EVENTS = "application/json", "text/event-stream"
 INLINE_BYTES = 100_000
@@ -38,102 +36,13 @@ MOST_ROUNDS = 3
 """A reply whose tool calls are changed is judged again; so often it may change."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Guarding:
-    """How a client is guarded."""
-
-    guard: Guard = field(repr=False)
-    owns_guard: bool
-    context: Context | Callable[[], Context | None] | None
-    on_block: OnBlock
-    on_decision: Callable[[Decision], Any] | None
-    concurrent_input: bool
-    trust_system: bool
-    allow: frozenset[str]
-    websockets: bool
-
-    def who(self) -> Context:
-        """Who is asking, found in the caller's own thread and task."""
-        said = self.context() if callable(self.context) else self.context
-        if said is None:
-            return current_context()
-        if not isinstance(said, Context):
-            raise TypeError(
-                f"wrap(context=…) must give a guardrails.Context, not a {type(said).__name__}"
-            )
-        return said
-
-    @cached_property
-    def without_models(self) -> Plan:
-        """The guard's plan with nobody in it who would have to be waited for at the input."""
-        plan = self.guard._enforcement.plan
-        stage = plan.stages[Stage.INPUT]
-        alone = replace(stage, critics=stage.tier("deterministic"))
-        stages = {**plan.stages, Stage.INPUT: alone}
-        return replace(plan, stages=stages, reviser=None, roles=None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sent:
-    """A request's body as the SDK wrote it. `helper`: it comes from a helper of the SDK's, which
-    has its own mind about what a reply may be."""
-
-    data: bytes = field(repr=False)
-    media_type: str
-    helper: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Replaced:
-    """Another body than the one that is there. `media_type` is None where it stays."""
-
-    data: bytes = field(repr=False)
-    media_type: str | None
-    decision: Decision
-
-
-@dataclass(frozen=True)
-class Given:
-    """What the caller gets, as it is."""
-
-    value: object = field(repr=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Asked:
-    """A request as it is sent."""
-
-    dialect: Dialect
-    body: Body | None = field(default=None, repr=False)
-    data: bytes = field(default=b"", repr=False)
-    helper: bool = False
-
-    @property
-    def document(self) -> Mapping[str, Any]:
-        document = self.body.document if isinstance(self.body, JsonBody) else None
-        return document if isinstance(document, dict) else {}
-
-    @property
-    def declines(self) -> bool:
-        """Whether a text of ours would be read as something else, such as JSON."""
-        said = [
-            _within(self.document, "output_config", "format"),
-            _within(self.document, "output_format"),
-            _within(self.document, "response_format"),
-            _within(self.document, "text", "format"),
-        ]
-        return self.helper or any(
-            isinstance(form, dict) and form.get("type", "text") != "text" for form in said
-        )
-
-
 class Exchange:
     """One call of the SDK: a request, however often it is tried, and its reply."""
 
     def __init__(self, guarding: Guarding, call: GuardedCall, context: Context) -> None:
         self.guarding, self._call, self._context = guarding, call, context
-        self._tried: dict[bytes, _Asked] = {}
-        self._asked: _Asked | None = None
+        self._tried: dict[bytes, Asked] = {}
+        self._asked: Asked | None = None
         self._results: tuple[Decision, dict[int, str]] | None = None
         """What tools gave back, with the texts that may be sent of it by their place."""
         self.operation: Operation | None = None
@@ -154,7 +63,7 @@ class Exchange:
         self.operation = operation
         self.settled = operation.treatment == "passed"
         if operation.dialect is not None:
-            self._asked = _Asked(dialect=operation.dialect)
+            self._asked = Asked(dialect=operation.dialect)
 
     # -- what is asked -----------------------------------------------------------------------
 
@@ -218,7 +127,7 @@ class Exchange:
         yield Ask(partial(self._call.delivered, decision, decision.content))
 
     @property
-    def _dialected(self) -> _Asked:
+    def _dialected(self) -> Asked:
         if self._asked is None:
             raise SettingsError("a reply to nothing that was asked")
         return self._asked
@@ -423,42 +332,6 @@ class Exchange:
         return Replaced(data=data, media_type=EVENTS if streams else JSON, decision=decision)
 
 
-@dataclass(kw_only=True)
-class Gate:
-    """A request that was sent while it is judged: `body` as it came, `hidden` as it was sent.
-    `taken`: somebody waits for the word already, so that nobody else acts on it."""
-
-    judging: asyncio.Future[Decision] = field(repr=False)
-    body: Body = field(repr=False)
-    hidden: Body = field(repr=False)
-    sent: bytes = field(repr=False)
-    when_vain: Callable[[], object] = field(repr=False)
-    taken: bool = False
-    called_off: bool = False
-    watched: bool = False
-
-    def watch(self) -> None:
-        """Call it off as soon as it is in vain."""
-        if not self.watched:
-            self.watched = True
-            self.judging.add_done_callback(self._judged)
-
-    def _judged(self, _: object) -> None:
-        if not self.taken and self._is_vain():
-            self.called_off = True
-            self.when_vain()
-
-    def _is_vain(self) -> bool:
-        if self.judging.cancelled():
-            return False
-        if self.judging.exception() is not None:
-            return True
-        decision = self.judging.result()
-        judged = decision.content
-        same = not isinstance(judged, Body) or judged.data == self.hidden.data
-        return not decision.delivers or not same
-
-
 async def _awaited(judging: asyncio.Future[Decision]) -> Decision:
     return await judging
 
@@ -494,10 +367,3 @@ def _known(reply: Body | None) -> dict[str, Any]:
 
 def _calls(body: object) -> list[Called]:
     return called_in(body.document) if isinstance(body, JsonBody | EventBody) else []
-
-
-def _within(document: Mapping[str, Any], *steps: str) -> object:
-    value: object = document
-    for step in steps:
-        value = value.get(step) if isinstance(value, dict) else None
-    return value

@@ -11,27 +11,29 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
-from datetime import timedelta
 from types import MappingProxyType, TracebackType
 from typing import Any, NoReturn
 
 from guardrails.clients.drive import drive, drive_async
-from guardrails.clients.exchange import Exchange, Given, Guarding, Replaced, Sent
+from guardrails.clients.exchange import Exchange
+from guardrails.clients.guarding import Given, Guarding, Replaced, Sent
 from guardrails.clients.operations import Operation, Vendor, operation_of
+from guardrails.clients.transfer import (
+    made_response,
+    payload_of,
+    put_content,
+    sent_in,
+    with_content,
+)
 from guardrails.errors import GuardrailsError, SettingsError
 from guardrails.guard import Guard, GuardedCall
-from guardrails.wire.formats import Payload
 from guardrails.wire.shapes import sdk_kind
 
 __all__ = ["guarded_client", "require_client"]
 
 HOOKS = ("request", "_prepare_request", "_process_response")
-DEPENDENT = frozenset({"content-encoding", "content-length", "transfer-encoding", "etag"})
-"""Fields about a content's bytes: wrong for other bytes."""
-
 _VENDORS: Mapping[tuple[str, str], tuple[Vendor, bool]] = {
     ("anthropic", "SyncAPIClient"): ("anthropic", False),
     ("anthropic", "AsyncAPIClient"): ("anthropic", True),
@@ -167,7 +169,7 @@ def _async_hooks(cls: Any, vendor: Vendor, guarding: Guarding) -> dict[str, Any]
     async def _prepare_request(self: Any, request: Any) -> None:
         exchange = _entered(self, vendor, request, guarding)
         if _is_guarded(exchange):
-            sent = _sent(request, await request.aread())
+            sent = sent_in(request, await request.aread())
             _send(request, sent, await drive_async(exchange.ask(sent)))
             if exchange.gate is not None:
                 exchange.gate.watch()
@@ -182,11 +184,11 @@ def _async_hooks(cls: Any, vendor: Vendor, guarding: Guarding) -> dict[str, Any]
                 raise _Again
             if isinstance(passed, Replaced | Given):
                 raise _Stopped(response.request, passed)
-            given = await drive_async(exchange.answer(_payload(response, data)))
+            given = await drive_async(exchange.answer(payload_of(response, data)))
             if isinstance(given, Given):
                 return given.value
             if given is not None:
-                kwargs["response"] = _with_content(response, given)
+                kwargs["response"] = with_content(response, given)
         return await cls._process_response(self, **kwargs)
 
     async def close(self: Any) -> None:
@@ -230,19 +232,19 @@ def _hooks(cls: Any, vendor: Vendor, guarding: Guarding) -> dict[str, Any]:
     def _prepare_request(self: Any, request: Any) -> None:
         exchange = _entered(self, vendor, request, guarding)
         if _is_guarded(exchange):
-            sent = _sent(request, request.read())
+            sent = sent_in(request, request.read())
             _send(request, sent, drive(exchange.ask(sent), guard))
         cls._prepare_request(self, request)
 
     def _process_response(self: Any, **kwargs: Any) -> Any:
         exchange, response = _exchange(guarding), kwargs["response"]
         if _is_judged(exchange, response):
-            payload = _payload(response, response.read())
+            payload = payload_of(response, response.read())
             given = drive(exchange.answer(payload), guard)
             if isinstance(given, Given):
                 return given.value
             if given is not None:
-                kwargs["response"] = _with_content(response, given)
+                kwargs["response"] = with_content(response, given)
         return cls._process_response(self, **kwargs)
 
     def close(self: Any) -> None:
@@ -335,23 +337,13 @@ def _is_judged(exchange: Exchange, response: Any) -> bool:
     return exchange.operation.treatment != "passed" and bool(response.is_success)
 
 
-def _sent(request: Any, data: bytes) -> Sent:
-    return Sent(
-        data=data,
-        media_type=_media_type(request),
-        helper=request.headers.get("x-stainless-helper-method", "").startswith("chat."),
-    )
-
-
 def _send(request: Any, sent: Sent, judged: bytes | Replaced | Given) -> None:
     """Let a request go on its way with what may be sent. Raises _Stopped."""
     if isinstance(judged, Replaced | Given):
         raise _Stopped(request, judged)
     if judged is sent.data:
         return
-    made = type(request)(request.method, request.url, content=judged)
-    request.stream, request._content = made.stream, judged
-    request.headers["content-length"] = str(len(judged))
+    put_content(request, judged)
 
 
 # -- replies ---------------------------------------------------------------------------------------
@@ -390,51 +382,11 @@ def _made(
     kwargs: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What `_process_response` makes a reply of, for one that no provider sent."""
-    module = sys.modules[type(request).__module__.partition(".")[0]]
-    response = module.Response(
-        200, headers=_headers((), given), content=given.data, request=request
-    )
-    response.elapsed = timedelta(0)
     return {
         "cast_to": client._maybe_override_cast_to(cast_to, options),
         "options": options,
-        "response": response,
+        "response": made_response(request, given),
         "stream": bool(kwargs.get("stream", False)),
         "stream_cls": kwargs.get("stream_cls"),
         "retries_taken": 0,
     }
-
-
-def _with_content(response: Any, given: Replaced) -> Any:
-    made = type(response)(
-        response.status_code,
-        headers=_headers(response.headers.multi_items(), given),
-        content=given.data,
-        request=response.request,
-        extensions=response.extensions,
-    )
-    made.elapsed = vars(response).get("_elapsed", timedelta(0))  # unset if no transport was there
-    return made
-
-
-def _headers(old: Iterable[tuple[str, str]], given: Replaced) -> list[tuple[str, str]]:
-    gone = DEPENDENT | ({"content-type"} if given.media_type else set())
-    kept = [(name, value) for name, value in old if name.lower() not in gone]
-    said = [("content-type", given.media_type)] if given.media_type else []
-    decision, pin = given.decision, given.decision.constitution
-    return [
-        *kept,
-        *said,
-        ("guardrails-verdict", str(decision.verdict)),
-        ("guardrails-record", decision.record_id),
-        ("guardrails-constitution", f"{pin.id}@{pin.version}"),
-    ]
-
-
-def _payload(response: Any, data: bytes) -> Payload:
-    return Payload(data=data, media_type=_media_type(response), charset=response.charset_encoding)
-
-
-def _media_type(message: Any) -> str:
-    said: str = message.headers.get("content-type", "")
-    return said.partition(";")[0].strip().lower()

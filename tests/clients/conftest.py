@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from wrapped_samples import FACES, Face, Records, close, constitution
+from wrapped_samples import FACES, Face, Records, Wrapped, close, constitution
 
 from guardrails import wrap
 from guardrails.guard import Guard
@@ -30,9 +30,6 @@ def guard(tmp_path: Path, records: Records) -> Guard:
 @pytest.fixture(params=FACES)
 def face(request: pytest.FixtureRequest) -> Face:
     return FACES[request.param]
-
-
-Wrapped = Callable[..., Any]
 
 
 @pytest.fixture

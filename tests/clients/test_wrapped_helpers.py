@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Wrapped
 from wrapped_samples import (
     FACES,
     REPLY,
     Answer,
     Face,
     Records,
+    Wrapped,
     close,
     constitution,
     done,

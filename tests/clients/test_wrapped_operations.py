@@ -261,3 +261,24 @@ def test_a_wrapped_client_is_typed_as_before(tmp_path: Path) -> None:
     assert names == ["AsyncAnthropic", "Anthropic", "AsyncOpenAI", "OpenAI", "Message", "Response"]
     assert found.count("error:") == 1, found
     assert "on_block" in found
+
+
+def test_middleware_that_is_added_later_runs_inside(guard: Guard, records: Records) -> None:
+    """It sees what is sent, and what was judged of the answer."""
+    seen: list[str] = []
+
+    def middleware(sent: Any, call_next: Any) -> Any:
+        answer = call_next(sent)
+        seen.append(str(answer.http_response.json()["content"]))
+        return answer
+
+    with FakeProvider(["The secret.", "Fine."]) as fake:
+        with made("sync-messages", fake, guard) as client:
+            request = FACES["sync-messages"].request("Is the secret safe?")
+            inside = client.with_middleware(middleware)
+            assert inside.messages.create(**request).content[0].text == "The ."
+            assert client.messages.create(**request).content[0].text == "Fine."
+        assert fake.requests[0].body["messages"][0]["content"] == "Is the  safe?"
+    assert len(seen) == 1
+    assert "The ." in seen[0]
+    assert len(records.how()) == 4

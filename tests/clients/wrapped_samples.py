@@ -17,6 +17,9 @@ from guardrails.audit.trail import MemoryTrail
 from guardrails.testing import FakeProvider
 
 Json = dict[str, Any]
+Wrapped = Callable[..., Any]
+"""Makes a wrapped client before a provider, with `client=` for the client's own settings."""
+
 REPLY, UNAVAILABLE = "No, not here.", "The check is unavailable."
 STAGES = "stages: [input, output, tool_call]"
 RULES = f"""
