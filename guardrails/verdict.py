@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from typing import Literal
 
 from guardrails.errors import GuardrailsError
@@ -82,18 +82,16 @@ class Stage(StrEnum):
     RETRIEVAL = "retrieval"
 
 
-class Verdict(IntEnum):
-    """What is concluded, in order of gravity: the gravest wins."""
+class Verdict(StrEnum):
+    """What is concluded. `<` and `max` go by gravity, so that the gravest wins; each equals its own
+    name, as in `decision.verdict == "block"`. Ask `delivers` for whether the content goes on."""
 
-    ALLOW = 0
-    FLAG = 1
-    REDACT = 2
-    REVISE = 3
-    BLOCK = 4
-    ESCALATE = 5
-
-    def __str__(self) -> str:
-        return self.name.lower()
+    ALLOW = "allow"
+    FLAG = "flag"
+    REDACT = "redact"
+    REVISE = "revise"
+    BLOCK = "block"
+    ESCALATE = "escalate"
 
     @classmethod
     def of(cls, action: Action) -> Verdict:
@@ -101,11 +99,36 @@ class Verdict(IntEnum):
         return _VERDICTS[action]
 
     @property
+    def gravity(self) -> int:
+        """From 0 for `allow` to 5 for `escalate`."""
+        return _GRAVITY[self]
+
+    @property
     def delivers(self) -> bool:
         """Whether the content, changed or not, may go on; else the reply stands in its place."""
         return self < Verdict.BLOCK
 
+    def __lt__(self, other: object) -> bool:
+        return self.gravity < _gravity_of(other)
 
+    def __le__(self, other: object) -> bool:
+        return self.gravity <= _gravity_of(other)
+
+    def __gt__(self, other: object) -> bool:
+        return self.gravity > _gravity_of(other)
+
+    def __ge__(self, other: object) -> bool:
+        return self.gravity >= _gravity_of(other)
+
+
+def _gravity_of(other: object) -> int:
+    """A plain text would be compared by its letters, and so wrongly."""
+    if not isinstance(other, Verdict):
+        raise TypeError(f"a Verdict is compared with another, not with a {type(other).__name__}")
+    return other.gravity
+
+
+_GRAVITY: Mapping[Verdict, int] = {verdict: gravity for gravity, verdict in enumerate(Verdict)}
 _VERDICTS: Mapping[Action, Verdict] = {
     "allow": Verdict.ALLOW,
     "flag": Verdict.FLAG,

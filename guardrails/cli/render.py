@@ -92,7 +92,7 @@ def _findings(made: Decision, texts: Texts, colour: bool) -> Iterable[Renderable
     kinds: dict[Finding, list[Finding]] = {}
     for finding in made.findings:
         kinds.setdefault(replace(finding, span=None, reason=""), []).append(finding)
-    for kind in sorted(kinds, key=lambda kind: -Verdict.of(kind.action)):
+    for kind in sorted(kinds, key=lambda kind: -Verdict.of(kind.action).gravity):
         yield Group(*_finding(kind, kinds[kind], texts, colour))
 
 

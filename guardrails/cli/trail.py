@@ -21,6 +21,7 @@ from guardrails.cli.screen import show as put
 from guardrails.cli.screen import write_json
 from guardrails.display.visible import visible
 from guardrails.settings import Settings, load_settings
+from guardrails.verdict import Verdict
 
 __all__ = [
     "record_line",
@@ -86,7 +87,10 @@ def _verification(report: Report) -> Iterator[RenderableType]:
         f"{report.entries:,} entries, {report.records:,} records, "
         f"writers: {report.writers:,}, key {report.key_id}"
     )
-    if report.ok:
+    if report.ok and not report.entries:
+        said = f" there is nothing to verify: {counted}"
+        yield Text.assemble((" EMPTY ", "bold yellow reverse"), said)
+    elif report.ok:
         yield Text.assemble((" VERIFIED ", "bold green reverse"), f" {counted}")
     else:
         faults = f" {report.fault_count:,} faults in {counted}"
@@ -124,7 +128,7 @@ def record_line(record: StoredRecord) -> Text:
         (f"{opened.verdict!s:<8} ", f"bold {COLOURS[opened.verdict]}"),
         visible(f"{opened.stage} · {opened.constitution.id} {opened.constitution.version}"),
     )
-    if opened.verdict:
+    if opened.verdict is not Verdict.ALLOW:
         found = dict.fromkeys(finding.principle for finding in opened.findings)
         line.append(visible(f" · {', '.join(found)}"))
     line.append(visible(f"  {record.record_id}"), style="dim")

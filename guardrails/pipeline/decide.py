@@ -76,7 +76,7 @@ def decide(observations: Iterable[Observation], *, stage: Stage) -> Ruling:
     gravest = [cause_of(f.cause) for f in findings if Verdict.of(f.action) is verdict]
     return Ruling(
         verdict=verdict,
-        cause=max(gravest, key=_CAUSES.index) if verdict else None,
+        cause=max(gravest, key=_CAUSES.index) if verdict is not Verdict.ALLOW else None,
         findings=findings,
     )
 
