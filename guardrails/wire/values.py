@@ -16,6 +16,7 @@ def read_value(value: object, *, role: Role, kind: Kind = "text") -> Reading:
     (fields, extra and computed ones; private attributes are the class's own business) and
     dataclasses. So are numbers of eight digits or more, which cannot be changed; in a tool's
     arguments every number is, and can. Dates, UUIDs and None are not. Anything else is a part that
-    nobody can read, named by its type. Raises WireFormatError for what is too deep, too large or contains itself.
+    nobody can read, named by its type. Raises WireFormatError for what is too deep, too large or
+    contains itself.
     """
     return read(value, Place(role=role, kind=kind))
