@@ -9,14 +9,14 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from functools import partial
+from contextlib import closing, contextmanager, suppress
+from functools import cache, partial
 from pathlib import Path
 
 from guardrails.audit.chain import COLUMNS, Entry, Row
 from guardrails.errors import AuditError
 
-__all__ = ["SqliteStore", "open_for_reading", "rows"]
+__all__ = ["SqliteStore", "alterations", "open_for_reading", "rows"]
 
 APPLICATION_ID = 0x434F4E53
 FORMAT = 1
@@ -32,6 +32,7 @@ INSERT = (
     f"INSERT INTO entry (writer, seq, mac, body, {', '.join(COLUMNS)})"  # noqa: S608 - our names
     f" VALUES (?, ?, ?, ?{', ?' * len(COLUMNS)})"
 )
+DEFINITIONS = "SELECT type, name, sql FROM sqlite_master"
 FIELDS = f"id, writer, seq, mac, body, {', '.join(COLUMNS)}"
 
 ELSEWHERE = "or name another file in GUARDRAILS_AUDIT"
@@ -68,6 +69,7 @@ class SqliteStore:
     def __init__(self, file: Path, *, patience_s: float = 5.0) -> None:
         self._file = file
         self._identity = (0, 0)
+        self._schema_version = -1
         with _explained(file):
             self._connection = self._connect(patience_s)
 
@@ -83,6 +85,7 @@ class SqliteStore:
             _use_wal(connection, time.monotonic() + patience_s)
             connection.execute("PRAGMA synchronous = FULL")
             self._prepare(connection)
+            self._refuse_alterations(connection)
         except BaseException:
             connection.close()
             raise
@@ -102,6 +105,18 @@ class SqliteStore:
             for statement in SCHEMA:
                 connection.execute(statement)
 
+    def _refuse_alterations(self, connection: sqlite3.Connection) -> None:
+        """A foreign trigger could make an entry vanish that is acknowledged."""
+        (version,) = connection.execute("PRAGMA schema_version").fetchone()
+        if version == self._schema_version:
+            return
+        if altered := alterations(connection):
+            raise AuditError(
+                f"the audit trail {str(self._file)!r} is not as it was made: {altered[0]}; undo "
+                f"that with SQLite, or move the file away to keep it, {ELSEWHERE}"
+            )
+        self._schema_version = version
+
     @property
     def is_current(self) -> bool:
         """Whether the file's name still leads to the file that is written here."""
@@ -114,9 +129,15 @@ class SqliteStore:
     def append(self, entries: Sequence[Entry]) -> None:
         """All or nothing; on disk when it returns."""
         with _explained(self._file), _transaction(self._connection):
-            self._connection.executemany(
+            self._refuse_alterations(self._connection)
+            cursor = self._connection.executemany(
                 INSERT, [(e.writer, e.seq, e.mac, e.body, *e.columns) for e in entries]
             )
+            if cursor.rowcount != len(entries):
+                raise AuditError(
+                    f"the audit trail {str(self._file)!r} did not take every entry; move it away "
+                    f"to keep it, {ELSEWHERE}"
+                )
 
     def holds(self, entry: Entry) -> bool:
         """Whether that very entry is stored."""
@@ -145,6 +166,36 @@ def _use_wal(connection: sqlite3.Connection, until: float) -> None:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
                 raise
             time.sleep(0.01)
+
+
+def alterations(connection: sqlite3.Connection) -> list[str]:
+    """What a trail's database has that is not its own, and what it lacks. SQLite's statistics
+    (ANALYZE makes them) are nobody's."""
+    found = {
+        (kind, name): statement
+        for kind, name, statement in connection.execute(DEFINITIONS)
+        if not (kind == "table" and str(name).startswith("sqlite_stat"))
+    }
+    own = _own_definitions()
+    foreign = [
+        f"it has the {kind} {name!r}, which is none of its own"
+        for kind, name in found
+        if (kind, name) not in own
+    ]
+    changed = [
+        f"its {kind} {name!r} is another" if (kind, name) in found else f"it lacks {name!r}"
+        for (kind, name), statement in own.items()
+        if found.get((kind, name), "") != statement
+    ]
+    return foreign + changed
+
+
+@cache
+def _own_definitions() -> dict[tuple[str, str], str | None]:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for statement in SCHEMA:
+            connection.execute(statement)
+        return {(kind, name): sql for kind, name, sql in connection.execute(DEFINITIONS)}
 
 
 def _is_ours(connection: sqlite3.Connection) -> bool:

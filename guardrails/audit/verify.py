@@ -17,7 +17,7 @@ from guardrails.audit.chain import Fault, Follower, Row, mac_of
 from guardrails.audit.keys import load_keys
 from guardrails.audit.read import record_of
 from guardrails.audit.record import Closed, Opened, Outcome, delivery_fault
-from guardrails.audit.store_sqlite import open_for_reading, rows
+from guardrails.audit.store_sqlite import alterations, open_for_reading, rows
 from guardrails.verdict import Verdict
 
 __all__ = ["Report", "verify"]
@@ -65,6 +65,8 @@ def verify(file: Path, *, key: Path, anchor: Path | None = None) -> Report:
             for (found,) in connection.execute("PRAGMA integrity_check(10)"):
                 if found != "ok":
                     check.name(Fault(what="damaged", detail=found))
+            for altered in alterations(connection):
+                check.name(Fault(what="damaged", detail=altered))
             check.chains(rows(connection, "ORDER BY writer, seq, id"))
             check.records(rows(connection, "ORDER BY record_id, id"))
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
