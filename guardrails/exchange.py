@@ -45,7 +45,8 @@ class Part:
 class Context:
     """Who is asking: taken from the application's own authentication, never from judged text.
 
-    `attributes` decide which principles apply (`applies:` in the constitution).
+    `attributes` decide which principles apply (`applies:` in the constitution), letter case and
+    blanks around them aside. Raises TypeError for values of other types.
     """
 
     tenant: str = "default"
@@ -55,6 +56,24 @@ class Context:
     attributes: Mapping[str, str | Sequence[str]] = field(
         default_factory=lambda: MappingProxyType({})
     )
+
+    def __post_init__(self) -> None:
+        _check_text("tenant", self.tenant)
+        for name in ("session", "subject", "language"):
+            if (value := getattr(self, name)) is not None:
+                _check_text(name, value)
+        if not isinstance(self.attributes, Mapping):
+            raise TypeError("attributes must map names to a text or several")
+        for name, said in self.attributes.items():
+            _check_text("the name of an attribute", name)
+            several = isinstance(said, list | tuple | set | frozenset)
+            for value in said if several else (said,):
+                _check_text(f"attributes[{name!r}]", value)
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"Context: {name} must be a str, not a {type(value).__name__}")
 
 
 _current: ContextVar[Context | None] = ContextVar("guardrails_context", default=None)

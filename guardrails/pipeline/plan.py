@@ -93,12 +93,16 @@ class Plan:
 def applies(principle: Principle, context: Context) -> bool:
     """Whether a principle holds for this caller. An attribute that is not said is a match."""
     for attribute, wanted in principle.applies.items():
-        said = context.attributes.get(attribute)
-        if said is None:
-            continue
-        if not set((said,) if isinstance(said, str) else said) & set(wanted):
+        said = context.attributes.get(attribute) or ()
+        given = {_folded(value) for value in ((said,) if isinstance(said, str) else said)}
+        if given and not given & {_folded(value) for value in wanted}:
             return False
     return True
+
+
+def _folded(value: str) -> str:
+    """Letter case and blanks around a value are nobody's intention to leave a principle out."""
+    return value.strip().casefold()
 
 
 def only_after_look(principle: Principle) -> bool:
