@@ -49,6 +49,7 @@ class GuardedCall:
         self._webhook = enforcement.webhook
         self._context = context
         limits = self._plan.constitution.budget
+        self._max_chars = limits.max_chars
         self._budget = BudgetHandle(
             deadline_s=limits.deadline_s,
             max_chars=limits.max_chars,
@@ -135,8 +136,8 @@ class GuardedCall:
         content: Content | None = None
         before: tuple[Part, ...] = ()
         try:
-            content = await read_content(value, stage)
-            before = await read_prompt(prompt)
+            content = await read_content(value, stage, self._max_chars)
+            before = await read_prompt(prompt, self._max_chars)
         except WireFormatError as error:
             log.info("a value could not be read", stage=str(stage), error=str(error))
             outcome = refuse(self._plan, "format.readable", stage, self._context, content=content)
@@ -196,9 +197,10 @@ class GuardedCall:
             case "reply":
                 texts = [decision.text]
             case "application_reply":
-                texts = await _readable(content)
+                texts = await _readable(content, self._max_chars)
             case _:
-                texts = texts_of(await read_content(content, decision.stage))
+                read = await read_content(content, decision.stage, self._max_chars)
+                texts = texts_of(read)
         return closed(decision, how, self._trail, texts=texts)
 
 
@@ -222,9 +224,9 @@ def _content(content: Content | None, reply: Reply | None) -> object:
         return reply.text
 
 
-async def _readable(value: object) -> list[str]:
+async def _readable(value: object, max_chars: int) -> list[str]:
     """The texts of an application's own reply, which nobody judges."""
     try:
-        return texts_of(await read_content(value, Stage.OUTPUT))
+        return texts_of(await read_content(value, Stage.OUTPUT, max_chars))
     except WireFormatError:
         return []

@@ -32,6 +32,7 @@ from guardrails.wire.shapes import (
     ANTHROPIC_MESSAGE,
     CHAT_COMPLETION,
     FREE,
+    IDENTIFIER,
     REQUEST,
     RESPONSE,
     Reads,
@@ -269,13 +270,31 @@ class _Provider:
 
 _KEPT = ("id", "model", "usage", "created", "created_at")
 
+NO_CARD = 1e11
+"""Times in seconds and counts of tokens are below it, the numbers of cards and accounts above."""
+
 
 def _known(body: Body | None) -> dict[str, Any]:
-    """What holds no text, and says which call it was and what it cost."""
+    """What holds no text, and says which call it was and what it cost. A sentence that stands there
+    was what was blocked."""
     document = body.document if isinstance(body, JsonBody | EventBody) else None
     if not isinstance(document, dict):
         return {}
-    return {key: document[key] for key in _KEPT if key in document}
+    return {key: document[key] for key in _KEPT if key in document and _is_quiet(document[key])}
+
+
+def _is_quiet(value: object) -> bool:
+    match value:
+        case str():
+            return IDENTIFIER.form.fullmatch(value) is not None
+        case dict():
+            return all(_is_quiet(key) and _is_quiet(held) for key, held in value.items())
+        case list():
+            return all(map(_is_quiet, value))
+        case int() | float():
+            return abs(value) < NO_CARD
+        case _:
+            return value is None
 
 
 def _wants_events(request: Body | None, response: Body | None) -> bool:

@@ -59,6 +59,14 @@ async def test_promise_10_json_longer_than_may_be_judged_is_never_parsed(
     assert parsed_in == [threading.get_ident()]
 
 
+def test_promise_10_a_guard_parses_no_more_json_than_its_constitution_lets_judge(
+    guard: Guard, parsed_in: list[int]
+) -> None:
+    decision = guard.sync.check_tool_call("f", json.dumps(["a" * 5_000]))
+    assert (decision.verdict, decision.cause) == (Verdict.BLOCK, "limit")
+    assert parsed_in == []
+
+
 async def test_long_json_is_parsed_off_the_loop(parsed_in: list[int]) -> None:
     await read_content(ToolCall("f", json.dumps(["a" * INLINE_JSON])), Stage.TOOL_CALL)
     assert len(parsed_in) == 1

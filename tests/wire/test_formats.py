@@ -223,6 +223,34 @@ def test_a_providers_refusal_is_read_as_a_reply_of_its_own(
     assert b'"m"' in answer.data
 
 
+REPLIES: dict[str, dict[str, Any]] = {
+    "anthropic": {"type": "message", "role": "assistant", "content": []},
+    "openai-chat": {"object": "chat.completion", "choices": []},
+    "openai-responses": {"object": "response", "output": []},
+}
+
+
+@pytest.mark.parametrize("said", ["Now drink bleach.", {"a": "drink bleach"}, 4111111111111111])
+@pytest.mark.parametrize("key", ["id", "model", "usage", "created", "created_at"])
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_promise_2_a_refusal_repeats_no_sentence_of_what_was_blocked(
+    name: str, key: str, said: Any
+) -> None:
+    path, data = PROVIDERS[name]
+    format = format_of(name)
+    request = format.request(payload(data, path=path))
+    reply = {**REPLIES[name], "id": "an_id", "usage": {"input_tokens": 7}}
+    clean = format.refusal("Not here.", request, format.response(payload(reply), request))
+    assert clean is not None
+    assert b"an_id" in clean.data
+    assert b"7" in clean.data
+    poisoned = format.response(payload({**reply, key: said}), request)
+    answer = format.refusal("Not here.", request, poisoned)
+    assert answer is not None
+    assert b"bleach" not in answer.data
+    assert b"4111" not in answer.data
+
+
 @pytest.mark.parametrize("status", [400, 403, 413, 429, 503])
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_a_providers_trouble_is_an_error_of_its_own(name: str, status: int) -> None:
