@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from traceback import walk_tb
 from typing import cast
 
 from guardrails.critic.protocol import Critic, Critique, CritiqueRequest
 from guardrails.errors import (
     BudgetExceeded,
+    CriticError,
     CriticOutage,
     CriticTimeout,
     MalformedCritique,
@@ -65,7 +70,9 @@ async def consult(
         _check(critique, request)
     except asyncio.CancelledError:
         return Silence("raised")
-    except Exception as error:  # whatever a critic raises is one thing here: no answer
+    except BaseException as error:  # whatever a critic raises is one thing here: no answer
+        if _is_interrupt(error):
+            raise
         log.warning("critic_failed", critic=critic.name, error=type(error).__name__)
         return _silence(error)
     return critique
@@ -73,7 +80,29 @@ async def consult(
 
 async def _asked(critic: Critic, request: CritiqueRequest) -> Critique:
     """A task of its own even for a critic whose method is a plain function that raises."""
-    return await critic.critique(request)
+    try:
+        return await critic.critique(request)
+    except (SystemExit, KeyboardInterrupt) as error:  # out of a task these end the loop
+        if _is_interrupt(error):
+            raise
+        raise CriticError(f"the critic raised {type(error).__name__}") from None
+
+
+def _is_interrupt(error: BaseException) -> bool:
+    """Whether it is somebody's Ctrl-C, which the critic was only there for, and not its own.
+
+    Python's own handler leaves no trace of itself, so that under it any may be one.
+    """
+    on_main = threading.current_thread() is threading.main_thread()
+    if not isinstance(error, KeyboardInterrupt) or not on_main:
+        return False
+    handler = signal.getsignal(signal.SIGINT)
+    if handler is signal.default_int_handler:
+        return True
+    while isinstance(handler, partial):
+        handler = handler.func
+    code = getattr(handler, "__code__", None)
+    return any(frame.f_code is code for frame, _ in walk_tb(error.__traceback__))
 
 
 def _abandon(task: asyncio.Task[Critique]) -> None:
@@ -82,7 +111,7 @@ def _abandon(task: asyncio.Task[Critique]) -> None:
     task.add_done_callback(lambda late: None if late.cancelled() else late.exception())
 
 
-def _silence(error: Exception) -> Silence:
+def _silence(error: BaseException) -> Silence:
     match error:
         case BudgetExceeded():
             return Silence("limit", cast("Limit", f"budget.{error.limit}"))

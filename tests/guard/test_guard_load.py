@@ -10,6 +10,7 @@ import pytest
 from guard_samples import JUDGED, RULES, Records, guard_in, written
 
 from guardrails.constitution.model import CriticConfig
+from guardrails.critic.protocol import Critique, CritiqueRequest
 from guardrails.errors import ConstitutionError, CriticError, GuardrailsError, SettingsError
 from guardrails.guard import Guard
 from guardrails.settings import Settings
@@ -185,3 +186,18 @@ def test_promise_9_a_load_logs_no_text(tmp_path: Path, caplog: pytest.LogCapture
     with caplog.at_level(logging.DEBUG):
         guard_in(tmp_path, written(RULES))
     assert "Please ask" not in caplog.text
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, GeneratorExit])
+def test_a_critic_that_would_end_the_program_keeps_nobody_waiting(
+    error: type[BaseException], tmp_path: Path
+) -> None:
+    async def raises(request: CritiqueRequest) -> Critique:
+        raise error
+
+    critic = scripted_critic(raises, name="own", tier="deterministic")
+    rules = """
+  - {id: house.own, text: Is fine., stages: [input, output], action: block, critics: [own]}
+"""
+    guard = guard_in(tmp_path, written(rules), critics=[critic])
+    assert not guard.sync.check_output("good day").verdict.delivers

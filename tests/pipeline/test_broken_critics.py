@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import signal
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import product
 from typing import Any, ClassVar
@@ -30,6 +32,7 @@ from guardrails.errors import (
     MalformedCritique,
     UpstreamError,
 )
+from guardrails.loop.private import run_apart
 from guardrails.pipeline.engine import Outcome
 from guardrails.testing import BROKEN, breaching, passing, scripted_critic
 from guardrails.verdict import Verdict
@@ -42,6 +45,24 @@ TIERS = {"judge": "model", "model": "model", "local": "local", "deterministic": 
 
 def fails_plainly(request: CritiqueRequest) -> Critique:
     raise RuntimeError("not even awaited")
+
+
+def raising(error: type[BaseException]) -> Callable[[CritiqueRequest], Awaitable[Critique]]:
+    """Raises at once in one call, and after a wait in the next."""
+    calls = itertools.count()
+
+    async def raises(request: CritiqueRequest) -> Critique:
+        if next(calls) % 2:
+            await asyncio.sleep(0)
+        if error is BaseExceptionGroup:
+            raise BaseExceptionGroup("of a task group", [SystemExit(1), ValueError("no")])
+        raise error
+
+    return raises
+
+
+class Unheard(BaseException):
+    """Of no kind that anybody knows."""
 
 
 async def cancels_itself(request: CritiqueRequest) -> Critique:
@@ -84,6 +105,11 @@ RAISED: dict[str, Any] = {
     "raises TypeError": TypeError("no"),
     "script exhausted": [],
     "cancels itself": cancels_itself,
+    "exits": raising(SystemExit),
+    "interrupts": raising(KeyboardInterrupt),
+    "closes": raising(GeneratorExit),
+    "raises a group": raising(BaseExceptionGroup),
+    "raises what is no Exception": raising(Unheard),
     "looked that is none": saying("pass", looked=None),
     "findings that are none": saying("pass", findings=(1,)),
 }
@@ -341,3 +367,36 @@ async def test_a_cancelled_call_cancels_the_critic_it_waits_for() -> None:
         await task
     await asyncio.sleep(0)
     assert ended == ["cancelled"]
+
+
+# -- interrupts ----------------------------------------------------------------------------------
+
+
+async def is_interrupted(request: CritiqueRequest) -> Critique:
+    signal.raise_signal(signal.SIGINT)
+    return Critique(looked=frozenset(request.asked))
+
+
+async def is_interrupted_twice(request: CritiqueRequest) -> Critique:
+    signal.raise_signal(signal.SIGINT)  # the first one asks the main task to end
+    return await is_interrupted(request)
+
+
+def test_somebodys_interrupt_goes_through_a_critic_under_a_bare_loop() -> None:
+    plan = plan_of(rule(), critics=[broken("judge", is_interrupted)])
+    loop = asyncio.new_event_loop()
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(held(plan, "A text."))
+    loop.close()
+
+
+def test_somebodys_interrupt_goes_through_a_critic_under_a_runner() -> None:
+    plan = plan_of(rule(), critics=[broken("judge", is_interrupted_twice)])
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(held(plan, "A text."))
+
+
+def test_a_critics_own_interrupt_is_its_failure_in_any_thread() -> None:
+    plan = plan_of(rule(), critics=[broken("judge", raising(KeyboardInterrupt))])
+    assert asyncio.run(held(plan, "A text.")).cause == "undecided"
+    assert run_apart(held(plan, "A text.")).cause == "undecided"
