@@ -1,8 +1,12 @@
 """The text that critics see, with a map back to the text that came.
 
-Characters that show nothing are taken out, lone surrogates become U+FFFD, and the rest is put into
-NFKC: full-width letters, ligatures and composed forms read as what a reader sees. What did not
-change costs nothing: only the stretches in between are remembered.
+Characters that show nothing and lines through letters are taken out, lone surrogates become U+FFFD,
+and the rest is put into NFKC: full-width letters, ligatures and composed forms read as what a
+reader sees. Decimal digits of all scripts become ASCII's, white letters on black become plain ones.
+What separates lines stays. What did not change costs nothing: only the stretches in between are
+remembered.
+
+Known misses: flags spelt as letters, characters of private use, accents on letters, lines above.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ import re
 import unicodedata
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby
@@ -32,26 +36,81 @@ INVISIBLE = re.compile(
 """Unicode's Default_Ignorable_Code_Point (zero-width and joining characters, soft hyphen, bidi
 controls and isolates, variation selectors, fillers, tags), and interlinear annotation."""
 
-SURROGATE = re.compile("[\ud800-\udfff]")
-BEYOND_ASCII = re.compile(r"\A[^\x00-\x7f]+[\x00-\x7f]?[^\x00-\x7f]*|[\x00-\x7f]?[^\x00-\x7f]+")
-"""A run that may change, with the character before it, which an accent may join; at the begin of
-the text with the one after it, which what is invisible goes with."""
+CONTROLS = bytes([*range(9), *range(14, 32), 127])
+"""Those of ASCII that show nothing: all but the tabulator and what separates lines."""
 
-ONE_FOR_ONE = re.compile(
-    "[\u00a0\u00aa\u00b2\u00b3\u00b5\u00b9\u00ba\u2000-\u200a\u202f\u205f\u2070-\u2089"
-    "\u2460-\u2468\u24b6-\u24e9\u3000\uff01-\uff5e\U0001d400-\U0001d7ff]+"
+_CONTROLS = "\x00-\x08\x0e-\x1f\x7f"
+_OVERLAYS = "\u0332\u0334-\u0337\u0488\u0489\u1abe\u20d0-\u20f0\ua670-\ua672"
+_LAST = "".join(f"{chr(end - 1)}-{chr(end)}" for end in range(0x1FFFF, 0x110000, 0x10000))
+
+HIDDEN = re.compile(
+    f"[{INVISIBLE.pattern[1:-2]}{_CONTROLS}\x80-\x84\x86-\x9f{_OVERLAYS}"
+    "\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\ufdd0-\ufdef\ufffe\uffff"
+    "\U000110bd\U000110cd\U00013430-\U0001345f"
+    f"{_LAST}]+"
+)
+"""All that is taken out: what is invisible, controls that separate no lines, further characters of
+format, noncharacters, and marks that only cross, underline or enclose the character before."""
+
+NEGATION = "\u0338"
+"""A mark that crosses what is before it, too, but makes another character of some: ≠ of =."""
+
+SURROGATE = re.compile("[\ud800-\udfff]")
+BEYOND_ASCII = re.compile(r"\A[^\t-\r -~]+[\t-\r -~]?[^\t-\r -~]*|[\t-\r -~]?[^\t-\r -~]+")
+"""A run that may change (of what is not ASCII, or a control), with the character before it, which
+an accent may join; at the begin of the text with the one after it, which what is hidden goes with.
+"""
+
+ZEROS = (
+    "\u0660\u06f0\u07c0\u0966\u09e6\u0a66\u0ae6\u0b66\u0be6\u0c66\u0ce6\u0d66\u0de6\u0e50\u0ed0\u0f20"
+    "\u1040\u1090\u17e0\u1810\u1946\u19d0\u1a80\u1a90\u1b50\u1bb0\u1c40\u1c50\ua620\ua8d0\ua900\ua9d0"
+    "\ua9f0\uaa50\uabf0\U000104a0\U00010d30\U00010d40\U00011066\U000110f0\U00011136\U000111d0"
+    "\U000112f0\U00011450\U000114d0\U00011650\U000116c0\U000116d0\U000116da\U00011730\U000118e0"
+    "\U00011950\U00011bf0\U00011c50\U00011d50\U00011da0\U00011f50\U00016a60\U00016ac0\U00016b50"
+    "\U0001e140\U0001e2f0\U0001e4f0\U0001e5f1\U0001e950"
+)
+"""The first of ten digits each, of Unicode 16; those that NFKC knows are not among them."""
+
+FOLDED: Mapping[int, str] = {
+    **{ord(zero) + digit: str(digit) for zero in ZEROS for digit in range(10)},
+    **{first + n: chr(65 + n) for first in (0x1F150, 0x1F170) for n in range(26)},
+    0x2800: " ",  # braille without a dot
+}
+"""What reads as a plain character though NFKC keeps it apart."""
+
+_BLOCKS = (
+    "\u00a0\u00aa\u00b2\u00b3\u00b5\u00b9\u00ba\u2000-\u200a\u202f\u205f\u2070-\u2089"
+    "\u2460-\u2468\u24b6-\u24e9\u3000\uff01-\uff5e\U0001d400-\U0001d7ff"
 )
 """Blocks of characters that NFKC mostly exchanges one for one: wide and mathematical letters, wide
-punctuation (all of Chinese has it), spaces. Exchanged at once, they leave no change to remember."""
+punctuation (all of Chinese has it), spaces."""
 
-EXCHANGED = str.maketrans(
-    {
-        character: normal
-        for first, last in re.findall(r"(.)(?:-(.))?", ONE_FOR_ONE.pattern[1:-2])
-        for character in map(chr, range(ord(first), ord(last or first) + 1))
-        if len(normal := unicodedata.normalize("NFKC", character)) == 1
-    }
+EXCHANGED: Mapping[int, str] = {
+    **{
+        code: normal
+        for first, last in re.findall(r"(.)(?:-(.))?", _BLOCKS)
+        for code in range(ord(first), ord(last or first) + 1)
+        if len(normal := unicodedata.normalize("NFKC", chr(code))) == 1
+    },
+    **FOLDED,
+}
+"""Exchanged at once, they leave no change to remember."""
+
+# A class of `re` looks at its ranges beyond U+FFFF one by one, for every character: so what is
+# searched for in all of a text has few of them, and may hit more than it looks for.
+_SMALL = "".join(chr(code) for code in FOLDED if code < 0x10000)
+_LARGE = "".join(f"{zero}-{chr(ord(zero) + 9)}" for zero in ZEROS if zero > "\uffff")
+_BEYOND = re.compile("[\U00010000-\U0010ffff](?:-[\U00010000-\U0010ffff])?")
+
+ONE_FOR_ONE = re.compile(f"[{_BEYOND.sub('', _BLOCKS)}{_SMALL}\U00010000-\U0001f189]+")
+_CHANGES = f"{HIDDEN.pattern[1:-2]}{NEGATION}\ud800-\udfff{_SMALL}"
+_SUSPECT = re.compile(
+    f"[{_BEYOND.sub('', _CHANGES)}\U00010000-\U0001f1e5\U0001fb00-\U0001ffff\U0002fa20-\U0010ffff]"
 )
+"""What changes, and what is rare: all beyond U+FFFF but emoji and ideographs."""
+
+_CHANGED = re.compile(f"[{_CHANGES}{_LARGE}\U0001f150-\U0001f169\U0001f170-\U0001f189]")
+_LEADING = re.compile(f"[{HIDDEN.pattern[1:-2]}{NEGATION}]+")
 
 PIECE = 256
 """A run is looked at in pieces of about this length; one that is normal is passed over."""
@@ -127,7 +186,7 @@ class View:
 
 def normalise(text: str) -> View:
     """NFKC of the text without what shows nothing. Doing it twice changes nothing more."""
-    if text.isascii() or _is_normal(text):
+    if _is_plain(text) if text.isascii() else _is_normal(text):
         return View(text, text)
     like = ONE_FOR_ONE.sub(_exchanged, text)
     if _is_normal(like):
@@ -148,12 +207,17 @@ def normalise(text: str) -> View:
 # -- what changes --------------------------------------------------------------------------------
 
 
+def _is_plain(text: str) -> bool:
+    """Whether a text of ASCII holds no controls; a search of `re` takes ten times as long."""
+    data = text.encode("ascii")
+    return len(data.translate(None, CONTROLS)) == len(data)
+
+
 def _is_normal(text: str) -> bool:
-    return (
-        unicodedata.is_normalized("NFKC", text)
-        and INVISIBLE.search(text) is None
-        and SURROGATE.search(text) is None
-    )
+    if not unicodedata.is_normalized("NFKC", text):
+        return False
+    suspect = _SUSPECT.search(text)
+    return suspect is None or _CHANGED.search(text, suspect.start()) is None
 
 
 def _exchanged(run: re.Match[str]) -> str:
@@ -187,7 +251,7 @@ def _in_run(run: str) -> Iterator[Replacement]:
 def _pieces(run: str) -> Iterator[Span]:
     start, end = 0, len(run)
     while start < end:
-        hidden = INVISIBLE.match(run, start)
+        hidden = _LEADING.match(run, start)
         stop = _boundary(run, (hidden.end() if hidden else start) + PIECE, end)
         yield start, stop
         start = stop
@@ -195,7 +259,7 @@ def _pieces(run: str) -> Iterator[Span]:
 
 def _clusters(run: str, start: int, end: int) -> Iterator[Span]:
     """The smallest stretches that can be normalised each by itself."""
-    hidden = INVISIBLE.match(run, start, end)  # only at the very begin; it goes with what follows
+    hidden = _LEADING.match(run, start, end)  # only at the very begin; it goes with what follows
     base = hidden.end() if hidden else start
     while start < end:
         stop = base = _boundary(run, base + 1, end)
@@ -212,17 +276,21 @@ def _boundary(run: str, at: int, end: int) -> int:
 @lru_cache(maxsize=4096)
 def _joins(character: str) -> bool:
     """Whether normalising may join it with what stands before it."""
-    if INVISIBLE.match(character):
+    if HIDDEN.match(character):
         return True
     first = unicodedata.normalize("NFKD", character)[0]
     return unicodedata.combining(first) != 0 or first in JOINING_STARTERS
 
 
 def _normal(cluster: str) -> str:
-    visible = SURROGATE.sub("\ufffd", INVISIBLE.sub("", cluster))
+    visible = SURROGATE.sub("\ufffd", HIDDEN.sub("", cluster))
     if len(visible) > LONG_CLUSTER:
-        return unicodedata.normalize("NFC", _decomposed(visible))
-    return unicodedata.normalize("NFKC", visible)
+        normal = unicodedata.normalize("NFC", _decomposed(visible))
+    else:
+        normal = unicodedata.normalize("NFKC", visible)
+    if NEGATION in normal:
+        return unicodedata.normalize("NFC", normal.replace(NEGATION, ""))
+    return normal
 
 
 def _decomposed(text: str) -> str:

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from guardrails.text.normalise import (
     EXCHANGED,
-    INVISIBLE,
+    FOLDED,
+    HIDDEN,
     JOINING_STARTERS,
+    NEGATION,
     SURROGATE,
     View,
     normalise,
@@ -24,6 +26,7 @@ TRICKY = (
     "ab e\u0301\u0327\u0316\u0345 ﬁ Å㎏ｶﾞＡ\u1100\u1161\u11a8\u3131\u314f\u09c7\u09be\ufdfa\u2026"
     "\u200b\u200d\u00ad\ufe0f\ufeff\u2066\u202e\U000e0041\u180b\u3164\ud83d\ude00\ud800\udfff"
     "漢字😀👩Ж\x00\n½\u0958\u2126\u1e9b\u0323\uac00\uff9e\u115f"
+    "\x07\x7f\x85\u0338\u0336\u20dd=\u0663\u06dd\ufdd0\u2800\U0001f170"
 )
 tricky = st.text(alphabet=st.sampled_from(TRICKY), max_size=40)
 texts = (
@@ -35,7 +38,8 @@ texts = (
 
 def expected(text: str) -> str:
     """The definition, over the whole text at once."""
-    return unicodedata.normalize("NFKC", SURROGATE.sub("\ufffd", INVISIBLE.sub("", text)))
+    normal = unicodedata.normalize("NFKC", SURROGATE.sub("\ufffd", HIDDEN.sub("", text)))
+    return unicodedata.normalize("NFC", normal.replace(NEGATION, "")).translate(FOLDED)
 
 
 @given(texts)
@@ -133,7 +137,21 @@ def test_the_whole_maps_to_the_whole(text: str) -> None:
         pytest.param("\u2066שלום\u2069", "שלום", "שלום", "\u2066שלום\u2069", id="isolates"),
         pytest.param("\ufeffhi", "hi", "h", "\ufeffh", id="a byte order mark"),
         pytest.param("می‌خواهم", "میخواهم", "یخ", "ی‌خ", id="a joiner inside a Persian word"),
-        pytest.param("a\x00b", "a\x00b", "\x00", "\x00", id="NUL stays"),
+        pytest.param("gu\x00arantee", "guarantee", "u", "u\x00", id="NUL"),
+        pytest.param("\x08\x7fab", "ab", "a", "\x08\x7fa", id="controls at the begin"),
+        pytest.param("a\x9fb", "ab", "b", "b", id="a control beyond ASCII"),
+        pytest.param("e\x00\u0301", "é", "é", "e\x00\u0301", id="an accent through a control"),
+        pytest.param("a\ufffeb\U0010ffff", "ab", "b", "b\U0010ffff", id="noncharacters"),
+        pytest.param("g\u0336u\u0338n\u20dd", "gun", "u", "u\u0338", id="crossed and enclosed"),
+        pytest.param("a\u20dd\u0301", "á", "á", "a\u20dd\u0301", id="an accent through a circle"),
+        pytest.param("a =\u0338 b", "a ≠ b", "≠", "=\u0338", id="a negation is another sign"),
+        pytest.param("\u0338a", "a", "a", "\u0338a", id="a stroke through nothing"),
+        pytest.param("4\ufe0f\u20e31\ufe0f\u20e3", "41", "1", "1\ufe0f\u20e3", id="keycaps"),
+        pytest.param("a\u06ddb\u070fc\U000110bdd", "abcd", "b", "b\u070f", id="format"),
+        pytest.param("٤١١١ ۴۵", "4111 45", "11 4", "١١ ۴", id="Arabic digits"),
+        pytest.param("४\U0001e950", "40", "0", "\U0001e950", id="digits of other scripts"),
+        pytest.param("🅶🆄🅽 🅖", "GUN G", "U", "🆄", id="white on black"),
+        pytest.param("a\u2800b", "a b", " ", "\u2800", id="a blank in braille is a space"),
         pytest.param("\U0001d5ff\U0001d5f2\U0001d5f1", "red", "e", "\U0001d5f2", id="mathematical"),
     ],
 )
@@ -145,7 +163,13 @@ def test_map_back(text: str, seen: str, found: str, original: str) -> None:
     assert text[start:end] == original
 
 
-@pytest.mark.parametrize("text", ["", "plain\r\n", "déjà", "漢字かな交じり文", "\x00\x7f"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "plain\r\n", "déjà", "漢字かな交じり文", "a\tb\x0bc\x0cd", "é\x85\u2028\u2029",
+        "क्षत्रिय हिन्दी", "السَّلامُ عليكم", "שָׁלוֹם", "ภาษาไทย", "İstanbul ș ą", "🇩🇪", "\ue000",
+    ],
+)  # fmt: skip
 def test_a_normal_text_is_the_same_object(text: str) -> None:
     view = normalise(text)
     assert view.text is text
@@ -241,15 +265,32 @@ def test_every_joining_starter_is_known() -> None:
     assert {second for second in seconds if not unicodedata.combining(second)} <= JOINING_STARTERS
 
 
-def test_what_is_exchanged_one_for_one_is_nfkc() -> None:
-    assert len(EXCHANGED) > 1_100
+def test_what_is_exchanged_one_for_one_is_nfkc_or_folded() -> None:
+    assert len(EXCHANGED) > 1_700
     for code, new in EXCHANGED.items():
-        assert unicodedata.normalize("NFKC", chr(code)) == new
+        assert new == FOLDED.get(code, unicodedata.normalize("NFKC", chr(code)))
 
 
-def test_nothing_visible_normalises_to_something_invisible() -> None:
-    visible = (chr(code) for code in range(0x110000) if not INVISIBLE.match(chr(code)))
-    assert not [c for c in visible if INVISIBLE.search(unicodedata.normalize("NFKC", c))]
+def test_every_decimal_digit_is_read_as_one_of_ascii() -> None:
+    for character in map(chr, range(0x110000)):
+        if unicodedata.category(character) == "Nd":
+            assert normalise(character).text == str(unicodedata.decimal(character))
+
+
+def test_controls_format_and_noncharacters_are_hidden() -> None:
+    """But for what separates lines and columns."""
+    for code in range(0x110000):
+        unseen = unicodedata.category(chr(code)) in ("Cc", "Cf") or code & 0xFFFE == 0xFFFE
+        if unseen and chr(code) not in "\t\n\x0b\x0c\r\x85":
+            assert normalise(f"a{chr(code)}b").text == "ab"
+
+
+def test_nothing_visible_normalises_to_something_hidden() -> None:
+    visible = (chr(code) for code in range(0x110000) if not HIDDEN.match(chr(code)))
+    for character in visible:
+        normal = unicodedata.normalize("NFKC", character)
+        assert not HIDDEN.search(normal)
+        assert len(normal) == 1 or not any(ord(c) in FOLDED for c in normal)
 
 
 # -- size ----------------------------------------------------------------------------------------
@@ -267,6 +308,9 @@ def test_nothing_visible_normalises_to_something_invisible() -> None:
         pytest.param("a" + "\u0301\u0327" * 500_000, id="marks out of order"),
         pytest.param("\u0301" * 1_000_000, id="marks in order"),
         pytest.param("\ud800" * 500_000, id="surrogates"),
+        pytest.param("a\x00" * 500_000, id="controls"),
+        pytest.param("a" + "\u0301\u0338\u20dd" * 300_000, id="strokes and circles"),
+        pytest.param("٣" * 1_000_000, id="digits"),
     ],
 )
 def test_promise_10_time_is_linear(text: str) -> None:
