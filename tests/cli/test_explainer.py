@@ -45,11 +45,12 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 def test_who_saw_what_is_drawn(run: Run, tmp_path: Path) -> None:
     status, told = run("My ca\u00adrd 1234.", "-c", "house")
     flat = " ".join(told.split())
+    unbroken = "".join(told.split())  # a long path goes over several lines
     assert status == 0
     assert "normalised: My card 1234." in flat
     assert r"breach h.card matches \bcard \d{4}\b" in flat
     assert "My ⟦ca‹U+00AD›rd 1234⟧." in flat
-    assert f"breach \\bcard \\d{{4}}\\b {tmp_path}/house.yaml:9" in flat
+    assert f"breach\\bcard\\d{{4}}\\b{tmp_path}/house.yaml:9" in unbroken
     assert "h.card breached by pattern" in flat
     assert "BLOCK policy" in flat
     assert not (tmp_path / "audit.db").exists()
