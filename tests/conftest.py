@@ -9,6 +9,7 @@ import os
 
 from hypothesis import settings
 
-settings.register_profile("steady", deadline=None, derandomize=True)
-settings.register_profile("proof", deadline=None, print_blob=True)
+# `make test` is to end in minutes; `make proof` looks longer, and elsewhere each time.
+settings.register_profile("steady", deadline=None, derandomize=True, max_examples=50)
+settings.register_profile("proof", deadline=None, print_blob=True, max_examples=500)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))

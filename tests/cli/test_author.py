@@ -121,6 +121,7 @@ def test_a_file_that_does_not_load_costs_itself_only(command: str, run: Run) -> 
     assert not good["problems"]
 
 
+@pytest.mark.proof  # all that ship, as `make lint` does
 @pytest.mark.parametrize("command", ["lint", "test"])
 def test_without_names_all_that_are_found_are_done(command: str, run: Run) -> None:
     names = {one["name"] for one in document(run, command)["constitutions"]}
