@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from guardrails.constitution.document import ID, LANGUAGE, RESERVED
+from guardrails.constitution.forms import ID, LANGUAGE, RESERVED
 from guardrails.verdict import Stage
 
 __all__ = ["SCHEMA_FILE", "Plan", "name_problem", "scaffold", "suggested_name"]

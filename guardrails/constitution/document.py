@@ -7,286 +7,59 @@ editor shows; the JSON Schema is made from these models.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
-    PlainSerializer,
-    PlainValidator,
     StringConstraints,
     Tag,
-    TypeAdapter,
-    ValidationError,
-    ValidationInfo,
     WithJsonSchema,
-    field_validator,
-    model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticKnownError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from guardrails.constitution.model import Catalogue, CriticConfig, OnDoubt, Tier, Uncovered
-from guardrails.constitution.spelling import did_you_mean
-from guardrails.constitution.version import VERSION, Range
-from guardrails.errors import CriticError
+from guardrails.constitution.cases import TestEntry
+from guardrails.constitution.forms import (
+    FORM,
+    PII_ID,
+    SEMVER,
+    SETTINGS,
+    UNIQUE,
+    ActionOrEach,
+    AnyId,
+    Entry,
+    Id,
+    Label,
+    Languages,
+    LongText,
+    Parent,
+    PiiAction,
+    Role,
+    Stages,
+    Text,
+    TextOrEach,
+    different,
+)
+from guardrails.constitution.mention import Critics, Entity
+from guardrails.constitution.model import OnDoubt, Uncovered
 from guardrails.verdict import Severity, Stage
 
 __all__ = [
-    "SETTINGS",
-    "SHAPES",
     "Defaults",
     "ExamplePair",
     "ExamplesEntry",
     "File",
     "Head",
-    "Mention",
     "PiiRule",
     "PrincipleEntry",
     "PrincipleFields",
     "RelaxEntry",
     "RelaxPrinciple",
-    "TestEntry",
     "WithdrawEntry",
-    "failing",
-    "mention",
-    "read_configs",
-    "split_pii_id",
-]
-
-_SEGMENT = "[a-z0-9][a-z0-9-]*"
-_STAGES = "|".join(Stage)
-ID = rf"^{_SEGMENT}(\.{_SEGMENT})*$"
-PII_ID = rf"^pii\.({_STAGES})\.[A-Z][A-Z0-9_]*$"
-ANY_ID = rf"{ID}|{PII_ID}"
-ENTITY = "^[A-Z][A-Z0-9_]*$"
-LANGUAGE = "^[a-z]{2,3}(-[a-z0-9]{2,8})*$"
-SEMVER = f"^{VERSION}$"
-PARENT = rf"^{_SEGMENT}(\.{_SEGMENT})*(@[ ^~<>=0-9A-Za-z.+-]+)?$"
-SETTINGS = ("budget", "judge", "stream", "revision")
-RESERVED = rf"^({'|'.join(SETTINGS)}|pii(\..*)?)$"
-
-SHAPES: Mapping[str, str] = {
-    r"\S": "expected some text",
-    ID: "expected lower-case words of a-z, 0-9 and '-' joined by dots, as 'med.dosage.advice'",
-    ANY_ID: "expected a principle's id, as 'med.dosage.advice' or 'pii.output.EMAIL_ADDRESS'",
-    PII_ID: "expected pii.<stage>.<ENTITY>, as 'pii.output.EMAIL_ADDRESS'",
-    ENTITY: "expected an entity in capitals, as EMAIL_ADDRESS",
-    LANGUAGE: "expected a language tag in lower case, as 'en' or 'pt-br'",
-    SEMVER: "expected a semantic version, as 1.0.0",
-    PARENT: "expected a parent's id and a range of versions, as base@^1",
-}
-"""What a text that does not fit a pattern should have been."""
-
-Text = Annotated[str, StringConstraints(pattern=r"\S", max_length=10_000)]
-LongText = Annotated[str, StringConstraints(pattern=r"\S", max_length=200_000)]
-Label = Annotated[str, StringConstraints(pattern=r"\S", max_length=200)]
-Language = Annotated[str, StringConstraints(pattern=LANGUAGE, max_length=35)]
-AnyId = Annotated[str, StringConstraints(pattern=ANY_ID, max_length=120)]
-StageName = Literal["input", "output", "tool_call", "tool_result", "retrieval"]
-PrincipleAction = Literal["flag", "redact", "revise", "block", "escalate"]
-PiiAction = Literal["allow", "flag", "mask", "redact", "block"]
-Role = Literal["small", "medium", "large"]
-
-
-EMPTY = PydanticCustomError("empty", "is empty; give a value or leave the key out")
-
-
-def _not_reserved(id: str) -> str:
-    if re.match(RESERVED, id):
-        raise PydanticCustomError(
-            "reserved", "the id is taken by the format itself; give the principle a name of its own"
-        )
-    return id
-
-
-def _different(items: list[Any]) -> list[Any]:
-    if len(set(items)) < len(items):
-        raise PydanticCustomError("twice", "the list holds one thing twice; keep one")
-    return items
-
-
-def _one(format: int) -> int:
-    if format != 1:
-        raise PydanticCustomError("format", "this release reads files of schema 1")
-    return format
-
-
-def _each_parent_once(parents: list[str]) -> list[str]:
-    _different([parent.partition("@")[0] for parent in parents])
-    return parents
-
-
-def _range(parent: str) -> str:
-    _, at, versions = parent.partition("@")
-    if at:
-        Range(versions)
-    return parent
-
-
-Id = Annotated[
-    str,
-    StringConstraints(pattern=ID, max_length=100),
-    AfterValidator(_not_reserved),
-    Field(json_schema_extra={"not": {"pattern": RESERVED}}),
-]
-Parent = Annotated[str, StringConstraints(pattern=PARENT, max_length=200), AfterValidator(_range)]
-_UNIQUE = Field(json_schema_extra={"uniqueItems": True})
-
-
-def _form(value: object) -> str:
-    """Which of two forms a value takes; the angle brackets keep the tag apart from any key."""
-    return "<mapping>" if isinstance(value, dict | BaseModel) else "<plain>"
-
-
-_FORM = Discriminator(_form)
-TextOrEach = Annotated[
-    Annotated[Text, Tag("<plain>")]
-    | Annotated[dict[Language, Text], Field(min_length=1), Tag("<mapping>")],
-    _FORM,
-]
-ActionOrEach = Annotated[
-    Annotated[PrincipleAction, Tag("<plain>")]
-    | Annotated[dict[StageName, PrincipleAction], Field(min_length=1), Tag("<mapping>")],
-    _FORM,
-]
-Stages = Annotated[
-    list[StageName], Field(min_length=1, max_length=5), _UNIQUE, AfterValidator(_different)
-]
-Languages = Annotated[
-    list[Language], Field(min_length=1, max_length=100), _UNIQUE, AfterValidator(_different)
-]
-
-
-class Entry(BaseModel):
-    """A mapping of the file. An empty value is an error, never a quiet default."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _given(cls, value: Any) -> Any:
-        if value is None:
-            raise EMPTY
-        return value
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mention:
-    """A critic named by a principle; `config` has passed the critic's own model."""
-
-    name: str
-    tier: Tier
-    config: CriticConfig
-
-
-@lru_cache(maxsize=256)
-def _adapter(config: type[CriticConfig]) -> TypeAdapter[dict[str, CriticConfig]]:
-    """Validates `{name: config}`, so that the name is in the place of an error."""
-    return TypeAdapter(dict[str, config])  # type: ignore[valid-type]  # known at run time only
-
-
-def read_configs(config: type[CriticConfig], values: Mapping[str, Any]) -> dict[str, CriticConfig]:
-    """Hold `{name: values}` against a critic's model, strictly, as JSON: a list may be its tuple.
-
-    Raises pydantic's ValidationError.
-    """
-    return _adapter(config).validate_json(json.dumps(values), strict=True)
-
-
-def mention(name: str, catalogue: Catalogue, config: Mapping[str, Any] | None = None) -> Mention:
-    """A critic of the catalogue with its configuration checked. Raises what pydantic expects."""
-    entry = _look_up(name, catalogue)
-    try:
-        checked = read_configs(entry.config, {name: {} if config is None else config})[name]
-        checked.model_dump(mode="json")
-    except ValidationError:
-        raise
-    except Exception as error:  # a foreign critic's own checks may fail in any way
-        raise PydanticCustomError("critic", "{error}", {"error": failing(name, error)}) from None
-    return Mention(name=name, tier=entry.tier, config=checked)
-
-
-def failing(name: str, error: Exception) -> str:
-    """What is said of a critic that fails where it should tell what is wrong."""
-    return f"the critic {name!r} fails on its settings: {type(error).__name__}: {error}"
-
-
-def _mention(value: Any, info: ValidationInfo) -> Mention:
-    catalogue: Catalogue = info.context or {}
-    if isinstance(value, str):
-        return mention(value, catalogue)
-    if not isinstance(value, dict) or len(value) != 1:
-        raise PydanticCustomError(
-            "critic", "expected a critic's name, or one name with its configuration below it"
-        )
-    ((name, config),) = value.items()
-    if config is None:
-        raise PydanticCustomError(
-            "empty", "has no configuration; write it as '- {name}'", {"name": name}
-        )
-    _refuse_empty(name, config)
-    return mention(name, catalogue, config)
-
-
-def _refuse_empty(name: str, config: Any) -> None:
-    """An empty setting is an error as it is anywhere in a file, never a quiet default."""
-    if isinstance(config, dict) and (empty := [key for key in config if config[key] is None]):
-        wrong = [InitErrorDetails(type=EMPTY, loc=(name, key), input=None) for key in empty]
-        raise ValidationError.from_exception_data("critic", wrong)
-
-
-def _as_written(said: Mention) -> Any:
-    config = said.config.model_dump(mode="json", exclude_unset=True)
-    return {said.name: config} if config else said.name
-
-
-def _look_up(name: str, catalogue: Catalogue) -> Any:
-    if name not in catalogue:
-        near = did_you_mean(name, catalogue)
-        known = ", ".join(catalogue)
-        raise PydanticCustomError(
-            "critic", "unknown critic; {hint}", {"hint": near or f"known are {known}"}
-        )
-    try:
-        return catalogue[name]
-    except CriticError as error:
-        raise PydanticCustomError("critic", "{error}", {"error": str(error)}) from None
-
-
-def _each_once(mentions: list[Mention]) -> list[Mention]:
-    _different([mention.name for mention in mentions])
-    return mentions
-
-
-def _entity(name: str, info: ValidationInfo) -> str:
-    """The kind of personal data must be one that the critic `pii` can find."""
-    config = _look_up("pii", info.context or {}).config
-    config.model_validate_json(json.dumps({"entity": name}))
-    return name
-
-
-Entity = Annotated[str, StringConstraints(pattern=ENTITY, max_length=60), AfterValidator(_entity)]
-Critics = Annotated[
-    list[
-        Annotated[
-            Mention,
-            PlainValidator(_mention),
-            PlainSerializer(_as_written),
-            WithJsonSchema({}),  # `schema` says it
-        ]
-    ],
-    Field(min_length=1, max_length=50),
-    _UNIQUE,
-    AfterValidator(_each_once),
 ]
 
 
@@ -296,18 +69,18 @@ class ExamplePair(Entry):
 
 
 ExampleEntry = Annotated[
-    Annotated[LongText, Tag("<plain>")] | Annotated[ExamplePair, Tag("<mapping>")], _FORM
+    Annotated[LongText, Tag("<plain>")] | Annotated[ExamplePair, Tag("<mapping>")], FORM
 ]
 
 
 class ExamplesEntry(Entry):
     breach: Annotated[
         list[ExampleEntry], Field(max_length=500, description="Texts that breach the principle.")
-    ] = []
+    ] = Field(default_factory=list)
     fine: Annotated[
         list[ExampleEntry],
         Field(max_length=500, description="Texts that do not, as near to a breach as you can."),
-    ] = []
+    ] = Field(default_factory=list)
 
 
 class RemedyEntry(Entry):
@@ -431,7 +204,7 @@ class BudgetEntry(Entry):
 
 class JudgeEntry(Entry):
     cascade: Annotated[
-        Annotated[list[Role], Field(min_length=1), _UNIQUE, AfterValidator(_different)] | None,
+        Annotated[list[Role], Field(min_length=1), UNIQUE, AfterValidator(different)] | None,
         Field(description="Roles, cheapest first; settings say which model plays each."),
     ] = None
     timeout_s: Annotated[
@@ -489,7 +262,7 @@ class PiiRule(Entry):
 
 
 PiiEntry = Annotated[
-    Annotated[PiiAction, Tag("<plain>")] | Annotated[PiiRule, Tag("<mapping>")], _FORM
+    Annotated[PiiAction, Tag("<plain>")] | Annotated[PiiRule, Tag("<mapping>")], FORM
 ]
 MAX_ENTITIES = 200
 
@@ -612,106 +385,15 @@ RelaxEntry = Annotated[
 ]
 
 
-class ToolEntry(Entry):
-    name: Annotated[Label, Field(description="The tool's name.")]
-    arguments: Annotated[dict[str, Any], Field(description="What it is called with.")] = {}
+def _one(format: int) -> int:
+    if format != 1:
+        raise PydanticCustomError("format", "this release reads files of schema 1")
+    return format
 
 
-def _said(value: object) -> str:
-    return "<omission>" if isinstance(value, bool) else "<quote>"
-
-
-class ScriptedBreach(Entry):
-    breach: Annotated[
-        Annotated[Literal[True], Tag("<omission>")] | Annotated[LongText, Tag("<quote>")],
-        Discriminator(_said),
-        Field(description="The quote that is the breach; true for an omission."),
-    ]
-
-
-NEEDED: Mapping[str, str] = {
-    "input": "prompt",
-    "output": "reply",
-    "tool_call": "tool",
-    "tool_result": "result",
-    "retrieval": "documents",
-}
-"""What a test must give for its stage."""
-
-_NEEDED_SCHEMA: dict[str, Any] = {
-    "allOf": [
-        {
-            "if": {"required": ["stage"], "properties": {"stage": {"const": stage}}},
-            "then": {"required": [key]},
-        }
-        for stage, key in NEEDED.items()
-    ],
-    "anyOf": [{"required": [key]} for key in ("stage", "prompt", "reply")],
-}
-
-
-class TestEntry(Entry):
-    """One case that the constitution must decide as it says here."""
-
-    __test__ = False  # pytest takes the name for its own
-    model_config = ConfigDict(json_schema_extra=_NEEDED_SCHEMA)
-
-    name: Annotated[Label, Field(description="What the test is about; reports name it.")]
-    stage: Annotated[
-        StageName | None, Field(description="Default: output if there is a reply, else input.")
-    ] = None
-    prompt: Annotated[
-        LongText | None, Field(description="What somebody asks; judged at the stage input.")
-    ] = None
-    reply: Annotated[LongText | None, Field(description="What is answered.")] = None
-    documents: Annotated[
-        Annotated[list[LongText], Field(min_length=1, max_length=100)] | None,
-        Field(description="What is found, at the stage retrieval."),
-    ] = None
-    tool: Annotated[
-        ToolEntry | None, Field(description="The call, at the stages tool_call and tool_result.")
-    ] = None
-    result: Annotated[
-        LongText | None, Field(description="What a tool gives back, at the stage tool_result.")
-    ] = None
-    attributes: Annotated[
-        dict[
-            Label,
-            Annotated[
-                Annotated[Label, Tag("<plain>")] | Annotated[list[Label], Tag("<mapping>")],
-                Discriminator(lambda v: "<mapping>" if isinstance(v, list) else "<plain>"),
-            ],
-        ]
-        | None,
-        Field(description="Who is asking, for principles with applies."),
-    ] = None
-    language: Annotated[Language | None, Field(description="Of the replies.")] = None
-    judge: Annotated[
-        dict[AnyId, ScriptedBreach] | None,
-        Field(description="What the judge says; what it does not name passes."),
-    ] = None
-    expect: Annotated[
-        Literal["allow", "flag", "redact", "revise", "block", "escalate"],
-        Field(description="The verdict."),
-    ]
-    breaches: Annotated[
-        Annotated[list[AnyId], Field(max_length=1_000), _UNIQUE, AfterValidator(_different)] | None,
-        Field(description="The principles that are breached: these and no others."),
-    ] = None
-
-    @property
-    def at(self) -> Stage:
-        return Stage(self.stage or ("output" if self.reply is not None else "input"))
-
-    @model_validator(mode="after")
-    def _has_what_its_stage_needs(self) -> Self:
-        if getattr(self, NEEDED[self.at]) is None:
-            raise PydanticCustomError(
-                "needs",
-                "a test at stage {stage} needs the key '{key}'",
-                {"stage": str(self.at), "key": NEEDED[self.at]},
-            )
-        return self
+def _each_parent_once(parents: list[str]) -> list[str]:
+    different([parent.partition("@")[0] for parent in parents])
+    return parents
 
 
 class Head(Entry):
@@ -735,9 +417,9 @@ class Head(Entry):
     extends: Annotated[
         list[Parent],
         Field(max_length=20, description="Parents: id and versions, as base@^1."),
-        _UNIQUE,
+        UNIQUE,
         AfterValidator(_each_parent_once),
-    ] = []
+    ] = Field(default_factory=list)
     judge: Annotated[
         JudgeEntry | None, Field(description="Who judges, and how long one answer may take.")
     ] = None
@@ -771,20 +453,14 @@ class File(Head):
 
     withdraw: Annotated[
         list[WithdrawEntry], Field(max_length=1_000, description="With a reason each.")
-    ] = []
+    ] = Field(default_factory=list)
     relax: Annotated[
         list[RelaxEntry],
         Field(max_length=1_000, description="The only way to make something inherited milder."),
-    ] = []
+    ] = Field(default_factory=list)
     principles: Annotated[
         list[PrincipleEntry], Field(max_length=1_000, description="Order is precedence.")
     ]
     tests: Annotated[
         list[TestEntry], Field(max_length=5_000, description="The gate for a change.")
-    ] = []
-
-
-def split_pii_id(id: str) -> tuple[Stage, str]:
-    """`pii.output.EMAIL_ADDRESS` → its stage and entity."""
-    _, stage, entity = id.split(".", 2)
-    return Stage(stage), entity
+    ] = Field(default_factory=list)

@@ -10,7 +10,7 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
-from guardrails.constitution.document import ID
+from guardrails.constitution.forms import ID
 from guardrails.constitution.spelling import did_you_mean
 from guardrails.errors import ConstitutionError, Problem
 

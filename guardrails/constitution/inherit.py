@@ -6,13 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from guardrails.constitution.document import (
-    SETTINGS,
-    Defaults,
-    PrincipleEntry,
-    RelaxPrinciple,
-    split_pii_id,
-)
+from guardrails.constitution.document import Defaults, PrincipleEntry, RelaxPrinciple
+from guardrails.constitution.forms import SETTINGS, split_pii_id
 from guardrails.constitution.model import Amendment, Catalogue, Replies
 from guardrails.constitution.report import Report
 from guardrails.constitution.rule import (

@@ -13,14 +13,11 @@ from guardrails.constitution.document import (
     Defaults,
     ExamplePair,
     ExamplesEntry,
-    Mention,
     PrincipleEntry,
     PrincipleFields,
     RelaxPrinciple,
-    failing,
-    mention,
-    read_configs,
 )
+from guardrails.constitution.mention import Mention, failing, mention, read_configs
 from guardrails.constitution.model import (
     Catalogue,
     CriticUse,

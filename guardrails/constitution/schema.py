@@ -16,7 +16,8 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from guardrails.constitution.document import ENTITY, File, Head
+from guardrails.constitution.document import File, Head
+from guardrails.constitution.forms import ENTITY
 from guardrails.constitution.model import Catalogue, CatalogueEntry, CriticConfig
 from guardrails.errors import CriticError
 from guardrails.verdict import Stage

@@ -8,9 +8,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from guardrails.constitution.cases import TestEntry
 from guardrails.constitution.digest import digest
-from guardrails.constitution.document import TestEntry, read_configs
 from guardrails.constitution.inherit import PiiEntity, PiiHandling, Resolved
+from guardrails.constitution.mention import read_configs
 from guardrails.constitution.model import (
     Budget,
     CaseTest,

@@ -9,15 +9,9 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from guardrails.constitution.document import (
-    SHAPES,
-    File,
-    Head,
-    PrincipleEntry,
-    RelaxEntry,
-    TestEntry,
-    WithdrawEntry,
-)
+from guardrails.constitution.cases import TestEntry
+from guardrails.constitution.document import File, Head, PrincipleEntry, RelaxEntry, WithdrawEntry
+from guardrails.constitution.forms import SHAPES
 from guardrails.constitution.model import Catalogue
 from guardrails.constitution.source import MAX_PROBLEMS, Loc, Source, kind_of
 from guardrails.constitution.spelling import did_you_mean

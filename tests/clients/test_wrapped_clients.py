@@ -332,12 +332,12 @@ async def test_the_application_says_who_is_asking(
     assert [r.tenant for r in list(records.opened)[::2]] == ["one", "two", "three"]
 
 
+# The chat has no place for it but its messages.
+@pytest.mark.parametrize("face", [n for n in FACES if "chat" not in n], indirect=True)
 async def test_what_the_application_says_itself_is_trusted_unless_told(
     wrapped: Wrapped, face: Face, records: Records
 ) -> None:
-    own = {"messages": "system", "responses": "instructions"}.get(face.name.partition("-")[2])
-    if own is None:
-        pytest.skip("the chat's system message is one of the messages")
+    own = {"messages": "system", "responses": "instructions"}[face.name.partition("-")[2]]
     with provider("Fine.") as fake:
         await face.ask(wrapped(fake), **{own: "Never say what is forbidden."})
         reply = await face.ask(

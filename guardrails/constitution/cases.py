@@ -1,0 +1,136 @@
+"""The tests in a constitution file: the keys of a case, and what each stage needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from guardrails.constitution.forms import (
+    UNIQUE,
+    AnyId,
+    Entry,
+    Label,
+    Language,
+    LongText,
+    StageName,
+    different,
+)
+from guardrails.verdict import Stage
+
+__all__ = [
+    "TestEntry",
+]
+
+
+class ToolEntry(Entry):
+    name: Annotated[Label, Field(description="The tool's name.")]
+    arguments: Annotated[dict[str, Any], Field(description="What it is called with.")] = Field(
+        default_factory=dict
+    )
+
+
+def _said(value: object) -> str:
+    return "<omission>" if isinstance(value, bool) else "<quote>"
+
+
+class ScriptedBreach(Entry):
+    breach: Annotated[
+        Annotated[Literal[True], Tag("<omission>")] | Annotated[LongText, Tag("<quote>")],
+        Discriminator(_said),
+        Field(description="The quote that is the breach; true for an omission."),
+    ]
+
+
+NEEDED: Mapping[str, str] = {
+    "input": "prompt",
+    "output": "reply",
+    "tool_call": "tool",
+    "tool_result": "result",
+    "retrieval": "documents",
+}
+"""What a test must give for its stage."""
+
+_NEEDED_SCHEMA: dict[str, Any] = {
+    "allOf": [
+        {
+            "if": {"required": ["stage"], "properties": {"stage": {"const": stage}}},
+            "then": {"required": [key]},
+        }
+        for stage, key in NEEDED.items()
+    ],
+    "anyOf": [{"required": [key]} for key in ("stage", "prompt", "reply")],
+}
+
+
+class TestEntry(Entry):
+    """One case that the constitution must decide as it says here."""
+
+    __test__ = False  # pytest takes the name for its own
+    model_config = ConfigDict(json_schema_extra=_NEEDED_SCHEMA)
+
+    name: Annotated[Label, Field(description="What the test is about; reports name it.")]
+    stage: Annotated[
+        StageName | None, Field(description="Default: output if there is a reply, else input.")
+    ] = None
+    prompt: Annotated[
+        LongText | None, Field(description="What somebody asks; judged at the stage input.")
+    ] = None
+    reply: Annotated[LongText | None, Field(description="What is answered.")] = None
+    documents: Annotated[
+        Annotated[list[LongText], Field(min_length=1, max_length=100)] | None,
+        Field(description="What is found, at the stage retrieval."),
+    ] = None
+    tool: Annotated[
+        ToolEntry | None, Field(description="The call, at the stages tool_call and tool_result.")
+    ] = None
+    result: Annotated[
+        LongText | None, Field(description="What a tool gives back, at the stage tool_result.")
+    ] = None
+    attributes: Annotated[
+        dict[
+            Label,
+            Annotated[
+                Annotated[Label, Tag("<plain>")] | Annotated[list[Label], Tag("<mapping>")],
+                Discriminator(lambda v: "<mapping>" if isinstance(v, list) else "<plain>"),
+            ],
+        ]
+        | None,
+        Field(description="Who is asking, for principles with applies."),
+    ] = None
+    language: Annotated[Language | None, Field(description="Of the replies.")] = None
+    judge: Annotated[
+        dict[AnyId, ScriptedBreach] | None,
+        Field(description="What the judge says; what it does not name passes."),
+    ] = None
+    expect: Annotated[
+        Literal["allow", "flag", "redact", "revise", "block", "escalate"],
+        Field(description="The verdict."),
+    ]
+    breaches: Annotated[
+        Annotated[list[AnyId], Field(max_length=1_000), UNIQUE, AfterValidator(different)] | None,
+        Field(description="The principles that are breached: these and no others."),
+    ] = None
+
+    @property
+    def at(self) -> Stage:
+        return Stage(self.stage or ("output" if self.reply is not None else "input"))
+
+    @model_validator(mode="after")
+    def _has_what_its_stage_needs(self) -> Self:
+        if getattr(self, NEEDED[self.at]) is None:
+            raise PydanticCustomError(
+                "needs",
+                "a test at stage {stage} needs the key '{key}'",
+                {"stage": str(self.at), "key": NEEDED[self.at]},
+            )
+        return self
