@@ -264,6 +264,9 @@ class Decision:
     changed); when blocked it is the constitution's reply. `text` is the same as plain text.
     `reply_key` names the reply that stands in for the content, None when content goes on.
     `repair` says what was to be revised, whether that succeeded or not; None if nothing was.
+
+    That of a stream holds no text but a reply: what was delivered left piece by piece.
+    `released_before_breach`: it was stopped for what had left already.
     """
 
     verdict: Verdict
@@ -279,6 +282,7 @@ class Decision:
     record_id: str = ""
     reply_key: str | None = None
     repair: Repair | None = None
+    released_before_breach: bool = False
 
     @property
     def delivers(self) -> bool:

@@ -30,7 +30,7 @@ __all__ = [
     "mac_of",
 ]
 
-Kind = Literal["open", "close", "outcome"]
+Kind = Literal["begin", "open", "close", "outcome"]
 
 DOMAIN = b"constitutional-guardrails entry 1\x00"
 GENESIS = bytes(32)

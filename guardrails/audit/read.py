@@ -10,12 +10,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from guardrails.audit.chain import Row, envelope_of
-from guardrails.audit.record import Closed, Opened, Outcome
+from guardrails.audit.record import Begun, Closed, Opened, Outcome
 from guardrails.audit.store_sqlite import open_for_reading, rows
 
 __all__ = ["StoredRecord", "escalated", "record_of", "show", "tail"]
 
-MODELS: Mapping[str, type[Opened] | type[Closed] | type[Outcome]] = {
+MODELS: Mapping[str, type[Begun] | type[Opened] | type[Closed] | type[Outcome]] = {
+    "begin": Begun,
     "open": Opened,
     "close": Closed,
     "outcome": Outcome,
@@ -27,12 +28,14 @@ MOST_ENTRIES = 100
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRecord:
     """One record. `opened` is None where the entry cannot be read or was never there; `closed` is
-    None where the process ended first. `outcomes` are those of an escalated case, oldest first."""
+    None where the process ended first. `outcomes` are those of an escalated case, oldest first.
+    `begun` is there for streams that left piece by piece."""
 
     record_id: str
     opened: Opened | None
     closed: Closed | None
     outcomes: tuple[Outcome, ...] = ()
+    begun: Begun | None = None
 
 
 def tail(file: Path, n: int) -> list[StoredRecord]:
@@ -54,10 +57,10 @@ def show(file: Path, record_id: str) -> StoredRecord | None:
     """The record of that id, None if there is none. Raises AuditError."""
     with open_for_reading(file) as connection:
         record = _stored(connection, record_id)
-        return record if record.opened or record.closed else None
+        return record if record.begun or record.opened or record.closed else None
 
 
-def record_of(row: Row) -> Opened | Closed | Outcome | None:
+def record_of(row: Row) -> Begun | Opened | Closed | Outcome | None:
     """What a row holds, None if it is no record of a format that this version reads."""
     envelope = envelope_of(row.body) if isinstance(row.body, bytes) else None
     if envelope is None or envelope["kind"] not in MODELS:
@@ -69,7 +72,7 @@ def record_of(row: Row) -> Opened | Closed | Outcome | None:
 
 
 def _stored(connection: sqlite3.Connection, record_id: str) -> StoredRecord:
-    found: list[Opened | Closed | Outcome | None] = []
+    found: list[Begun | Opened | Closed | Outcome | None] = []
     if record_id.isascii():  # as all ids are; SQLite would raise on a lone surrogate
         rest = "WHERE record_id = ? ORDER BY id LIMIT ?"
         entries = rows(connection, rest, record_id, MOST_ENTRIES)
@@ -79,4 +82,5 @@ def _stored(connection: sqlite3.Connection, record_id: str) -> StoredRecord:
         opened=next((record for record in found if isinstance(record, Opened)), None),
         closed=next((record for record in found if isinstance(record, Closed)), None),
         outcomes=tuple(record for record in found if isinstance(record, Outcome)),
+        begun=next((record for record in found if isinstance(record, Begun)), None),
     )

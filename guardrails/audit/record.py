@@ -37,6 +37,7 @@ from guardrails.verdict import (
 
 __all__ = [
     "AttemptRecord",
+    "Begun",
     "Closed",
     "ConstitutionRecord",
     "CoverageRecord",
@@ -54,9 +55,13 @@ __all__ = [
     "new_record_id",
 ]
 
-How = Literal["judged", "restore_pseudonyms", "reply", "application_reply", "nothing"]
+How = Literal[
+    "judged", "restore_pseudonyms", "reply", "application_reply", "nothing", "cut", "interrupted"
+]
 """What was delivered: the text judged last; that text with pseudonyms restored; a reply of the
-constitution; what the application's own `on_block` gave; nothing at all."""
+constitution; what the application's own `on_block` gave; nothing at all. Of a stream also: what had
+left when it was stopped, then a reply (`cut`); what had left when nobody took any more of it
+(`interrupted`)."""
 
 Digest = Annotated[str, StringConstraints(pattern=r"^hmac-sha256:[0-9a-f]{64}$")]
 """As `Trail.digest` makes it; anything else, such as a session in clear, is refused."""
@@ -147,12 +152,30 @@ class ConstitutionRecord(_Record):
     models: Mapping[str, str] = {}
 
 
+class Begun(_Record):
+    """Written before the first piece of a stream leaves; what it was judged to be comes at its end,
+    as `Opened`."""
+
+    format: Literal[1] = 1
+    record_id: RecordId
+    at: Moment
+    stage: Stage
+    constitution: ConstitutionRecord
+    tenant: Text
+    session: Digest | None = None
+    subject: Digest | None = None
+
+
 class Opened(_Record):
-    """Written before anything is delivered.
+    """Written before anything is delivered; of a stream that has `Begun`, before its end is.
 
     `judged_digest` is of the text judged last. When a reply stands in for it, `reply_key` names the
     reply and `reply_digest` is of its text as it will be delivered: only so can `verify` tell that
     the reply, and nothing else, went out.
+
+    Of a stream (`streamed`) the digests are of its texts' SHA-256 sums, and `reply_digest` is of
+    those of what had left with the reply's after them. `released_before_breach`: what it was
+    stopped for had left by then.
     """
 
     format: Literal[1] = 1
@@ -173,6 +196,8 @@ class Opened(_Record):
     reply_key: ReplyKey | None = None
     reply_digest: Digest | None = None
     redacted_text: Text | None = None
+    streamed: bool = False
+    released_before_breach: bool = False
 
     @classmethod
     def of(
@@ -186,6 +211,7 @@ class Opened(_Record):
         subject: str | None = None,
         reply_digest: str | None = None,
         redacted_text: str | None = None,
+        streamed: bool = False,
     ) -> Opened:
         """The record of a decision. `session` and `subject` are digests already."""
         return cls(
@@ -206,6 +232,8 @@ class Opened(_Record):
             reply_key=decision.reply_key,
             reply_digest=reply_digest,
             redacted_text=redacted_text,
+            streamed=streamed,
+            released_before_breach=decision.released_before_breach,
         )
 
 
@@ -237,7 +265,7 @@ def new_record_id() -> str:
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
 
-def as_json(record: Opened | Closed | Outcome) -> dict[str, Any]:
+def as_json(record: Begun | Opened | Closed | Outcome) -> dict[str, Any]:
     """The record as plain JSON values."""
     return record.model_dump(mode="json")
 
@@ -258,7 +286,11 @@ def delivery_fault(opened: Opened, closed: Closed) -> str | None:
         case "application_reply":
             said = f"verdict {opened.verdict}, yet the application's own reply was delivered"
             return said if lets_through else None
-        case "reply":
+        case "cut" | "interrupted" if not opened.streamed:
+            return f"delivered as {closed.how!r}, yet it was no stream"
+        case "interrupted":
+            return None  # a begin of what was judged: each piece was compared when it left
+        case "reply" | "cut":
             if closed.reply_key is None or closed.reply_key != opened.reply_key:
                 return f"reply {closed.reply_key!r} was delivered, {opened.reply_key!r} decided"
             said = f"what was delivered is not the reply {closed.reply_key!r}"

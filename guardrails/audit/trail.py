@@ -16,7 +16,7 @@ from typing import Protocol
 from guardrails.audit.anchor import AnchorWriter
 from guardrails.audit.chain import Kind, columns
 from guardrails.audit.keys import Keys, make_keys
-from guardrails.audit.record import Closed, Opened, Outcome, as_json, canonical
+from guardrails.audit.record import Begun, Closed, Opened, Outcome, as_json, canonical
 from guardrails.audit.store_sqlite import SqliteStore
 from guardrails.audit.writer import Item, Writer
 from guardrails.errors import AuditError
@@ -34,6 +34,9 @@ class Trail(Protocol):
 
     def digest(self, texts: Sequence[str], *, of: str = "text") -> str:
         """A keyed digest of a list of texts; `of` keeps kinds apart (`text`, `session`, …)."""
+
+    async def begin(self, record: Begun) -> None:
+        """Durable when it returns. Raises AuditError."""
 
     async def open(self, record: Opened) -> None:
         """Durable when it returns. Raises AuditError."""
@@ -53,6 +56,7 @@ class MemoryTrail:
 
     def __init__(self, *, keys: Keys | None = None, newest: int = 10_000) -> None:
         self._keys = keys or make_keys(None)
+        self.begun: deque[Begun] = deque(maxlen=newest)
         self.opened: deque[Opened] = deque(maxlen=newest)
         self.closed: deque[Closed] = deque(maxlen=newest)
         self.outcomes: deque[Outcome] = deque(maxlen=newest)
@@ -63,6 +67,9 @@ class MemoryTrail:
 
     def digest(self, texts: Sequence[str], *, of: str = "text") -> str:
         return self._keys.digest(texts, of=of)
+
+    async def begin(self, record: Begun) -> None:
+        self.begun.append(record)
 
     async def open(self, record: Opened) -> None:
         self.opened.append(record)
@@ -93,6 +100,9 @@ class StoredTrail:
     def digest(self, texts: Sequence[str], *, of: str = "text") -> str:
         return self._keys.digest(texts, of=of)
 
+    async def begin(self, record: Begun) -> None:
+        await self._put("begin", record)
+
     async def open(self, record: Opened) -> None:
         await self._put("open", record)
 
@@ -102,7 +112,7 @@ class StoredTrail:
     async def outcome(self, record: Outcome) -> None:
         await self._put("outcome", record)
 
-    async def _put(self, kind: Kind, record: Opened | Closed | Outcome) -> None:
+    async def _put(self, kind: Kind, record: Begun | Opened | Closed | Outcome) -> None:
         """A caller that is cancelled here takes nothing back: the entry is written, once."""
         if self._closed:
             raise AuditError("this audit trail is closed")

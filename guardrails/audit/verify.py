@@ -16,7 +16,7 @@ from guardrails.audit.anchor import Anchor, read_anchor
 from guardrails.audit.chain import Fault, Follower, Row, mac_of
 from guardrails.audit.keys import load_keys
 from guardrails.audit.read import record_of
-from guardrails.audit.record import Closed, Opened, Outcome, delivery_fault
+from guardrails.audit.record import Begun, Closed, Opened, Outcome, delivery_fault
 from guardrails.audit.store_sqlite import alterations, open_for_reading, rows
 from guardrails.verdict import Verdict
 
@@ -132,14 +132,21 @@ class _Check:
     def _record(self, record_id: str, entries: Iterable[Row]) -> None:
         opened: Opened | None = None
         closed: Closed | None = None
+        begun: Begun | None = None
         for row in entries:
             record = record_of(row)
             if record is None:
                 if self._is_proven(row):
                     self.name(Fault.at(row, "unreadable", "a later version may read it"))
+            elif isinstance(record, Begun):
+                if begun or opened or closed:
+                    self.name(Fault.at(row, "repeated", "begun again, or after it was opened"))
+                begun = record
             elif isinstance(record, Opened):
                 if opened or closed:
                     self.name(Fault.at(row, "repeated", "opened again, or after it was closed"))
+                if begun and _subject(begun) != _subject(record):
+                    self.name(Fault.at(row, "delivery", "decided under other rules than it began"))
                 opened = opened or record
             elif isinstance(record, Outcome):
                 self._outcome(row, opened)
@@ -153,7 +160,7 @@ class _Check:
                 if trouble:
                     self.name(Fault.at(row, "delivery", trouble))
         self._records += 1
-        if opened and not closed:
+        if (begun or opened) and not closed:
             self._unclosed_count += 1
             if len(self._unclosed) < MOST_NAMED:
                 self._unclosed.append(record_id)
@@ -180,3 +187,9 @@ class _Check:
             tail_anchored=self._anchor is not None and self._unknown_writers == 0,
             unanchored_entries=self._unanchored,
         )
+
+
+def _subject(record: Begun | Opened) -> tuple[object, ...]:
+    """What a stream is judged as: the same at its begin and at its end."""
+    pin = record.constitution
+    return record.stage, pin.digest, pin.offline, record.tenant, record.session, record.subject

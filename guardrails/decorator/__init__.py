@@ -11,15 +11,17 @@ import functools
 import inspect
 import warnings
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
+from contextlib import aclosing, closing
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from guardrails.audit.trail import Trail
 from guardrails.constitution.model import Constitution
 from guardrails.critic.protocol import Critic
-from guardrails.decorator.drive import collect, collect_async, drive, drive_async
+from guardrails.decorator.drive import drive, drive_async
 from guardrails.decorator.signature import Signature
 from guardrails.decorator.steps import ContextOf, OnBlock, OnDecision, Plan
+from guardrails.decorator.streams import stream, stream_async
 from guardrails.errors import SettingsError, WireFormatError
 from guardrails.guard import Guard
 from guardrails.settings import Settings
@@ -136,15 +138,14 @@ def _require_place(signature: Signature, reply_to: str | None) -> None:
 
 
 def _wrapped(function: Any, plan: Plan) -> Any:
-    limit = plan.guard.constitution.budget.max_chars
     match plan.signature.kind:
         case "coroutine":
             return _as(plan, function, _coroutine(function, plan))
         case "async_generator":
-            return _as(plan, function, _async_generator(collect_async(function, limit), plan))
+            return _as(plan, function, _async_generator(function, plan))
         case "generator":
             warning = _Warning(function, plan.signature.name)
-            return _as(plan, function, _generator(collect(function, limit), plan, warning))
+            return _as(plan, function, _generator(function, plan, warning))
         case "function":
             warning = _Warning(function, plan.signature.name)
             return _as(plan, function, _function(function, plan, warning))
@@ -174,19 +175,21 @@ def _function(function: Any, plan: Plan, warning: _Warning) -> Any:
     return wrapper
 
 
-def _async_generator(run: Any, plan: Plan) -> Any:
+def _async_generator(function: Any, plan: Plan) -> Any:
     async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[str, None]:
-        for piece in await drive_async(plan.steps(_bound(plan, args, kwargs)), run):
-            _refuse_sent((yield piece))
+        async with aclosing(stream_async(plan, function, _bound(plan, args, kwargs))) as pieces:
+            async for piece in pieces:
+                _refuse_sent((yield piece))
 
     return wrapper
 
 
-def _generator(run: Any, plan: Plan, warning: _Warning) -> Any:
+def _generator(function: Any, plan: Plan, warning: _Warning) -> Any:
     def wrapper(*args: Any, **kwargs: Any) -> Generator[str, None, None]:
         warning.give_once()
-        for piece in drive(plan.steps(_bound(plan, args, kwargs)), run, plan.guard):
-            _refuse_sent((yield piece))
+        with closing(stream(plan, function, _bound(plan, args, kwargs))) as pieces:
+            for piece in pieces:
+                _refuse_sent((yield piece))
 
     return wrapper
 
@@ -198,7 +201,7 @@ def _bound(plan: Plan, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> insp
 def _refuse_sent(value: object) -> None:
     if value is not None:
         raise TypeError(
-            "nothing can be sent to a guarded generator: it has ended before its first piece leaves"
+            "nothing can be sent to a guarded generator: it may run ahead of what leaves"
         )
 
 

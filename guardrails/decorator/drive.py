@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import aclosing, closing
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from guardrails.decorator.steps import Ask, Pieces, Raised, Run, Step, Steps, Tell
+from guardrails.decorator.steps import Ask, Raised, Run, Step, Steps, Tell
 from guardrails.guard import Guard
-from guardrails.guard.stream import HeldPieces
 
-__all__ = ["collect", "collect_async", "drive", "drive_async"]
+__all__ = ["drive", "drive_async"]
 
 Runs = Callable[..., Any]
 
@@ -92,34 +90,3 @@ def _given(value: object) -> object:
     if isinstance(value, Raised):
         raise value.error
     return value
-
-
-def collect(function: Callable[..., Generator[Any, Any, Any]], limit: int) -> Runs:
-    """Run a generator to its end, or to more characters than are judged in one call.
-
-    What it returns at its end is not handed on: nobody judges it.
-    """
-
-    def run(*args: Any, **kwargs: Any) -> Pieces:
-        held = HeldPieces(limit)
-        with closing(function(*args, **kwargs)) as pieces:
-            for piece in pieces:
-                if not held.add(piece):
-                    break
-        return Pieces(held.pieces)
-
-    return run
-
-
-def collect_async(function: Callable[..., AsyncGenerator[Any, Any]], limit: int) -> Runs:
-    """As `collect`."""
-
-    async def run(*args: Any, **kwargs: Any) -> Pieces:
-        held = HeldPieces(limit)
-        async with aclosing(function(*args, **kwargs)) as pieces:
-            async for piece in pieces:
-                if not await held.add_in_turn(piece):
-                    break
-        return Pieces(held.pieces)
-
-    return run

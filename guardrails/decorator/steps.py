@@ -13,10 +13,11 @@ from guardrails.decorator.signature import Signature
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Context, current_context
 from guardrails.guard import Guard, GuardedCall
+from guardrails.guard.stream import Flow
 from guardrails.verdict import Blocked, Decision, Stage
 from guardrails.wire.replies import reply_in_place_of, reply_of_type
 
-__all__ = ["Ask", "OnBlock", "Pieces", "Plan", "Raised", "Run", "Step", "Steps", "Tell"]
+__all__ = ["Ask", "OnBlock", "Plan", "Raised", "Run", "Step", "Steps", "Stopped", "Tell"]
 
 OnBlock = Literal["reply", "raise"] | Callable[[Decision], Any]
 OnDecision = Callable[[Decision], Any]
@@ -40,8 +41,7 @@ class Tell:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The guarded function itself. The answer is what it returns, `Raised` if it raises, and
-    `Pieces` if it is a generator."""
+    """The guarded function itself. The answer is what it returns, `Raised` if it raises."""
 
     arguments: inspect.BoundArguments
 
@@ -50,10 +50,11 @@ Step = Ask | Tell | Run
 Steps = Generator[Step, Any, Any]
 
 
-class Pieces(tuple[str, ...]):
-    """What a generator yielded, in the pieces in which it did."""
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """What the caller gets instead of what was stopped before it began."""
 
-    __slots__ = ()
+    value: Any = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class Plan:
     def steps(self, arguments: inspect.BoundArguments) -> Steps:
         """One guarded call. Gives what the caller gets, or `Raised`; raises Blocked and what the
         guard and the application's callables raise."""
-        call = self.guard.call(context=self._context(arguments))
+        call = self.call(arguments)
         yield Ask(call.__aenter__)
         try:
             given = yield from self._call(call, arguments)
@@ -99,30 +100,61 @@ class Plan:
         yield Ask(partial(call.__aexit__, None, None, None))
         return given
 
-    def _call(self, call: GuardedCall, arguments: inspect.BoundArguments) -> Steps:
+    def call(self, arguments: inspect.BoundArguments) -> GuardedCall:
+        return self.guard.call(context=self._context(arguments))
+
+    def asked(self, arguments: inspect.BoundArguments) -> object:
+        """The prompt, as the function gets it."""
+        return _get(arguments, self.prompt) if self.prompt else None
+
+    def admit(self, call: GuardedCall, arguments: inspect.BoundArguments) -> Steps:
+        """Judge what goes in. Gives None if the function may run, else `Stopped`."""
         handed: list[Decision] = []
         for stage, name in ((Stage.INPUT, self.prompt), (Stage.RETRIEVAL, self.documents)):
             if name is None:
                 continue
             decision = yield from self._decide(call, _get(arguments, name), stage, arguments)
             if not decision.delivers:
-                return (yield from self._stop(call, decision, NOTHING))
+                return Stopped((yield from self._stop(call, decision, NOTHING)))
             _set(arguments, name, decision.content)
             handed.append(decision)
         for decision in handed:
             yield Ask(partial(call.delivered, decision, decision.content))
+        return None
+
+    def _call(self, call: GuardedCall, arguments: inspect.BoundArguments) -> Steps:
+        stopped = yield from self.admit(call, arguments)
+        if stopped is not None:
+            return stopped.value
         answer = yield Run(arguments)
         if isinstance(answer, Raised):
             return answer
-        judged = "".join(answer) if isinstance(answer, Pieces) else answer
-        decision = yield from self._decide(call, judged, Stage.OUTPUT, arguments)
+        decision = yield from self._decide(call, answer, Stage.OUTPUT, arguments)
         if not decision.delivers:
             return (yield from self._stop(call, decision, answer))
-        given = answer
-        if decision.content is not judged:
-            given = Pieces([decision.text]) if isinstance(answer, Pieces) else decision.content
-        yield Ask(partial(call.delivered, decision, _content(given)))
-        return given
+        yield Ask(partial(call.delivered, decision, decision.content))
+        return decision.content
+
+    def end(self, flow: Flow) -> Steps:
+        """What comes after all that left of a generator's pieces."""
+        reply, decision = flow.reply, flow.decision
+        if reply is None or decision is None:
+            return ()
+        if self.on_decision is not None:
+            yield Tell(self.on_decision, decision)
+        if not reply.stopped:
+            yield Ask(reply.close)
+            return ()
+        if self.on_block == "raise":
+            yield Ask(partial(reply.close, "nothing"))
+            raise Blocked(decision)
+        if callable(self.on_block):
+            given = yield Tell(self.on_block, decision)
+            texts = (given,) if isinstance(given, str) else ()
+            yield Ask(partial(reply.close, "application_reply", texts=texts))
+            return texts
+        yield Ask(reply.close)
+        return (decision.text,)
 
     def _decide(
         self, call: GuardedCall, content: object, stage: Stage, arguments: inspect.BoundArguments
@@ -150,7 +182,7 @@ class Plan:
 
     def _reply(self, text: str, answer: object) -> object:
         if self.signature.kind.endswith("generator"):
-            return Pieces([text])
+            return (text,)
         if answer is NOTHING:
             return reply_of_type(self.signature.returns, text, self.reply_to)
         return reply_in_place_of(answer, text, self.reply_to)
@@ -158,7 +190,7 @@ class Plan:
     def _in_shape(self, given: object) -> object:
         if not self.signature.kind.endswith("generator"):
             return given
-        return Pieces([given] if isinstance(given, str) else ())
+        return (given,) if isinstance(given, str) else ()
 
     def _context(self, arguments: inspect.BoundArguments) -> Context:
         """Who is asking, found in the caller's own thread and task."""
@@ -180,10 +212,6 @@ class Plan:
 def _refuse(call: GuardedCall, decision: Decision) -> Generator[Step, Any, NoReturn]:
     yield Ask(partial(call.delivered, decision, None, how="nothing"))
     raise Blocked(decision)
-
-
-def _content(given: object) -> object:
-    return "".join(given) if isinstance(given, Pieces) else given
 
 
 def _get(arguments: inspect.BoundArguments, name: str) -> Any:

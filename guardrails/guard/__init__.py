@@ -146,7 +146,6 @@ class Guard:
             self.call(context=context),
             pieces,
             prompt=prompt,
-            max_chars=self.constitution.budget.max_chars,
         )
 
     def instructions(

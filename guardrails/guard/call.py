@@ -14,6 +14,7 @@ from guardrails.errors import AuditError, DeliveryError, WireFormatError
 from guardrails.exchange import Context, Part
 from guardrails.guard.content import plain_text, read_content, read_prompt, texts_of
 from guardrails.guard.ledger import closed, opened
+from guardrails.guard.reply import StreamedReply
 from guardrails.pipeline.engine import Content, Outcome, deliberate, refuse
 from guardrails.pipeline.plan import Plan
 from guardrails.pipeline.replies import Reply
@@ -88,6 +89,28 @@ class GuardedCall:
             raise
         self._tell(record)
         return decision
+
+    async def reply(self, *, prompt: object = None) -> StreamedReply:
+        """A reply that is judged while it comes, and leaves piece by piece."""
+        unreadable = False
+        before: tuple[Part, ...] = ()
+        try:
+            before = await read_prompt(prompt, self._max_chars)
+        except WireFormatError as error:
+            log.info("a prompt could not be read", error=str(error))
+            unreadable = True
+        reply = StreamedReply(
+            self._plan,
+            self._trail,
+            self._settings,
+            self._webhook,
+            before=before,
+            context=self._context,
+            budget=self._budget,
+        )
+        if unreadable or sum(len(part.text) for part in before) > self._max_chars:
+            reply.refuse("format.readable" if unreadable else "budget.max_chars")
+        return reply
 
     async def delivered(
         self, decision: Decision, content: object, *, how: How | None = None

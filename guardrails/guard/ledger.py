@@ -5,20 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from guardrails.audit.record import Closed, How, Opened
+from guardrails.audit.record import Begun, Closed, ConstitutionRecord, How, Opened
 from guardrails.audit.trail import Trail
 from guardrails.constitution.model import Constitution
 from guardrails.exchange import Context, Part
 from guardrails.settings import Settings
 from guardrails.text.normalise import View
-from guardrails.verdict import Decision, Finding, Span, Verdict
+from guardrails.verdict import ConstitutionPin, Decision, Finding, Span, Stage, Verdict
 
-__all__ = ["closed", "opened", "redacted"]
+__all__ = ["begun", "closed", "opened", "redacted"]
 
 HIDING_CRITICS = frozenset({"pii", "secrets"})
 """What these find is never kept in clear, whatever the constitution does about it."""
 
 HIDING_ACTIONS = frozenset({"mask", "pseudonymise", "redact"})
+
+
+def begun(
+    record_id: str, pin: ConstitutionPin, *, stage: Stage, context: Context, trail: Trail
+) -> Begun:
+    """The begin of a stream, of which nothing is known but under which rules it is judged."""
+    return Begun(
+        record_id=record_id,
+        at=datetime.now(UTC),
+        stage=stage,
+        constitution=ConstitutionRecord.model_validate(pin),
+        tenant=context.tenant,
+        session=_pseudonym(trail, context.session, "session"),
+        subject=_pseudonym(trail, context.subject, "subject"),
+    )
 
 
 def opened(
@@ -30,10 +45,13 @@ def opened(
     constitution: Constitution,
     trail: Trail,
     settings: Settings,
+    left: Sequence[str] | None = None,
 ) -> Opened:
     """The record of a decision. `judged` are the texts that were judged last, `parts` those that
-    came and that findings point into."""
-    reply = None if decision.delivers else trail.digest([decision.text])
+    came and that findings point into. `left` are the sums of what a stream has let go already."""
+    reply = None
+    if not decision.delivers:
+        reply = trail.digest([*(left or ()), decision.text])
     kept = _keeps_text(decision, settings)
     return Opened.of(
         decision,
@@ -44,6 +62,7 @@ def opened(
         judged_digest=trail.digest(judged),
         reply_digest=reply,
         redacted_text=redacted(parts, decision.findings, constitution) if kept else None,
+        streamed=left is not None,
     )
 
 

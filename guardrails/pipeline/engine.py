@@ -89,16 +89,20 @@ async def deliberate(
     stage: Stage,
     context: Context,
     budget: BudgetHandle,
+    is_counted: bool = False,
+    may_vanish: bool = False,
 ) -> Outcome:
     """Judge a content at a stage and make of it what may go on.
 
-    `before` are the parts that only help to judge it, in their order. Raises nothing that a text, a
-    critic or an endpoint could bring about.
+    `before` are the parts that only help to judge it, in their order. `is_counted`: its size is
+    known to be within the budget. `may_vanish`: it is a piece of a reply of which more is left.
+    Raises nothing that a text, a critic or an endpoint could bring about.
     """
     started = time.perf_counter()
     try:
-        _admit(content, before, budget)
-        work = _Deliberation(plan, content, before, stage, context, budget)
+        if not is_counted:
+            _admit(content, before, budget)
+        work = _Deliberation(plan, content, before, stage, context, budget, may_vanish=may_vanish)
         outcome = await work.outcome()
     except BudgetExceeded as error:
         outcome = refuse(plan, f"budget.{error.limit}", stage, context, content=content)
@@ -149,9 +153,11 @@ class _Deliberation:
         stage: Stage,
         context: Context,
         budget: BudgetHandle,
+        *,
+        may_vanish: bool = False,
     ) -> None:
         self.plan, self.original, self.stage = plan, content, stage
-        self.context, self.budget = context, budget
+        self.context, self.budget, self.may_vanish = context, budget, may_vanish
         self.before = tuple(before)
         self.parts = (*before, *content.parts)
         self.is_long = (
@@ -251,9 +257,8 @@ class _Deliberation:
             changed = await self._aside(self._changed, edits)
         except WireFormatError:
             return False
-        if self.stage is Stage.OUTPUT and not any(
-            p.text.strip() for p in changed.parts if p.target
-        ):
+        has_text = any(p.text.strip() for p in changed.parts if p.target)
+        if self.stage is Stage.OUTPUT and not has_text and not self.may_vanish:
             return False
         self.content = changed
         return True

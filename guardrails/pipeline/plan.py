@@ -284,12 +284,15 @@ def _stage(stage: Stage, constitution: Constitution, bound: Mapping[str, Critic]
 def _need(
     stage: Stage, critics: Sequence[BoundCritic], declared: Sequence[tuple[str, Declared]]
 ) -> Need:
-    """The largest need of a stage's deterministic critics: what a stream must hold back."""
+    """The largest need of a stage's critics: what a stream must hold back. Models see the reply up
+    to points that the text sets, so that what they need is either that or all of it."""
     widest = max((item.pattern.width for _, item in declared), default=0)
     for bound in critics:
         match bound.critic.need(stage):
             case Whole():
                 return Whole()
+            case _ if bound.tier != "deterministic":
+                continue
             case Unit():
                 widest = max(widest, UNIT_CHARACTERS)
             case Width(characters):

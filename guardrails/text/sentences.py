@@ -12,12 +12,15 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from operator import itemgetter
 
-__all__ = ["MAX_CHARACTERS", "covering", "sentence_at", "sentences"]
+__all__ = ["MAX_CHARACTERS", "covering", "next_end", "sentence_at", "sentences"]
 
 Span = tuple[int, int]
 
 MAX_CHARACTERS = 1_000
 """A sentence is cut here if nothing ends it."""
+
+LONGEST_END = 9
+"""A mark and the quotes and brackets that close behind it, without the spaces."""
 
 _CLOSING = r"""["'”’»›)\]}」』）】*_]{0,8}"""
 _BREAKS = r"\n\r\x0b\x0c\x85\u2028\u2029"
@@ -41,6 +44,17 @@ def sentences(text: str) -> list[Span]:
             tiles.append((start, stop))
             start = stop
     return tiles
+
+
+def next_end(text: str, start: int = 0) -> int | None:
+    """Where the first sentence that ends behind `start` ends, with the spaces after it; None while
+    that cannot be told: what comes next may belong to it."""
+    for match in _END.finditer(text, max(0, start - LONGEST_END)):
+        if match.end() == len(text):
+            return None
+        if match.end() > start:
+            return match.end()
+    return None
 
 
 def covering(tiles: Sequence[Span], span: Span) -> Span:

@@ -134,6 +134,8 @@ def test_a_record_holds_all_of_a_decision_but_its_text() -> None:
         "reply_key": None,
         "reply_digest": None,
         "redacted_text": None,
+        "streamed": False,
+        "released_before_breach": False,
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from guard_samples import REPLY, Records
+from guard_samples import UNAVAILABLE, Records
 
 from guardrails.decorator import guarded
 from guardrails.errors import WireFormatError
@@ -80,8 +80,8 @@ async def test_promise_1_a_piece_that_says_others_than_it_has_is_refused(
 @WAYS
 async def test_promise_10_a_pieces_own_length_is_not_believed(way: Any, guard: Guard) -> None:
     given = await way(guard, lambda: ever(Short("a" * 100)))
-    assert len(given) == 1
-    assert given != [REPLY]
+    assert len(given) < 60
+    assert given[-1] == UNAVAILABLE
 
 
 @WAYS

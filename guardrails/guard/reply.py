@@ -1,0 +1,260 @@
+"""A reply that leaves while it comes: judged piece by piece, and one record from begin to end."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from guardrails.audit.record import Closed, How, new_record_id
+from guardrails.audit.trail import Trail
+from guardrails.critic.limits import BudgetHandle
+from guardrails.errors import DeliveryError
+from guardrails.exchange import Context, Part
+from guardrails.guard.ledger import begun, opened
+from guardrails.pipeline.engine import Outcome
+from guardrails.pipeline.given import Release
+from guardrails.pipeline.plan import Plan
+from guardrails.pipeline.progress import Progress
+from guardrails.pipeline.so_far import Head
+from guardrails.review.webhook import Webhook
+from guardrails.settings import Settings
+from guardrails.verdict import ConstitutionPin, Decision, Stage, Verdict
+
+__all__ = ["StreamedReply"]
+
+
+class _Sum:
+    """What was let go of one text, and what of that has left: never more, and nothing else."""
+
+    __slots__ = ("_judged", "_left", "_waiting")
+
+    def __init__(self) -> None:
+        self._left = hashlib.sha256()
+        self._judged = hashlib.sha256()
+        self._waiting = ""
+
+    def judged(self, text: str) -> None:
+        self._waiting += text
+        self._judged.update(_bytes(text))
+
+    def left(self, text: str) -> bool:
+        """Whether it is what was judged next."""
+        if not self._waiting.startswith(text):
+            return False
+        self._waiting = self._waiting[len(text) :]
+        self._left.update(_bytes(text))
+        return True
+
+    @property
+    def of_judged(self) -> str:
+        return self._judged.hexdigest()
+
+    @property
+    def of_left(self) -> str:
+        return self._left.hexdigest()
+
+
+class StreamedReply:
+    """One streamed reply of a guarded call.
+
+    `open`, `say`, `shut` and `end` tell what comes, `step` what may leave. Whoever hands it out
+    says so with `left`, right before; and at the end `close`, or `abandon` where nobody takes any
+    more of it. `decision` is there once `step` has given None after the end, or when it stopped.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        trail: Trail,
+        settings: Settings,
+        webhook: Webhook | None,
+        *,
+        before: Sequence[Part],
+        context: Context,
+        budget: BudgetHandle,
+    ) -> None:
+        self._plan, self._trail, self._settings = plan, trail, settings
+        self._webhook, self._context, self._before = webhook, context, tuple(before)
+        self._progress = Progress(
+            plan,
+            before=before,
+            context=context,
+            budget=budget,
+            keeps=settings.audit_keeps == "redacted",
+        )
+        self._record_id = new_record_id()
+        self._sums: list[_Sum] = []
+        self._has_begun = self._is_closed = False
+        self.has_left = False
+        """Whether any of it is with the caller already."""
+        self.decision: Decision | None = None
+
+    @property
+    def record_id(self) -> str:
+        return self._record_id
+
+    # -- what comes ---------------------------------------------------------------------------
+
+    def open(self, head: Head) -> int:
+        """A further text begins. Its number."""
+        self._sums.append(_Sum())
+        return self._progress.open(head)
+
+    def say(self, number: int, text: str) -> None:
+        self._progress.say(number, text)
+
+    def shut(self, number: int) -> None:
+        self._progress.shut(number)
+
+    def end(self) -> None:
+        self._progress.end()
+
+    def refuse(self, limit: str) -> None:
+        """Withhold the rest, for a limit that was reached."""
+        self._progress.refuse(limit)
+
+    # -- what may leave -----------------------------------------------------------------------
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the rest is withheld, so that the decision's reply stands in its place."""
+        return self._progress.stopped
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more need be read, for more came than may be judged."""
+        return self._progress.is_full
+
+    async def step(self) -> list[Release] | None:
+        """What may leave now; None once nothing more may before more comes, or ever. What it gives
+        is on record. Raises AuditError: then hand out nothing more."""
+        releases = await self._progress.advance()
+        for release in releases or ():
+            if release.number < len(self._sums):
+                self._sums[release.number].judged(release.text)
+        if self._progress.is_done:
+            await self._conclude(lambda sums: [one.of_judged for one in sums])
+        elif releases and not self._has_begun:
+            self._has_begun = True
+            await self._trail.begin(
+                begun(
+                    self._record_id,
+                    self._pin(self._progress.outcome()),
+                    stage=Stage.OUTPUT,
+                    context=self._context,
+                    trail=self._trail,
+                )
+            )
+        return releases
+
+    def left(self, number: int, text: str) -> None:
+        """That text is handed out now. Raises DeliveryError for what was not judged."""
+        if text:
+            self.has_left = True
+            if number >= len(self._sums) or not self._sums[number].left(text):
+                raise DeliveryError(
+                    f"record {self._record_id}: what was to leave is not what was judged, and "
+                    f"nothing more of it left"
+                )
+
+    # -- how it ends --------------------------------------------------------------------------
+
+    async def close(self, how: How | None = None, *, texts: Sequence[str] = ()) -> None:
+        """All that goes out is out, the decision's reply included where there is one. `texts` are
+        the application's own in its place. Raises AuditError."""
+        decision = self.decision
+        if decision is None or self._is_closed:
+            return
+        sums = [one.of_left for one in self._sums]
+        if how is None:
+            stopped: How = "cut" if self._has_begun else "reply"
+            how = "judged" if decision.delivers else stopped
+        match how:
+            case "cut":
+                await self._close(how, [*sums, decision.text])
+            case "reply":
+                await self._close(how, [decision.text])
+            case "application_reply":
+                await self._close(how, texts)
+            case "nothing" if not self.has_left:
+                await self._close(how, None)
+            case "nothing":
+                await self._close("interrupted", sums)
+            case _:
+                await self._close(how, sums)
+
+    async def abandon(self) -> None:
+        """Nobody takes any more of it. Raises AuditError."""
+        if self._is_closed or (self.decision is None and not self._has_begun):
+            return
+        if self.decision is None:
+            await self._conclude(lambda sums: [one.of_left for one in sums])
+        await self.close("nothing")
+
+    async def _close(self, how: How, texts: Sequence[str] | None) -> None:
+        self._is_closed, decision = True, self.decision
+        await self._trail.close(
+            Closed(
+                record_id=self._record_id,
+                at=datetime.now(UTC),
+                how=how,
+                delivered_digest=None if texts is None else self._trail.digest(texts),
+                reply_key=decision.reply_key if decision and how in ("reply", "cut") else None,
+            )
+        )
+
+    async def _conclude(self, sums: Callable[[Sequence[_Sum]], list[str]]) -> None:
+        if self.decision is not None:
+            return
+        outcome = self._progress.outcome()
+        decision = self._decision(outcome)
+        left = [one.of_judged for one in self._sums]
+        keeps = decision.verdict is Verdict.ESCALATE or self._settings.audit_keeps == "redacted"
+        record = opened(
+            decision,
+            judged=sums(self._sums),
+            parts=(*self._before, *self._progress.came()) if keeps else (),
+            context=self._context,
+            constitution=self._plan.constitution,
+            trail=self._trail,
+            settings=self._settings,
+            left=left if self._has_begun else (),
+        )
+        await self._trail.open(record)
+        self.decision = decision
+        if self._webhook is not None and decision.verdict is Verdict.ESCALATE:
+            self._webhook.tell(record)
+
+    def _decision(self, outcome: Outcome) -> Decision:
+        reply = outcome.reply
+        return Decision(
+            verdict=outcome.verdict,
+            cause=outcome.cause,
+            constitution=self._pin(outcome),
+            stage=Stage.OUTPUT,
+            content=None if reply is None else reply.text,
+            text="" if reply is None else reply.text,
+            findings=outcome.findings,
+            attempts=outcome.attempts,
+            coverage=outcome.coverage,
+            usage=outcome.usage,
+            record_id=self._record_id,
+            reply_key=None if reply is None else reply.key,
+            repair=outcome.repair,
+            released_before_breach=self._progress.released_before_breach,
+        )
+
+    def _pin(self, outcome: Outcome) -> ConstitutionPin:
+        constitution = self._plan.constitution
+        return ConstitutionPin(
+            id=constitution.id,
+            version=constitution.version,
+            digest=constitution.digest,
+            offline=self._plan.offline,
+            models=outcome.models,
+        )
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

@@ -1,0 +1,67 @@
+"""What has left of a reply, text by text, and where in what came it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from guardrails.pipeline.so_far import Head
+
+__all__ = ["Given", "Release"]
+
+PIECES = 64
+"""More pieces of one text are joined, so that what is forgotten can be let go."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """A stretch of one text that may leave: from `start` to `end` of what came, as `text`.
+
+    `is_dropped`: it is signed and would have had to be changed, so that its whole part is left out.
+    """
+
+    number: int
+    start: int
+    end: int
+    text: str = field(repr=False)
+    is_changed: bool = False
+    is_dropped: bool = False
+
+
+class Given:
+    """One text of the reply. `keeps` is how much of what left is remembered; None: all."""
+
+    __slots__ = ("_edits", "_keeps", "_pieces", "head", "length", "parts")
+
+    def __init__(self, head: Head, keeps: int | None) -> None:
+        self.head = head
+        self.parts = 1
+        """How many parts of an exchange it is: JSON holds a text for each of its strings."""
+        self.length = 0
+        self._keeps = keeps
+        self._pieces: list[str] = []
+        self._edits: list[tuple[int, int, int]] = []
+
+    def add(self, release: Release) -> None:
+        self._pieces.append(release.text)
+        self.length += len(release.text)
+        if release.is_changed:
+            self._edits.append((release.start, release.end, len(release.text)))
+        if len(self._pieces) > PIECES:
+            self._pieces = [self.last(self._keeps)]
+
+    def last(self, length: int | None) -> str:
+        """The end of what has left, or all of it."""
+        self._pieces = ["".join(self._pieces)]
+        text = self._pieces[0]
+        return text if length is None else text[max(0, len(text) - length) :]
+
+    def came(self, place: int) -> int:
+        """Where in what came something stood, by where it stands in what left."""
+        shift = 0
+        for start, end, length in self._edits:
+            if place < start - shift:
+                break
+            if place < start - shift + length:
+                return start
+            shift += end - start - length
+        return place + shift

@@ -1,0 +1,261 @@
+"""How much of a growing reply may be judged by now, and where it is cut: pure, no I/O.
+
+A reply is one text after another. Where it is cut is set by the text alone, never by the pieces in
+which it comes. Text leaves as soon as no deterministic finding can touch it any more (`width`
+characters later); where a judge is asked, it is held to the points at which the judge sees the
+reply so far, each about twice as far as the one before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from guardrails.text.sentences import MAX_CHARACTERS, next_end
+
+__all__ = ["FIRST_POINT", "Cut", "HoldBack", "Rhythm"]
+
+Rhythm = Literal["sentences", "points", "whole"]
+"""Cuts at every sentence's end; at the first one after 400, 800, 1,600 … characters; at the end."""
+
+FIRST_POINT = 400
+"""Characters of the reply after which a judge is asked first. Source: design, section 3."""
+
+MOST_WITHOUT_BLANK = 3_000
+"""A sentence that does not end is cut at the next blank, so that no address is cut in two; but
+after so many characters anywhere."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cut:
+    """A place in the reply: so many characters into the text of that number."""
+
+    part: int
+    offset: int
+
+
+class _Text:
+    """One text as it grows. `is_whole`: it is never cut. `first` is the offset of what is still
+    remembered."""
+
+    __slots__ = ("_new", "_old", "_recent", "_recent_at", "first", "is_shut", "is_whole", "length")
+
+    def __init__(self, is_whole: bool) -> None:
+        self.is_whole = is_whole
+        self.is_shut = False
+        self.length = self.first = 0
+        self._old: list[str] = []
+        self._recent_at = 0
+        self._recent = ""
+        self._new: list[str] = []
+
+    def add(self, piece: str) -> None:
+        self._new.append(piece)
+        self.length += len(piece)
+
+    def between(self, start: int, end: int) -> str:
+        if self._new:
+            self._recent = "".join((self._recent, *self._new))
+            self._new = []
+        if start >= self._recent_at:
+            return self._recent[start - self._recent_at : end - self._recent_at]
+        known = "".join((*self._old, self._recent))
+        return known[max(0, start - self.first) : end - self.first]
+
+    def settle(self, before: int, *, keeps: bool) -> None:
+        """What is before is looked at seldom, or never again."""
+        if before <= self._recent_at:
+            return
+        old = self.between(self._recent_at, before)
+        self._recent = self._recent[before - self._recent_at :]
+        self._recent_at = before
+        if keeps:
+            self._old.append(old)
+        else:
+            self.first = before
+
+
+class HoldBack:
+    """What has come of a reply and has not left yet: `open` a text, `feed` it, `shut` it, and `end`
+    the reply; `due` is where it may be judged next, and `settle` says that all before has left.
+
+    `width` is how many characters a finding may reach on from where it begins. `keeps`: all of the
+    reply is remembered, not only what is held and some of what is before it.
+    """
+
+    def __init__(self, rhythm: Rhythm, *, width: int, keeps: bool) -> None:
+        self.rhythm: Rhythm = rhythm
+        self.width = width
+        self._keeps = keeps
+        self._texts: list[_Text] = []
+        self._has_ended = False
+        self._frontier = Cut(0, 0)
+        self._is_settled = False
+        """Whether the frontier's text has left to its end."""
+        self._before = 0
+        """Characters of the texts before the frontier's."""
+        self._point = FIRST_POINT
+        self._reach = 1
+        self._next: Cut | None = None
+        """The next cut, once it is known where it is."""
+
+    # -- what comes ---------------------------------------------------------------------------
+
+    def open(self, *, whole: bool = False) -> int:
+        """A further text begins; a `whole` one is not cut. Its number."""
+        self._texts.append(_Text(whole))
+        return len(self._texts) - 1
+
+    def feed(self, part: int, piece: str) -> None:
+        self._texts[part].add(piece)
+
+    def shut(self, part: int) -> None:
+        self._texts[part].is_shut = True
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        self._has_ended = True
+        for text in self._texts:
+            text.is_shut = True
+
+    # -- what may be judged -------------------------------------------------------------------
+
+    @property
+    def frontier(self) -> Cut:
+        """All before it has left."""
+        return self._frontier
+
+    @property
+    def margin(self) -> int:
+        """So many characters of what has left are remembered at least, if there were as many."""
+        return 2 * self.width
+
+    def due(self) -> Cut | None:
+        """The next cut, if all has come that is needed to judge what is before it."""
+        self._step_over()
+        if self._is_settled or not self._texts:
+            return None
+        if self._next is None:
+            self._next = self._find()
+        cut = self._next
+        return cut if cut is not None and self._is_seen(cut) else None
+
+    def further(self, cut: Cut, before: int) -> Cut:
+        """The last one of the cuts of the same text that are due, too, and not behind `before`."""
+        if self.rhythm != "sentences":
+            return cut
+        while (later := self._cut_in(cut.part, cut.offset + 1)) is not None:
+            if later == cut or later.offset > before or not self._is_seen(later):
+                break
+            cut = later
+        return cut
+
+    def postpone(self, reach: int) -> None:
+        """A finding lies across the cut that was due: the next one is not before `reach`."""
+        self._reach, self._next = reach, None
+
+    def length(self, part: int) -> int:
+        return self._texts[part].length
+
+    def text(self, part: int, start: int, end: int) -> str:
+        """Of a text, as far as it is remembered."""
+        return self._texts[part].between(start, end)
+
+    def between(self, start: Cut, end: Cut) -> Iterator[tuple[int, int, int]]:
+        """The pieces from one place to another: number of the text, begin and end."""
+        for part in range(start.part, end.part + 1):
+            first = start.offset if part == start.part else 0
+            last = end.offset if part == end.part else self._texts[part].length
+            yield part, first, last
+
+    def settle(self, cut: Cut) -> None:
+        """All before the cut has left."""
+        for text in self._texts[self._frontier.part : cut.part]:
+            self._before += text.length
+            text.settle(text.length, keeps=self._keeps)
+        text = self._texts[cut.part]
+        text.settle(max(0, cut.offset - self.margin), keeps=self._keeps)
+        self._frontier, self._next, self._reach = cut, None, cut.offset + 1
+        self._is_settled = text.is_shut and cut.offset == text.length
+        while self._point <= self._before + cut.offset:
+            self._point *= 2
+
+    # -- where cuts are -----------------------------------------------------------------------
+
+    def _step_over(self) -> None:
+        """From the end of a text to the begin of the next."""
+        part, offset = self._frontier.part, self._frontier.offset
+        while part < len(self._texts):
+            text = self._texts[part]
+            if not self._is_settled and not text.is_whole:
+                self._is_settled = text.is_shut and offset == text.length
+            if not self._is_settled or part + 1 == len(self._texts):
+                return
+            self._before += text.length
+            text.settle(text.length, keeps=self._keeps)
+            part, offset = part + 1, 0
+            self._frontier, self._next, self._reach = Cut(part, 0), None, 1
+            self._is_settled = False
+
+    def _is_seen(self, cut: Cut) -> bool:
+        """Whether enough of what is behind a cut has come."""
+        text = self._texts[cut.part]
+        return text.is_shut or text.length >= cut.offset + self.width
+
+    def _find(self) -> Cut | None:
+        if self.rhythm == "sentences":
+            return self._cut_in(self._frontier.part, self._reach)
+        cut = self._point_cut() if self.rhythm == "points" else None
+        if cut is None and self._has_ended:
+            return Cut(len(self._texts) - 1, self._texts[-1].length)
+        return cut
+
+    def _point_cut(self) -> Cut | None:
+        """The first sentence's end after the point, in the text in which the point lies."""
+        before = self._before
+        for part in range(self._frontier.part, len(self._texts)):
+            text = self._texts[part]
+            if before + text.length >= self._point:
+                reach = self._reach if part == self._frontier.part else 1
+                return self._cut_in(part, max(reach, self._point - before))
+            if not text.is_shut:
+                return None
+            before += text.length
+        return None
+
+    def _cut_in(self, part: int, reach: int) -> Cut | None:
+        """The first cut of a text that is not before `reach`; None if it is not known yet."""
+        text = self._texts[part]
+        end = None if text.is_whole else self._sentence_end(text, reach)
+        if end is None and text.is_shut:
+            end = text.length
+        return None if end is None else Cut(part, end)
+
+    def _sentence_end(self, text: _Text, reach: int) -> int | None:
+        """Where a sentence ends that is not over before `reach`, or a blank after so many
+        characters, and something follows."""
+        start = max(self._frontier_in(text), reach - CONTEXT)
+        region = text.between(start, reach + MAX_CHARACTERS + MOST_WITHOUT_BLANK)
+        limit = reach - start + MAX_CHARACTERS
+        end = next_end(region, reach - start - 1)
+        if (end is None and len(region) > limit) or (end is not None and end > limit):
+            end = _blank_end(region, limit)
+        if end is None and start + len(region) > reach + MAX_CHARACTERS + MOST_WITHOUT_BLANK - 1:
+            end = len(region)
+        return None if end is None or start + end >= text.length else start + end
+
+    def _frontier_in(self, text: _Text) -> int:
+        return self._frontier.offset if self._texts[self._frontier.part] is text else 0
+
+
+CONTEXT = 64
+"""So much before a place is read to tell whether a sentence ends there."""
+
+
+def _blank_end(text: str, start: int) -> int | None:
+    """Where the first blanks at or behind `start` end, if they are known to."""
+    for at in range(max(1, start), len(text)):
+        if text[at - 1].isspace() and not text[at].isspace():
+            return at
+    return None

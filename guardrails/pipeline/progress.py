@@ -1,0 +1,462 @@
+"""A reply that is judged while it comes: what is held, judged, changed, and let go, in order.
+
+Nothing of a text leaves before it was judged, and nothing that has left is changed any more. What
+is found in what is held is acted upon there, and judged again; what reaches into text that has left
+ends the reply.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from guardrails.constitution.model import Principle
+from guardrails.critic.limits import BudgetHandle
+from guardrails.critic.protocol import Whole, Width
+from guardrails.errors import BudgetExceeded, WireFormatError
+from guardrails.exchange import Context, Part
+from guardrails.pipeline.account import Account, Place, PlaceOf
+from guardrails.pipeline.decide import Observation, decide
+from guardrails.pipeline.engine import Outcome, deliberate, refuse
+from guardrails.pipeline.given import Given, Release
+from guardrails.pipeline.holdback import Cut, HoldBack, Rhythm
+from guardrails.pipeline.plan import Plan, applies, only_after_look
+from guardrails.pipeline.replies import reply_to
+from guardrails.pipeline.so_far import Entry, Head, SoFar
+from guardrails.pipeline.tiers import Judgement, judge
+from guardrails.verdict import Finding, Span, Stage, Usage, Verdict
+
+__all__ = ["Progress"]
+
+MOST_AT_ONCE = 8_000
+"""Characters that are looked at together: what is found at their end costs looking again."""
+
+WORDLESS = Head(part=Part(text="", role="assistant"))
+"""What a reply without any text is judged as."""
+
+UNREADABLE = Observation(about="format.readable", critic="engine", value="undecided", cause="limit")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """What critics without a model observed before a cut, and in what touches it."""
+
+    observations: tuple[Observation, ...] = ()
+    judgement: Judgement | None = None
+
+
+class Progress:
+    """One reply on its way out.
+
+    `open` a text, `say` what comes of it, `shut` it, and `end` the reply. Whenever something came,
+    `advance` gives what may leave, step by step, until it gives None; then `stopped` says whether
+    the rest is withheld. `keeps`: all of the reply is remembered, as it is where a judge is asked.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        before: Sequence[Part] = (),
+        context: Context,
+        budget: BudgetHandle,
+        keeps: bool = False,
+    ) -> None:
+        self._plan, self._stage, self._context = plan, Stage.OUTPUT, context
+        self._before, self._budget = tuple(before), budget
+        stage = plan.stages[self._stage]
+        principles = [p for p in stage.principles if applies(p, context)]
+        rhythm, self._asks_models = _rhythm(plan, principles)
+        self._keeps = keeps or self._asks_models or _escalates(principles)
+        width = stage.need.characters if isinstance(stage.need, Width) else 0
+        self._held = HoldBack(rhythm, width=max(1, width), keeps=self._keeps or rhythm == "whole")
+        self._given: list[Given] = []
+        self._account = Account()
+        self._over: BudgetExceeded | None = None
+        self._has_ended = self._was_judged = False
+        self._stop: Outcome | None = None
+        self.released_before_breach = False
+        """Whether it was stopped for what had left already."""
+
+    # -- what comes ---------------------------------------------------------------------------
+
+    def open(self, head: Head) -> int:
+        """A further text begins. Its number."""
+        self._given.append(Given(head, None if self._keeps else self._held.margin))
+        return self._held.open(whole=head.is_whole or not head.part.readable)
+
+    def say(self, number: int, text: str) -> None:
+        """More of a text. What one call may not hold is not taken in."""
+        if self._over is not None:
+            return
+        room = int(self._budget.limits["max_chars"]) - self._budget.chars
+        try:
+            self._budget.spend_chars(len(text))
+        except BudgetExceeded as error:
+            self._over = error
+        self._held.feed(number, text[: max(0, room)])
+
+    def shut(self, number: int) -> None:
+        """That text is complete."""
+        if self._over is None:
+            self._held.shut(number)
+
+    def end(self) -> None:
+        """The reply is complete."""
+        if self._over is None:
+            self._has_ended = True
+            self._held.end()
+
+    def refuse(self, limit: str) -> None:
+        """Withhold the rest: a limit from outside was reached."""
+        self._halt(refuse(self._plan, limit, self._stage, self._context), lambda part: None)
+
+    # -- what may leave -----------------------------------------------------------------------
+
+    @property
+    def stopped(self) -> bool:
+        """Whether what has not left is withheld."""
+        return self._stop is not None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more came than may be judged, so that nothing more need be read."""
+        return self._over is not None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing more will leave."""
+        return self.stopped or (self._has_ended and self._was_judged and self._held.due() is None)
+
+    async def advance(self) -> list[Release] | None:
+        """What may leave now; None once nothing more may before more comes, or ever."""
+        started = time.perf_counter()
+        try:
+            while self._stop is None and (cut := self._held.due()) is not None:
+                if (released := await self._pass(cut)) is not None:
+                    return released
+            if self._stop is None and self._over is not None:
+                self.refuse(f"budget.{self._over.limit}")
+            elif self._stop is None and self._has_ended and not self._was_judged:
+                await self._act(None)  # a reply without a word
+        finally:
+            elapsed = time.perf_counter() - started
+            self._account.usage += Usage(latency_ms=elapsed * 1000)
+        return None
+
+    def outcome(self) -> Outcome:
+        """What it all came to so far."""
+        index, first = dict[int, int](), len(self._before)
+        for number, given in enumerate(self._given):
+            index[number] = first
+            first += given.parts
+        return self._account.outcome(index, self._stop, len(self._before))
+
+    def came(self) -> tuple[Part, ...]:
+        """What came, as far as it is remembered."""
+        came: list[Part] = []
+        for number in range(len(self._given)):
+            text = self._held.text(number, 0, self._held.length(number))
+            entry = self._entry(number, text, 0)
+            came += () if entry is None else entry.parts
+        return tuple(came)
+
+    async def _pass(self, cut: Cut) -> list[Release] | None:
+        """Judge what is before a cut. None where nothing can be let go of it yet."""
+        if self._held.rhythm == "whole":
+            return await self._act(cut)
+        cut, look = await self._first_to_act_on(cut)
+        reach = max((o.span[1] for o in look.observations if o.span is not None), default=0)
+        if reach > cut.offset and not self._is_whole(cut.part):
+            self._held.postpone(reach)
+            return None
+        if self._held.rhythm == "points":
+            return await self._act(cut)
+        ruling = decide(look.observations, stage=self._stage)
+        if ruling.verdict > Verdict.FLAG or (ruling.findings and self._asks_models):
+            return await self._act(cut)
+        if look.judgement is not None:
+            self._account.seen(look.judgement, lambda part: (cut.part, part))
+        for finding in ruling.findings:
+            place = None if finding.part is None else (cut.part, finding.part)
+            self._account.found(finding, place, finding.span)
+        self._account.ruled(ruling.verdict, ruling.cause)
+        start = self._start_in(cut.part)
+        text = self._held.text(cut.part, start, cut.offset)
+        return self._let_go(cut, [Release(number=cut.part, start=start, end=cut.offset, text=text)])
+
+    # -- a look without a model ---------------------------------------------------------------
+
+    async def _first_to_act_on(self, cut: Cut) -> tuple[Cut, _Look]:
+        """Of the cuts that are due, the last before which nothing is found; else the first."""
+        furthest = self._held.further(cut, self._start_in(cut.part) + MOST_AT_ONCE)
+        look = await self._looked(furthest)
+        if not look.observations or furthest == cut:
+            return furthest, look
+        clean = min(0 if o.span is None else o.span[0] for o in look.observations)
+        if cut.offset > clean:
+            return cut, await self._looked(cut)
+        return self._held.further(cut, clean), replace(look, observations=())
+
+    async def _looked(self, cut: Cut) -> _Look:
+        """What critics without a model see in what is held of the cut's text, and behind the cut as
+        far as a finding may reach; in the coordinates of what came."""
+        number = cut.part
+        if self._is_whole(number) and self._held.rhythm == "points":
+            return _Look()  # nothing of it can be cut in two, and all of it is judged then
+        start = self._start_in(number)
+        margin = self._given[number].last(self._held.margin) if start else ""
+        text = margin + self._held.text(number, start, cut.offset + self._held.width)
+        shift = start - len(margin)
+        entry = self._entry(number, text, len(margin))
+        if entry is None:
+            return _Look(observations=(UNREADABLE,))
+        self._given[number].parts = len(entry.parts)
+        judgement = await self._judged(SoFar((entry,)))
+        if entry.head.is_json:
+            return _Look(observations=judgement.observations, judgement=judgement)
+        found = (_moved(observation, shift) for observation in judgement.observations)
+        seen = (
+            o for o in found if o.span is None or (o.span[1] > start and o.span[0] < cut.offset)
+        )
+        return _Look(observations=tuple(seen), judgement=judgement)
+
+    async def _judged(self, content: SoFar) -> Judgement:
+        """By the critics that need no model. What only a model could settle is not open to them
+        where one will be asked."""
+        started = time.perf_counter()
+        judgement = await judge(
+            self._plan,
+            content.parts,
+            stage=self._stage,
+            context=self._context,
+            budget=self._budget,
+            deadline=self._budget.deadline(),
+            tiers=("deterministic",),
+        )
+        self._budget.spend_time(time.perf_counter() - started)
+        if not self._asks_models:
+            return judgement
+        seen = tuple(o for o in judgement.observations if o.cause != "uncovered")
+        coverage = replace(judgement.coverage, uncovered=())
+        return replace(judgement, observations=seen, coverage=coverage)
+
+    # -- judging, and acting upon it ------------------------------------------------------------
+
+    async def _act(self, cut: Cut | None) -> list[Release] | None:
+        """Judge what is before a cut by all critics, and change it where it must be."""
+        entries = self._entries(cut)
+        if entries is None:
+            self.refuse("format.readable")
+            return None
+        content = SoFar(entries)
+        place_of = self._place_of(content)
+        outcome = await deliberate(
+            self._plan,
+            content,
+            before=self._before,
+            stage=self._stage,
+            context=self._context,
+            budget=self._budget,
+            is_counted=True,
+            may_vanish=not (self._has_ended and self._is_last(cut)),
+        )
+        made = outcome.content
+        if outcome.reply is not None or not isinstance(made, SoFar):
+            self._halt(outcome, place_of, entries)
+            return None
+        if not all(map(_keeps_prefix, entries, made.entries)):
+            self._halt(self._too_late(outcome), place_of, entries)
+            self.released_before_breach = True
+            return None
+        releases = [self._released(*both) for both in zip(entries, made.entries, strict=True)]
+        if cut is not None and (reach := await self._reach_of_changes(cut, releases)):
+            self._account.usage += replace(outcome.usage, latency_ms=0.0)
+            self._held.postpone(reach)
+            return None
+        self._take(outcome, place_of, entries)
+        return self._let_go(cut, [r for r in releases if r.end > r.start or r.text])
+
+    def _entries(self, cut: Cut | None) -> tuple[Entry, ...] | None:
+        """The texts before a cut: all of the reply so far, or what is held of it. None for what
+        holds more than may be read."""
+        if cut is None:
+            head = self._given[0].head if self._given else WORDLESS
+            return (Entry.of(0, head, ""),)
+        entries: list[Entry] = []
+        first = Cut(0, 0) if self._keeps else self._held.frontier
+        for number, _, end in self._held.between(first, cut):
+            given, start = self._given[number], self._start_in(number)
+            left = given.last(None if self._keeps else self._held.margin) if given.length else ""
+            entry = self._entry(number, left + self._held.text(number, start, end), len(left))
+            if entry is None:
+                return None
+            given.parts = len(entry.parts)
+            entries.append(entry)
+        return tuple(entries)
+
+    def _entry(self, number: int, text: str, prefix: int) -> Entry | None:
+        try:
+            return Entry.of(number, self._given[number].head, text, prefix)
+        except WireFormatError:
+            return None
+
+    def _released(self, old: Entry, new: Entry) -> Release:
+        number = old.number
+        start = self._start_in(number) if self._given else 0
+        came = old.text[old.prefix :]
+        text = new.text[old.prefix :]
+        return Release(
+            number=number,
+            start=start,
+            end=start + len(came),
+            text=text,
+            is_changed=text != came,
+            is_dropped=new.is_dropped,
+        )
+
+    async def _reach_of_changes(self, cut: Cut, releases: Sequence[Release]) -> int:
+        """How far what was put in place of a text makes a finding with what follows it reach; 0 if
+        it makes none."""
+        last = next((r for r in releases if r.number == cut.part and r.is_changed), None)
+        if last is None or self._is_whole(cut.part):
+            return 0
+        given = self._given[cut.part]
+        changed = (given.last(self._held.margin) if given.length else "") + last.text
+        ahead = self._held.text(cut.part, cut.offset, cut.offset + self._held.width)
+        entry = self._entry(cut.part, changed + ahead, 0)
+        if entry is None or not ahead:
+            return 0
+        border = len(changed)
+        judgement = await self._judged(SoFar((entry,)))
+        ends = [
+            o.span[1]
+            for o in judgement.observations
+            if o.span is not None and o.span[0] < border < o.span[1]
+        ]
+        return cut.offset + max(ends) - border if ends else 0
+
+    def _let_go(self, cut: Cut | None, releases: list[Release]) -> list[Release]:
+        for release in releases:
+            if release.number < len(self._given):
+                self._given[release.number].add(release)
+        if cut is not None:
+            self._held.settle(cut)
+        self._was_judged = True
+        return releases
+
+    # -- what it comes to -----------------------------------------------------------------------
+
+    def _take(self, outcome: Outcome, place_of: PlaceOf, entries: Sequence[Entry] = ()) -> None:
+        self._was_judged = True
+        self._account.made(outcome, place_of)
+        for finding in outcome.findings:
+            place = None if finding.part is None else place_of(finding.part)
+            self._account.found(finding, place, self._span(finding, place, entries))
+
+    def _halt(self, outcome: Outcome, place_of: PlaceOf, entries: Sequence[Entry] = ()) -> None:
+        if self._stop is None:
+            self._take(outcome, place_of, entries)
+            self._stop = outcome
+            self.released_before_breach = any(
+                self._touches_what_left(finding, place_of, entries) for finding in outcome.findings
+            )
+
+    def _touches_what_left(
+        self, finding: Finding, place_of: PlaceOf, entries: Sequence[Entry]
+    ) -> bool:
+        place = None if finding.part is None else place_of(finding.part)
+        if place is None or finding.span is None or Verdict.of(finding.action) < Verdict.BLOCK:
+            return False
+        prefix = next((entry.prefix for entry in entries if entry.number == place[0]), 0)
+        return finding.span[0] < prefix
+
+    def _too_late(self, outcome: Outcome) -> Outcome:
+        """A change in what has left already."""
+        findings, language = outcome.findings, self._context.language
+        reply = reply_to(self._plan.constitution, findings, "policy", language)
+        return replace(outcome, verdict=Verdict.BLOCK, cause="policy", reply=reply)
+
+    def _place_of(self, content: SoFar) -> PlaceOf:
+        places = content.places()
+
+        def place_of(part: int) -> Place | None:
+            at = part - len(self._before)
+            if not 0 <= at < len(places):
+                return None
+            entry, number = places[at]
+            return content.entries[entry].number, number
+
+        return place_of
+
+    def _span(self, finding: Finding, place: Place | None, entries: Sequence[Entry]) -> Span | None:
+        """Where a finding stands in what came."""
+        if finding.span is None or place is None or place[0] >= len(self._given):
+            return None
+        given = self._given[place[0]]
+        entry = next((entry for entry in entries if entry.number == place[0]), None)
+        if entry is None or given.head.is_json:
+            return finding.span
+        return (
+            self._came(given, entry, finding.span[0]),
+            self._came(given, entry, finding.span[1] - 1) + 1
+            if finding.span[1] > finding.span[0]
+            else self._came(given, entry, finding.span[1]),
+        )
+
+    def _came(self, given: Given, entry: Entry, at: int) -> int:
+        if at >= entry.prefix:
+            return self._start_in(entry.number) + at - entry.prefix
+        return given.came(given.length - entry.prefix + at)
+
+    def _start_in(self, number: int) -> int:
+        """Where in a text what is held of it begins."""
+        frontier = self._held.frontier
+        if number == frontier.part:
+            return frontier.offset
+        return self._held.length(number) if number < frontier.part else 0
+
+    def _is_last(self, cut: Cut | None) -> bool:
+        """Whether nothing of the reply is left behind a cut."""
+        return cut is None or all(
+            self._held.length(number) == (cut.offset if number == cut.part else 0)
+            for number in range(cut.part, len(self._given))
+        )
+
+    def _is_whole(self, number: int) -> bool:
+        head = self._given[number].head
+        return head.is_whole or not head.part.readable
+
+
+def _moved(observation: Observation, shift: int) -> Observation:
+    span = observation.span
+    moved = None if span is None else (span[0] + shift, span[1] + shift)
+    return replace(observation, span=moved)
+
+
+def _keeps_prefix(old: Entry, new: Entry) -> bool:
+    """Whether nothing that has left was changed."""
+    return new.text[: old.prefix] == old.text[: old.prefix]
+
+
+def _rhythm(plan: Plan, principles: Sequence[Principle]) -> tuple[Rhythm, bool]:
+    """Where a reply is cut, and whether any model may be asked about it."""
+    stage = plan.stages[Stage.OUTPUT]
+    ids = {principle.id for principle in principles}
+    asked = {id for bound in stage.critics if bound.tier != "deterministic" for id in bound.ids}
+    judged = [p for p in principles if p.id in asked & ids]
+    whole = plan.constitution.release == "whole" or any(p.scope == "reply" for p in principles)
+    if whole or isinstance(stage.need, Whole):
+        return "whole", bool(judged)
+    if any(not only_after_look(p) for p in judged):
+        return "points", True
+    return "sentences", bool(judged)
+
+
+def _escalates(principles: Sequence[Principle]) -> bool:
+    """Whether a person may have to see the text."""
+    return any(
+        "escalate" in (p.actions[Stage.OUTPUT], p.on_undecided, p.on_outage, p.uncovered)
+        for p in principles
+    )
