@@ -107,6 +107,15 @@ class InvisibleTextCritic:
     def need(self, stage: Stage) -> Need:
         return Width(WIDEST + 2 * NEARBY)
 
+    def is_open(self, stage: Stage, text: str, at: int) -> bool:
+        """Only what is invisible depends on what follows, and on what is nearby."""
+        if text.isascii() or len(text) - at >= WIDEST + 2 * NEARBY:
+            return False
+        if at and INVISIBLE.match(text, at - 1):
+            return True  # a run that may go on
+        near = len(text) - at < 2 * NEARBY
+        return near and INVISIBLE.search(text, max(0, at - 2 * NEARBY), at) is not None
+
     def declared(self) -> Sequence[Declared]:
         return ()
 

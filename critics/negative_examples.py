@@ -176,6 +176,20 @@ class NegativeExamples:
     def need(self, stage: Stage) -> Need:
         return Width(max((example.width for example in self._at[stage].examples), default=0))
 
+    def is_open(self, stage: Stage, text: str, at: int) -> bool:
+        """Whether the sentences before a place are the begin of an example, as far as is known."""
+        examples = self._at[stage].examples
+        widest = max((example.width for example in examples), default=0)
+        if len(text) - at >= widest:
+            return False
+        start = max(0, at - widest)
+        return any(
+            rest and example.folded.startswith(rest)
+            for begin, _ in sentences(text[start:at])
+            if (rest := normalise(text[start + begin :]).text.translate(_FOLDING))
+            for example in examples
+        )
+
     def declared(self) -> Sequence[Declared]:
         return ()
 

@@ -161,6 +161,10 @@ class PatternCritic:
             width = max(width, widest + 2 * MAX_CHARACTERS * bool(search.unless))
         return Width(width)
 
+    def is_open(self, stage: Stage, text: str, at: int) -> bool:
+        """What it looks for is declared, and an `unless` stands in sentences that have ended."""
+        return False
+
     def declared(self) -> Sequence[Declared]:
         """Each pattern is its own key, so that principles that ask for the same share it."""
         stages: dict[Pattern, frozenset[Stage]] = {}

@@ -28,7 +28,7 @@ from guardrails.critic.protocol import (
     Rule,
     Target,
     Tier,
-    Whole,
+    Width,
 )
 from guardrails.errors import CriticError
 from guardrails.text.normalise import normalise
@@ -42,6 +42,15 @@ __all__ = ["PiiConfig", "PiiCritic"]
 
 _DECIDES = ("presidio-analyzer", "phonenumbers", "regex", "spacy", "tldextract")
 """Distributions whose version can change a finding."""
+
+WIDEST = 160
+"""Characters of what may hold blanks: the widest are phone numbers with all their punctuation and
+extension. Source: the patterns of presidio-analyzer 2.2.366 and of phonenumbers."""
+
+BEFORE = 60
+"""So many characters before a place are looked at for the begin of something that goes on."""
+
+_MAY_GO_ON = re.compile(r"[^\W_a-zA-Z]|[+(]|HR[AB]\s*\Z", re.IGNORECASE)
 
 OFF_LOOP_CHARACTERS = 20_000
 OFF_LOOP_TEXTS = 100
@@ -146,9 +155,15 @@ class PiiCritic:
         return cls(rules, resources.constitution.languages[0])
 
     def need(self, stage: Stage) -> Need:
-        """The whole text: e-mail addresses and URLs have no greatest width, and a context word up
-        to five words before a match changes its score."""
-        return Whole()
+        """Addresses have no greatest width, but no blank in them either, and streams are cut at
+        blanks; what may hold blanks is narrower. Context words count only before a match."""
+        return Width(WIDEST)
+
+    def is_open(self, stage: Stage, text: str, at: int) -> bool:
+        """What has blanks in it is made of digits, or begins like a register's number."""
+        return (
+            len(text) - at < WIDEST and _MAY_GO_ON.search(text, max(0, at - BEFORE), at) is not None
+        )
 
     def declared(self) -> Sequence[Declared]:
         return ()

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, cast
 
 from pydantic import AfterValidator, Field
 
-from critics.secrets.kinds import KINDS, Kind
+from critics.secrets.kinds import KINDS, Kind, is_key_open
 from guardrails.constitution.model import CriticConfig, Principle
 from guardrails.critic.protocol import (
     CriticFinding,
@@ -104,6 +104,10 @@ class SecretsCritic:
     def need(self, stage: Stage) -> Need:
         kinds = (kind for watch in self._at(stage) for kind in watch.kinds)
         return Width(max((kind.width for kind in kinds), default=0))
+
+    def is_open(self, stage: Stage, text: str, at: int) -> bool:
+        """The kinds are declared; what follows their patterns has no blanks, but in key blocks."""
+        return is_key_open(text, at)
 
     def declared(self) -> Sequence[Declared]:
         """A kind's name is its key."""

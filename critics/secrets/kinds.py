@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from guardrails.text.patterns import Pattern, compile_pattern
 from guardrails.verdict import Span
 
-__all__ = ["KINDS", "Kind", "is_placeholder"]
+__all__ = ["KINDS", "Kind", "is_key_open", "is_placeholder"]
 
 MAX_BLOCK = 8_000
 """Characters of a private key from its first line on; a 4096-bit PGP key with its user ids."""
@@ -81,6 +81,7 @@ def is_placeholder(secret: str) -> bool:
 
 _KEY_BEGINS = "-----BEGIN "
 _KEY_BEGIN = rf"{_KEY_BEGINS}(?:[A-Z0-9]{{1,20}} ){{0,3}}PRIVATE KEY(?: BLOCK)?-----"
+_KEY_OPENING = re.compile(_KEY_BEGIN)
 _KEY_END = re.compile(r"-----END [A-Z0-9 ]{0,70}-----")
 _KEY_BODY = re.compile(r"[A-Za-z0-9+/]{40}")
 _KEY_TEXT = re.compile(r"[A-Za-z0-9+/=\s\\:,.()-]*+")
@@ -99,6 +100,17 @@ def _key_block(text: str, begin: Span) -> Span | None:
     if _KEY_BODY.search(text, begin[1], stop) is None:
         return None  # the line alone, as documentation shows it
     return begin[0], end.end() if end else stop
+
+
+def is_key_open(text: str, at: int) -> bool:
+    """Whether a key block that begins before a place goes on to the text's end, for all it says."""
+    start = max(0, at - MAX_BLOCK)
+    return any(
+        len(text) - begin.start() < MAX_BLOCK
+        and _KEY_END.search(text, begin.end()) is None
+        and _text_end(text, begin.end(), len(text)) == len(text.rstrip())
+        for begin in _KEY_OPENING.finditer(text, start, at)
+    )
 
 
 def _text_end(text: str, start: int, limit: int) -> int:

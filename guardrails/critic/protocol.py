@@ -33,6 +33,7 @@ __all__ = [
     "Resources",
     "Rule",
     "Target",
+    "TellsOpen",
     "Tier",
     "Unit",
     "Whole",
@@ -186,4 +187,15 @@ class Critic(Protocol):
 
     async def critique(self, request: CritiqueRequest) -> Critique:
         """Look. May raise; what that means is the engine's business."""
+        ...
+
+
+@runtime_checkable
+class TellsOpen(Protocol):
+    """A critic that can tell when it need not wait for its whole width, so that text of a stream
+    leaves earlier. What it has declared is looked after."""
+
+    def is_open(self, stage: Stage, text: str, at: int) -> bool:
+        """Whether what begins before a place in a growing text, which stands where a sentence ends,
+        may yet become a finding, or may be one that goes on behind the text's end."""
         ...

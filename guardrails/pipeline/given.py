@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from guardrails.pipeline.so_far import Head
+from guardrails.verdict import Span
 
 __all__ = ["Given", "Release"]
 
@@ -41,11 +43,14 @@ class Given:
         self._pieces: list[str] = []
         self._edits: list[tuple[int, int, int]] = []
 
-    def add(self, release: Release) -> None:
+    def add(self, release: Release, edits: Sequence[tuple[Span, int]] = ()) -> None:
+        """`edits` are what was changed in it, in order: where in what came, and the length of what
+        stands there now; without them all of it is taken for one change, if it was changed."""
         self._pieces.append(release.text)
         self.length += len(release.text)
         if release.is_changed:
-            self._edits.append((release.start, release.end, len(release.text)))
+            whole = [((release.start, release.end), len(release.text))]
+            self._edits += [(start, end, length) for (start, end), length in edits or whole]
         if len(self._pieces) > PIECES:
             self._pieces = [self.last(self._keeps)]
 

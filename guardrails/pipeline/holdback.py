@@ -1,20 +1,20 @@
 """How much of a growing reply may be judged by now, and where it is cut: pure, no I/O.
 
 A reply is one text after another. Where it is cut is set by the text alone, never by the pieces in
-which it comes. Text leaves as soon as no deterministic finding can touch it any more (`width`
-characters later); where a judge is asked, it is held to the points at which the judge sees the
-reply so far, each about twice as far as the one before.
+which it comes. Text leaves as soon as no deterministic finding can touch it any more: `width`
+characters later, or as soon as what came rules one out. Where a judge is asked, it is held to the
+points at which the judge sees the reply so far, each about twice as far as the one before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from guardrails.text.sentences import MAX_CHARACTERS, next_end
 
-__all__ = ["FIRST_POINT", "Cut", "HoldBack", "Rhythm"]
+__all__ = ["FIRST_POINT", "LEAST_MARGIN", "Cut", "HoldBack", "IsOpen", "Rhythm"]
 
 Rhythm = Literal["sentences", "points", "whole"]
 """Cuts at every sentence's end; at the first one after 400, 800, 1,600 … characters; at the end."""
@@ -22,9 +22,18 @@ Rhythm = Literal["sentences", "points", "whole"]
 FIRST_POINT = 400
 """Characters of the reply after which a judge is asked first. Source: design, section 3."""
 
+LEAST_MARGIN = 500
+"""Characters before a place that are looked at with what is behind it: words that give a number its
+meaning stand there."""
+
+FEWEST_AHEAD = 64
+
 MOST_WITHOUT_BLANK = 3_000
 """A sentence that does not end is cut at the next blank, so that no address is cut in two; but
 after so many characters anywhere."""
+
+
+IsOpen = Callable[[str, int], bool]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -80,14 +89,25 @@ class HoldBack:
     """What has come of a reply and has not left yet: `open` a text, `feed` it, `shut` it, and `end`
     the reply; `due` is where it may be judged next, and `settle` says that all before has left.
 
-    `width` is how many characters a finding may reach on from where it begins. `keeps`: all of the
-    reply is remembered, not only what is held and some of what is before it.
+    `width` is how many characters a finding may reach on from where it begins at most; `is_open`
+    says of a text and a place in it whether one that begins before may still reach further. Of what
+    has left, `margin` characters are remembered at least, or all (`keeps`).
     """
 
-    def __init__(self, rhythm: Rhythm, *, width: int, keeps: bool) -> None:
+    def __init__(
+        self,
+        rhythm: Rhythm,
+        *,
+        width: int,
+        keeps: bool,
+        margin: int = LEAST_MARGIN,
+        is_open: IsOpen | None = None,
+    ) -> None:
         self.rhythm: Rhythm = rhythm
         self.width = width
+        self.margin = margin
         self._keeps = keeps
+        self._is_open = is_open
         self._texts: list[_Text] = []
         self._has_ended = False
         self._frontier = Cut(0, 0)
@@ -126,11 +146,6 @@ class HoldBack:
         """All before it has left."""
         return self._frontier
 
-    @property
-    def margin(self) -> int:
-        """So many characters of what has left are remembered at least, if there were as many."""
-        return 2 * self.width
-
     def due(self) -> Cut | None:
         """The next cut, if all has come that is needed to judge what is before it."""
         self._step_over()
@@ -154,6 +169,9 @@ class HoldBack:
     def postpone(self, reach: int) -> None:
         """A finding lies across the cut that was due: the next one is not before `reach`."""
         self._reach, self._next = reach, None
+
+    def is_shut(self, part: int) -> bool:
+        return self._texts[part].is_shut
 
     def length(self, part: int) -> int:
         return self._texts[part].length
@@ -201,7 +219,25 @@ class HoldBack:
     def _is_seen(self, cut: Cut) -> bool:
         """Whether enough of what is behind a cut has come."""
         text = self._texts[cut.part]
-        return text.is_shut or text.length >= cut.offset + self.width
+        if text.is_shut or text.length >= cut.offset + self.width:
+            return True
+        if self._is_open is None:
+            return False
+        start = max(self._frontier_in(text), cut.offset - self.width)
+        return not self._is_open(text.between(start, text.length), cut.offset - start)
+
+    def seen(self, cut: Cut) -> int:
+        """Up to where the text of a cut that is due must be looked at: as far as anything that
+        begins before the cut may reach."""
+        text, ahead = self._texts[cut.part], FEWEST_AHEAD
+        start = max(self._frontier_in(text), cut.offset - self.width)
+        while self._is_open is not None and ahead < self.width:
+            end = min(cut.offset + ahead, text.length)
+            before = cut.offset - start
+            if end == text.length or not self._is_open(text.between(start, end), before):
+                return end
+            ahead *= 2
+        return min(cut.offset + self.width, text.length)
 
     def _find(self) -> Cut | None:
         if self.rhythm == "sentences":

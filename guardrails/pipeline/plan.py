@@ -16,6 +16,7 @@ from guardrails.critic.protocol import (
     Need,
     Resources,
     Rule,
+    TellsOpen,
     Unit,
     Whole,
     Width,
@@ -24,6 +25,8 @@ from guardrails.critic.registry import CriticRegistry, JudgeConfig
 from guardrails.errors import CriticError, GuardrailsError, SettingsError
 from guardrails.exchange import Context
 from guardrails.settings import Settings
+from guardrails.telemetry import log
+from guardrails.text.openings import Openings
 from guardrails.text.scan import Scan
 from guardrails.verdict import Stage
 
@@ -57,10 +60,30 @@ class StagePlan:
     critics: tuple[BoundCritic, ...]
     scan: Scan | None
     scanned: tuple[tuple[str, Hashable], ...]
+    openings: Openings
     need: Need
 
     def tier(self, tier: Tier) -> tuple[BoundCritic, ...]:
         return tuple(bound for bound in self.critics if bound.tier == tier)
+
+    @property
+    def unseen_width(self) -> int:
+        """The largest width of critics that do not tell when they need less."""
+        needs = [
+            bound.critic.need(self.stage)
+            for bound in self.critics
+            if bound.tier == "deterministic" and not isinstance(bound.critic, TellsOpen)
+        ]
+        return max((need.characters for need in needs if isinstance(need, Width)), default=0)
+
+    def is_open(self, text: str, at: int) -> bool:
+        """Whether what begins before a place in a growing text may yet turn out to be a finding
+        that a critic without a model makes of it, or be one that goes on behind the text."""
+        return self.openings.is_open(text, at) or any(
+            _is_open(bound.critic, self.stage, text, at)
+            for bound in self.critics
+            if bound.tier == "deterministic"
+        )
 
     def last_asked(self, principle: Principle) -> BoundCritic | None:
         """The local or model critic whose word is final for a principle, if one is there."""
@@ -277,8 +300,22 @@ def _stage(stage: Stage, constitution: Constitution, bound: Mapping[str, Critic]
         critics=critics,
         scan=Scan([item.pattern for _, item in declared]) if declared else None,
         scanned=tuple((name, item.key) for name, item in declared),
+        openings=Openings([item.pattern for _, item in declared]),
         need=_need(stage, critics, declared),
     )
+
+
+def _is_open(critic: Critic, stage: Stage, text: str, at: int) -> bool:
+    if isinstance(critic, TellsOpen):
+        try:
+            return bool(critic.is_open(stage, text, at))
+        except Exception as error:  # a foreign critic may fail in any way
+            log.warning("critic_failed", critic=critic.name, error=type(error).__name__)
+    match critic.need(stage):
+        case Width(characters):
+            return len(text) - at < characters
+        case _:
+            return len(text) - at < UNIT_CHARACTERS
 
 
 def _need(

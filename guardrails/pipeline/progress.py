@@ -8,7 +8,7 @@ ends the reply.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from guardrails.constitution.model import Principle
@@ -20,7 +20,7 @@ from guardrails.pipeline.account import Account, Place, PlaceOf
 from guardrails.pipeline.decide import Observation, decide
 from guardrails.pipeline.engine import Outcome, deliberate, refuse
 from guardrails.pipeline.given import Given, Release
-from guardrails.pipeline.holdback import Cut, HoldBack, Rhythm
+from guardrails.pipeline.holdback import LEAST_MARGIN, Cut, HoldBack, Rhythm
 from guardrails.pipeline.plan import Plan, applies, only_after_look
 from guardrails.pipeline.replies import reply_to
 from guardrails.pipeline.so_far import Entry, Head, SoFar
@@ -70,12 +70,20 @@ class Progress:
         rhythm, self._asks_models = _rhythm(plan, principles)
         self._keeps = keeps or self._asks_models or _escalates(principles)
         width = stage.need.characters if isinstance(stage.need, Width) else 0
-        self._held = HoldBack(rhythm, width=max(1, width), keeps=self._keeps or rhythm == "whole")
+        self._held = HoldBack(
+            rhythm,
+            width=max(1, width),
+            keeps=self._keeps or rhythm == "whole",
+            margin=max(LEAST_MARGIN, stage.unseen_width),
+            is_open=stage.is_open,
+        )
         self._given: list[Given] = []
         self._account = Account()
         self._over: BudgetExceeded | None = None
         self._has_ended = self._was_judged = False
         self._stop: Outcome | None = None
+        self._acted: tuple[Cut, Outcome] | None = None
+        """A cut that was acted upon already, while what follows is waited for."""
         self.released_before_breach = False
         """Whether it was stopped for what had left already."""
 
@@ -136,6 +144,8 @@ class Progress:
             while self._stop is None and (cut := self._held.due()) is not None:
                 if (released := await self._pass(cut)) is not None:
                     return released
+                if self._acted is not None and self._acted[0] == cut:
+                    return None  # what was put there may make a finding with what follows
             if self._stop is None and self._over is not None:
                 self.refuse(f"budget.{self._over.limit}")
             elif self._stop is None and self._has_ended and not self._was_judged:
@@ -164,7 +174,7 @@ class Progress:
 
     async def _pass(self, cut: Cut) -> list[Release] | None:
         """Judge what is before a cut. None where nothing can be let go of it yet."""
-        if self._held.rhythm == "whole":
+        if self._held.rhythm == "whole" or self._acted is not None:
             return await self._act(cut)
         cut, look = await self._first_to_act_on(cut)
         reach = max((o.span[1] for o in look.observations if o.span is not None), default=0)
@@ -207,7 +217,7 @@ class Progress:
             return _Look()  # nothing of it can be cut in two, and all of it is judged then
         start = self._start_in(number)
         margin = self._given[number].last(self._held.margin) if start else ""
-        text = margin + self._held.text(number, start, cut.offset + self._held.width)
+        text = margin + self._held.text(number, start, self._held.seen(cut))
         shift = start - len(margin)
         entry = self._entry(number, text, len(margin))
         if entry is None:
@@ -252,16 +262,19 @@ class Progress:
             return None
         content = SoFar(entries)
         place_of = self._place_of(content)
-        outcome = await deliberate(
-            self._plan,
-            content,
-            before=self._before,
-            stage=self._stage,
-            context=self._context,
-            budget=self._budget,
-            is_counted=True,
-            may_vanish=not (self._has_ended and self._is_last(cut)),
-        )
+        if self._acted is not None and self._acted[0] == cut:
+            outcome = self._acted[1]
+        else:
+            outcome = await deliberate(
+                self._plan,
+                content,
+                before=self._before,
+                stage=self._stage,
+                context=self._context,
+                budget=self._budget,
+                is_counted=True,
+                may_vanish=not (self._has_ended and self._is_last(cut)),
+            )
         made = outcome.content
         if outcome.reply is not None or not isinstance(made, SoFar):
             self._halt(outcome, place_of, entries)
@@ -271,12 +284,18 @@ class Progress:
             self.released_before_breach = True
             return None
         releases = [self._released(*both) for both in zip(entries, made.entries, strict=True)]
-        if cut is not None and (reach := await self._reach_of_changes(cut, releases)):
-            self._account.usage += replace(outcome.usage, latency_ms=0.0)
-            self._held.postpone(reach)
-            return None
+        if cut is not None:
+            reach = await self._reach_of_changes(cut, releases)
+            if reach is None:
+                self._acted = cut, outcome
+                return None
+            if reach > cut.offset:
+                self._account.usage += replace(outcome.usage, latency_ms=0.0)
+                self._held.postpone(reach)
+                return None
         self._take(outcome, place_of, entries)
-        return self._let_go(cut, [r for r in releases if r.end > r.start or r.text])
+        edits = self._edits_in(outcome, place_of, entries)
+        return self._let_go(cut, [r for r in releases if r.end > r.start or r.text], edits)
 
     def _entries(self, cut: Cut | None) -> tuple[Entry, ...] | None:
         """The texts before a cut: all of the reply so far, or what is held of it. None for what
@@ -316,19 +335,22 @@ class Progress:
             is_dropped=new.is_dropped,
         )
 
-    async def _reach_of_changes(self, cut: Cut, releases: Sequence[Release]) -> int:
-        """How far what was put in place of a text makes a finding with what follows it reach; 0 if
-        it makes none."""
+    async def _reach_of_changes(self, cut: Cut, releases: Sequence[Release]) -> int | None:
+        """How far what was put in place of a text makes a finding with what follows it reach; None
+        while more must come to tell."""
         last = next((r for r in releases if r.number == cut.part and r.is_changed), None)
         if last is None or self._is_whole(cut.part):
             return 0
         given = self._given[cut.part]
         changed = (given.last(self._held.margin) if given.length else "") + last.text
         ahead = self._held.text(cut.part, cut.offset, cut.offset + self._held.width)
-        entry = self._entry(cut.part, changed + ahead, 0)
-        if entry is None or not ahead:
+        if not ahead:
             return 0
         border = len(changed)
+        is_seen = self._held.is_shut(cut.part) or len(ahead) == self._held.width
+        if not is_seen and self._plan.stages[self._stage].is_open(changed + ahead, border):
+            return None
+        entry = Entry.of(cut.part, given.head, changed + ahead)
         judgement = await self._judged(SoFar((entry,)))
         ends = [
             o.span[1]
@@ -337,13 +359,32 @@ class Progress:
         ]
         return cut.offset + max(ends) - border if ends else 0
 
-    def _let_go(self, cut: Cut | None, releases: list[Release]) -> list[Release]:
+    def _edits_in(
+        self, outcome: Outcome, place_of: PlaceOf, entries: Sequence[Entry]
+    ) -> dict[int, list[tuple[Span, int]]]:
+        """What was changed in the texts, in the coordinates of what came."""
+        shifts = {e.number: self._start_in(e.number) - e.prefix for e in entries}
+        made: dict[int, list[tuple[Span, int]]] = {}
+        for edit in outcome.attempts[-1].edits if outcome.attempts else ():
+            place = place_of(edit.part)
+            if place is not None:
+                start, end = (at + shifts[place[0]] for at in edit.span)
+                made.setdefault(place[0], []).append(((start, end), len(edit.replacement)))
+        return {number: sorted(edits) for number, edits in made.items()}
+
+    def _let_go(
+        self,
+        cut: Cut | None,
+        releases: list[Release],
+        edits: Mapping[int, Sequence[tuple[Span, int]]] | None = None,
+    ) -> list[Release]:
         for release in releases:
             if release.number < len(self._given):
-                self._given[release.number].add(release)
+                given = self._given[release.number]
+                given.add(release, (edits or {}).get(release.number, ()))
         if cut is not None:
             self._held.settle(cut)
-        self._was_judged = True
+        self._was_judged, self._acted = True, None
         return releases
 
     # -- what it comes to -----------------------------------------------------------------------
@@ -353,7 +394,8 @@ class Progress:
         self._account.made(outcome, place_of)
         for finding in outcome.findings:
             place = None if finding.part is None else place_of(finding.part)
-            self._account.found(finding, place, self._span(finding, place, entries))
+            if not self._is_known(finding, place, entries):
+                self._account.found(finding, place, self._span(finding, place, entries))
 
     def _halt(self, outcome: Outcome, place_of: PlaceOf, entries: Sequence[Entry] = ()) -> None:
         if self._stop is None:
@@ -362,6 +404,13 @@ class Progress:
             self.released_before_breach = any(
                 self._touches_what_left(finding, place_of, entries) for finding in outcome.findings
             )
+
+    def _is_known(self, finding: Finding, place: Place | None, entries: Sequence[Entry]) -> bool:
+        """Whether it was found when the text that it is in left, and is only seen again."""
+        if self._held.rhythm != "sentences" or place is None or finding.span is None:
+            return False
+        prefix = next((entry.prefix for entry in entries if entry.number == place[0]), 0)
+        return finding.span[1] <= prefix and Verdict.of(finding.action) <= Verdict.FLAG
 
     def _touches_what_left(
         self, finding: Finding, place_of: PlaceOf, entries: Sequence[Entry]

@@ -31,6 +31,7 @@ __all__ = [
     "Node",
     "Repeat",
     "Sequence",
+    "begun",
     "is_word",
     "quoted",
     "words",
@@ -300,6 +301,43 @@ class Repeat:
 
     def word_at(self, end: int) -> bool:
         return self.node.word_at(end)
+
+
+EMPTY = Sequence(())
+
+
+def begun(node: Node) -> Node:
+    """What matches any begin of whatever a node matches, the empty one and all of it included. What
+    only looks at its neighbours is left out."""
+    match node:
+        case Sequence(parts=parts):
+            made: Node = EMPTY
+            for part in reversed(parts):
+                made = Choice((Sequence((_without_edges(part), made)), begun(part)))
+            return made
+        case Choice(alternatives=alternatives):
+            return Choice(tuple(map(begun, alternatives)))
+        case Repeat(node=inner, most_times=most):
+            times = None if most is None else max(0, most - 1)
+            return Sequence((Repeat(_without_edges(inner), 0, times), begun(inner)))
+        case Anchor() | Edge():
+            return EMPTY
+        case _:
+            return Repeat(node, 0, 1)
+
+
+def _without_edges(node: Node) -> Node:
+    match node:
+        case Sequence(parts=parts):
+            return Sequence(tuple(map(_without_edges, parts)))
+        case Choice(alternatives=alternatives):
+            return Choice(tuple(map(_without_edges, alternatives)))
+        case Repeat(node=inner, least_times=least, most_times=most, lazy=lazy):
+            return Repeat(_without_edges(inner), least, most, lazy)
+        case Anchor() | Edge():
+            return EMPTY
+        case _:
+            return node
 
 
 def quoted(character: str) -> str:

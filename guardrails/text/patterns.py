@@ -17,7 +17,7 @@ from typing import Any
 import re2
 
 from guardrails.text.dialect import PatternError, read
-from guardrails.text.expression import WORD, Choice, Edge, Node, Repeat, Sequence, is_word
+from guardrails.text.expression import WORD, Choice, Edge, Node, Repeat, Sequence, begun, is_word
 from guardrails.text.normalise import SURROGATE
 
 __all__ = ["Pattern", "PatternError", "Span", "compile_pattern", "compiled", "encoded"]
@@ -61,6 +61,11 @@ class Pattern:
     def necessary(self) -> str:
         """An expression for RE2 that hits every text in which this pattern does, and few others."""
         return "|".join(branch.written(coarse=True) for branch in self._branches)
+
+    @property
+    def begun(self) -> str:
+        """An expression for RE2 that matches any begin of a hit, and maybe more."""
+        return "|".join(branch.begun for branch in self._branches)
 
     def findall(self, text: str) -> list[Span]:
         """All hits in order; they do not overlap."""
@@ -192,6 +197,11 @@ class _Branch:
         right = rf"(?:[^{word}]|\z)" if self.right else ""
         flag = "-i" if self._case else "i"
         return f"(?{flag}:{left}(?:{self._body.written(coarse=coarse)}){right})"
+
+    @property
+    def begun(self) -> str:
+        flag = "-i" if self._case else "i"
+        return f"(?{flag}:{begun(self._body).written(coarse=True)})"
 
     @cached_property
     def coarse(self) -> Any:
