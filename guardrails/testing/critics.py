@@ -37,6 +37,9 @@ Answer = Critique | BaseException | Callable[[CritiqueRequest], Any]
 that makes the answer, which may be nonsense."""
 
 
+ALL_OF_IT = Whole()
+
+
 class ScriptExhaustedError(AssertionError):
     """A scripted critic was asked more often than its script has answers."""
 
@@ -49,6 +52,7 @@ class ScriptedCritic:
     tier: ClassVar[Tier] = "model"
     Config: ClassVar[type[CriticConfig]] = JudgeConfig
     answers: ClassVar[Sequence[Answer] | Answer] = ()
+    needs: ClassVar[Need] = Whole()
     asked: ClassVar[list[CritiqueRequest]] = []
     """Every question so far, the class's own list."""
 
@@ -57,7 +61,7 @@ class ScriptedCritic:
         return cls()
 
     def need(self, stage: Stage) -> Need:
-        return Whole()
+        return self.needs
 
     def declared(self) -> Sequence[Declared]:
         return ()
@@ -89,8 +93,10 @@ def scripted_critic(
     name: str = "judge",
     tier: Tier = "model",
     config: type[CriticConfig] | None = None,
+    need: Need = ALL_OF_IT,
 ) -> type[ScriptedCritic]:
     """A critic that gives one answer after the other, or the same one every time if it is no list.
+    `need` says how much of a stream it must see; `Unit("sentence")` lets one go piece by piece.
 
     It raises ScriptExhaustedError when it has none left. `asked`, on the class, are the questions.
     """
@@ -104,6 +110,7 @@ def scripted_critic(
             "tier": tier,
             "Config": config,
             "answers": _constant(answers),
+            "needs": need,
             "asked": [],
         },
     )
