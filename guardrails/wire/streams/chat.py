@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Path
@@ -41,6 +40,8 @@ class ChatReader(JsonEventReader):
         # What is at the client:
         self._client_begun = False
         self._client_over: dict[int, bool] = {}
+        self._client_field: dict[int, str] = {}
+        """Where each choice said something last."""
 
     # -- reading -----------------------------------------------------------------------------
 
@@ -146,9 +147,14 @@ class ChatReader(JsonEventReader):
     def _was_sent(self, data: Json) -> None:
         self._client_begun = True
         for made in data.get("choices") or ():
-            if isinstance(made, dict) and isinstance(made.get("index"), int):
-                over = self._client_over.get(made["index"], False)
-                self._client_over[made["index"]] = over or bool(made.get("finish_reason"))
+            if not isinstance(made, dict) or not isinstance(made.get("index"), int):
+                continue
+            place, delta = made["index"], made.get("delta") or {}
+            over = self._client_over.get(place, False)
+            self._client_over[place] = over or bool(made.get("finish_reason"))
+            for field in ("content", "refusal"):
+                if delta.get(field):
+                    self._client_field[place] = field
 
     def cut(self, text: str, *, released: bool) -> bytes:
         if self._is_over:
@@ -158,21 +164,23 @@ class ChatReader(JsonEventReader):
             if self._declines:
                 chat_declined(reply, text)
             return write_events(CHAT.emit(reply))
-        said = PARAGRAPH + text if released and text and not self._declines else text
-        return b"".join([*map(_frame, self._ending(said)), write_frame("", DONE)])
+        return b"".join([*map(_frame, self._ending(text, released)), write_frame("", DONE)])
 
-    def _ending(self, text: str) -> Iterator[Json]:
+    def _ending(self, text: str, released: bool) -> Iterator[Json]:
         head = {
             "id": self._known.get("id") or "chatcmpl-guardrails",
             "object": "chat.completion.chunk",
             "created": self._known.get("created") or 0,
             "model": self._known.get("model") or "",
         }
-        delta: dict[str, Any] = {"refusal" if self._declines else "content": text}
         reason = "stop" if self._declines else "content_filter"
         going = [place for place in self._choices if not self._client_over.get(place)]
         for place in going or [0]:
-            first = {"role": "assistant", **delta} if place not in self._client_over else delta
+            last = self._client_field.get(place)
+            field = "refusal" if self._declines or last == "refusal" else "content"
+            apart = released and last == field and text != ""
+            delta: Json = {field: PARAGRAPH + text if apart else text}
+            first = delta if place in self._client_over else {"role": "assistant", **delta}
             for said, finish in ((first, None), ({}, reason)):
                 made = {"index": place, "delta": said, "logprobs": None, "finish_reason": finish}
                 yield {**head, "choices": [made]}
