@@ -14,6 +14,7 @@ from guardrails.guard import Guard
 from guardrails.pipeline.plan import Plan
 from guardrails.verdict import Decision, Stage
 from guardrails.wire.body import Body, JsonBody
+from guardrails.wire.refusals import expects_json
 
 __all__ = ["Asked", "Gate", "Given", "Guarding", "OnBlock", "Replaced", "Sent"]
 
@@ -98,15 +99,7 @@ class Asked:
     @property
     def declines(self) -> bool:
         """Whether a text of ours would be read as something else, such as JSON."""
-        said = [
-            _within(self.document, "output_config", "format"),
-            _within(self.document, "output_format"),
-            _within(self.document, "response_format"),
-            _within(self.document, "text", "format"),
-        ]
-        return self.helper or any(
-            isinstance(form, dict) and form.get("type", "text") != "text" for form in said
-        )
+        return self.helper or expects_json(self.document)
 
 
 @dataclass(kw_only=True)
@@ -143,10 +136,3 @@ class Gate:
         judged = decision.content
         same = not isinstance(judged, Body) or judged.data == self.hidden.data
         return not decision.delivers or not same
-
-
-def _within(document: Mapping[str, Any], *steps: str) -> object:
-    value: object = document
-    for step in steps:
-        value = value.get(step) if isinstance(value, dict) else None
-    return value

@@ -6,7 +6,6 @@ Source: the resources of anthropic 2.12 and openai 3.54.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -16,8 +15,15 @@ from typing import Any, Literal
 from guardrails.errors import SettingsError
 from guardrails.wire.event_replies import ANTHROPIC, CHAT, RESPONSES, EventCodec
 from guardrails.wire.formats import NAMES, BodyFormat
-from guardrails.wire.refusals import anthropic_message, chat_completion, openai_response
-from guardrails.wire.sse import Event, write_events
+from guardrails.wire.refusals import (
+    anthropic_declined,
+    anthropic_message,
+    chat_completion,
+    chat_declined,
+    openai_response,
+    response_declined,
+)
+from guardrails.wire.sse import write_events
 
 __all__ = ["WEBSOCKETS", "Dialect", "Operation", "Vendor", "operation_of", "refuse_guarded"]
 
@@ -47,8 +53,8 @@ class Dialect:
         return reply
 
     def stream(self, reply: Json) -> bytes:
-        """A whole reply as the provider would stream it, with all that its SDK's types ask for."""
-        return write_events(_complete(event, reply) for event in self.codec.emit(reply))
+        """A whole reply as the provider would stream it."""
+        return write_events(self.codec.emit(reply))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,39 +64,9 @@ class Operation:
     dialect: Dialect | None = None
 
 
-def _complete(event: Event, reply: Json) -> Event:
-    """An event with what its SDK reads there: required fields, and why the model declined."""
-    match event.name:
-        case "response.output_text.delta" | "response.output_text.done":
-            more: Json = {"logprobs": [], **json.loads(event.data)}
-        case "message_delta" if reply.get("stop_details"):
-            more = json.loads(event.data)
-            more["delta"]["stop_details"] = reply["stop_details"]
-        case _:
-            return event
-    return Event(event.name, json.dumps(more))
-
-
-def _decline_message(reply: Json, text: str) -> None:
-    reply["content"] = []
-    reply["stop_details"] = {"type": "refusal", "category": None, "explanation": text}
-
-
-def _decline_completion(reply: Json, text: str) -> None:
-    for choice in reply["choices"]:  # the SDK's helpers raise on `content_filter`
-        choice |= {"finish_reason": "stop"}
-        choice["message"] |= {"content": None, "refusal": text}
-
-
-def _decline_response(reply: Json, text: str) -> None:
-    reply |= {"status": "completed", "incomplete_details": None}
-    for item in reply["output"]:
-        item |= {"status": "completed", "content": [{"type": "refusal", "refusal": text}]}
-
-
-_MESSAGES = Dialect(NAMES["anthropic"], ANTHROPIC, anthropic_message, _decline_message)
-_CHAT = Dialect(NAMES["openai-chat"], CHAT, chat_completion, _decline_completion)
-_RESPONSES = Dialect(NAMES["openai-responses"], RESPONSES, openai_response, _decline_response)
+_MESSAGES = Dialect(NAMES["anthropic"], ANTHROPIC, anthropic_message, anthropic_declined)
+_CHAT = Dialect(NAMES["openai-chat"], CHAT, chat_completion, chat_declined)
+_RESPONSES = Dialect(NAMES["openai-responses"], RESPONSES, openai_response, response_declined)
 
 _GUARDED: Mapping[tuple[Vendor, str], Dialect] = {
     ("anthropic", "messages"): _MESSAGES,

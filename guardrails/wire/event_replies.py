@@ -8,11 +8,22 @@ from __future__ import annotations
 
 import copy
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from guardrails.errors import WireFormatError
+from guardrails.wire.event_fields import (
+    ANTHROPIC_DELTAS,
+    ANTHROPIC_EVENTS,
+    CHAT_ONCE,
+    RESPONSE_DELTAS,
+    RESPONSE_ECHOES,
+    RESPONSE_ENDS,
+    RESPONSE_OBJECTS,
+    RESPONSE_PLACES,
+    RESPONSE_SILENT,
+    RESPONSE_TEXTS,
+)
 from guardrails.wire.sse import Event
 from guardrails.wire.strict_json import parse_json
 
@@ -100,27 +111,6 @@ def _index(data: Json) -> int:
 
 
 class _Anthropic:
-    """Source: Anthropic's Messages API, streaming, version 2026-10-21."""
-
-    _DELTAS: Mapping[str, str] = {
-        "text_delta": "text",
-        "thinking_delta": "thinking",
-        "signature_delta": "signature",
-        "input_json_delta": "partial_json",
-        "citations_delta": "citation",
-    }
-    """Type of a delta → its field."""
-    _FIELDS: Mapping[str, tuple[str, ...]] = {
-        "ping": (),
-        "error": ("error", "request_id"),
-        "message_start": ("message",),
-        "content_block_start": ("index", "content_block"),
-        "content_block_delta": ("index", "delta"),
-        "content_block_stop": ("index",),
-        "message_delta": ("delta", "usage"),
-        "message_stop": (),
-    }
-
     def assemble(self, events: Iterable[Event]) -> Json:
         message: Json | None = None
         blocks: dict[int, Json] = {}
@@ -132,9 +122,9 @@ class _Anthropic:
             if event.name and event.name != kind:
                 raise WireFormatError("an event whose name and type differ")
             in_order = kind in ("ping", "error") or (message is None) == (kind == "message_start")
-            if kind not in self._FIELDS or not in_order:
+            if kind not in ANTHROPIC_EVENTS or not in_order:
                 raise WireFormatError("an event or delta of an unknown type")
-            said += _beside(data, self._FIELDS[kind])
+            said += _beside(data, ANTHROPIC_EVENTS[kind])
             if kind == "message_start":
                 message = dict(_fields(data, "message"))
                 if message.get("content"):
@@ -168,9 +158,9 @@ class _Anthropic:
         if block is None:
             raise WireFormatError("a delta that cannot be placed")
         kind = str(delta.get("type"))
-        if kind not in self._DELTAS:
+        if kind not in ANTHROPIC_DELTAS:
             raise WireFormatError("an event or delta of an unknown type")
-        name = self._DELTAS[kind]
+        name = ANTHROPIC_DELTAS[kind]
         said = delta.get(name)
         if set(delta) - {"type", name}:
             raise WireFormatError("a delta with more than its text")
@@ -199,6 +189,7 @@ class _Anthropic:
         reply = _without_asides(reply)
         error = reply.pop("error", None)
         start = {**reply, "content": [], "stop_reason": None, "stop_sequence": None}
+        start |= {"stop_details": None} if "stop_details" in reply else {}
         yield _event({"type": "message_start", "message": start})
         for index, block in enumerate(reply.get("content") or []):
             yield from self._block(index, block)
@@ -206,6 +197,8 @@ class _Anthropic:
             yield _event({"type": "error", "error": error})
             return
         end = {key: reply.get(key) for key in ("stop_reason", "stop_sequence")}
+        if reply.get("stop_details") is not None:
+            end["stop_details"] = reply["stop_details"]
         usage = reply.get("usage") or {}
         tokens = {"output_tokens": usage.get("output_tokens", 0)}
         yield _event({"type": "message_delta", "delta": end, "usage": tokens})
@@ -234,8 +227,6 @@ class _Anthropic:
 
 
 class _Chat:
-    """Source: OpenAI's chat completions, streaming, SDK 3.54."""
-
     def assemble(self, events: Iterable[Event]) -> Json:
         head: Json = {}
         choices: dict[int, Json] = {}
@@ -293,15 +284,11 @@ class _Chat:
         yield Event("", "[DONE]")
 
 
-_ONCE = frozenset({"role", "id", "type", "index", "name"})
-"""Fields of a delta that are said whole; every other text is added to what came before."""
-
-
 def _merge(message: Json, delta: Json, said: list[str]) -> None:
     for key, value in delta.items():
         old = message.get(key)
         if isinstance(value, str) and isinstance(old, str):
-            if key not in _ONCE:
+            if key not in CHAT_ONCE:
                 message[key] = old + value
             elif value and value != old:
                 raise WireFormatError("a stream that names one thing twice")
@@ -326,43 +313,11 @@ def _merged_calls(old: object, new: list[Json], said: list[str]) -> list[Json]:
 
 
 class _Responses:
-    """Source: OpenAI's responses, streaming, SDK 3.54.
-
-    The last event has the whole reply. What the others said is held against it: text that is not
+    """The last event has the whole reply. What the others said is held against it: text that is not
     in it is judged as well, and is not told again when the reply is changed.
     """
 
-    _ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"})
-    _ECHOES = frozenset({"response.created", "response.in_progress", "response.queued"})
-    _TEXTS: Mapping[str, str] = {
-        "response.output_text.done": "text",
-        "response.refusal.done": "refusal",
-        "response.function_call_arguments.done": "arguments",
-        "response.mcp_call_arguments.done": "arguments",
-        "response.custom_tool_call_input.done": "input",
-        "response.code_interpreter_call_code.done": "code",
-        "response.reasoning_text.done": "text",
-        "response.reasoning_summary_text.done": "text",
-    }
-    _DELTAS = frozenset(name.removesuffix("done") + "delta" for name in _TEXTS)
-    _OBJECTS: Mapping[str, str] = {
-        "response.output_item.added": "item",
-        "response.output_item.done": "item",
-        "response.content_part.added": "part",
-        "response.content_part.done": "part",
-        "response.reasoning_summary_part.added": "part",
-        "response.reasoning_summary_part.done": "part",
-        "response.output_text.annotation.added": "annotation",
-    }
-    _SILENT = re.compile(
-        r"response\.(?:web_search|file_search|code_interpreter|image_generation|mcp)_call"
-        r"\.(?:in_progress|searching|generating|interpreting|completed|failed)"
-    )
     _STATES = ("queued", "in_progress")
-    _PLACES = (
-        "sequence_number", "item_id", "output_index", "content_index", "summary_index",
-        "annotation_index", "logprobs", "obfuscation",
-    )  # fmt: skip
 
     def assemble(self, events: Iterable[Event]) -> Json:
         told: list[Json] = []
@@ -373,19 +328,19 @@ class _Responses:
             kind = str(data.get("type"))
             if event.name and event.name != kind:
                 raise WireFormatError("an event whose name and type differ")
-            if kind in self._ENDS or kind in self._ECHOES:
+            if kind in RESPONSE_ENDS or kind in RESPONSE_ECHOES:
                 told.append(_fields(data, "response"))
-                said += _beside(data, (*self._PLACES, "response"))
-            elif kind in self._DELTAS and isinstance(data.get("delta"), str):
-                key = (kind, *(str(data.get(name)) for name in self._PLACES[1:5]))
+                said += _beside(data, (*RESPONSE_PLACES, "response"))
+            elif kind in RESPONSE_DELTAS and isinstance(data.get("delta"), str):
+                key = (kind, *(str(data.get(name)) for name in RESPONSE_PLACES[1:5]))
                 deltas[key] = deltas.get(key, "") + data["delta"]
-                said += _beside(data, (*self._PLACES, "delta"))
-            elif kind in self._DELTAS or not self._is_known(kind):
+                said += _beside(data, (*RESPONSE_PLACES, "delta"))
+            elif kind in RESPONSE_DELTAS or not self._is_known(kind):
                 raise WireFormatError("an event or delta of an unknown type")
             else:
-                field = self._TEXTS.get(kind) or self._OBJECTS.get(kind) or ""
+                field = RESPONSE_TEXTS.get(kind) or RESPONSE_OBJECTS.get(kind) or ""
                 said += _strings(data.get(field))
-                said += _beside(data, (*self._PLACES, field))
+                said += _beside(data, (*RESPONSE_PLACES, field))
         if not told:
             raise WireFormatError("a stream without a response")
         reply = told[-1]
@@ -396,8 +351,8 @@ class _Responses:
         return with_asides(reply, [t for t in (*deltas.values(), *said) if t and t not in known])
 
     def _is_known(self, kind: str) -> bool:
-        named = kind in self._TEXTS or kind in self._OBJECTS or kind == "error"
-        return named or self._SILENT.fullmatch(kind) is not None
+        named = kind in RESPONSE_TEXTS or kind in RESPONSE_OBJECTS or kind == "error"
+        return named or RESPONSE_SILENT.fullmatch(kind) is not None
 
     def emit(self, reply: Json) -> Iterator[Event]:
         reply = _without_asides(reply)
@@ -418,8 +373,9 @@ class _Responses:
                 kind = "refusal" if name == "refusal" else "output_text"
                 text = part.get(name) or ""
                 yield event("response.content_part.added", **at, part={**part, name: ""})
-                yield event(f"response.{kind}.delta", **at, delta=text)
-                yield event(f"response.{kind}.done", **at, **{name: text})
+                more: Json = {} if kind == "refusal" else {"logprobs": []}
+                yield event(f"response.{kind}.delta", **at, delta=text, **more)
+                yield event(f"response.{kind}.done", **at, **{name: text}, **more)
                 yield event("response.content_part.done", **at, part=part)
             yield event("response.output_item.done", output_index=index, item=item)
         status = reply.get("status")

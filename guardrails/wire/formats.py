@@ -25,6 +25,7 @@ from guardrails.wire.refusals import (
     anthropic_error,
     anthropic_message,
     chat_completion,
+    known_of,
     openai_error,
     openai_response,
 )
@@ -32,7 +33,6 @@ from guardrails.wire.shapes import (
     ANTHROPIC_MESSAGE,
     CHAT_COMPLETION,
     FREE,
-    IDENTIFIER,
     REQUEST,
     RESPONSE,
     Reads,
@@ -128,7 +128,7 @@ class _Text:
 
 
 def _text(payload: Payload, role: Role) -> Body:
-    encoding = _encoding(payload)
+    encoding = encoding_of(payload)
     if encoding not in ENCODINGS:
         return OpaqueBody(payload.data, role, "text in a charset that is not read here")
     try:
@@ -171,14 +171,14 @@ class _Json:
         return None
 
 
-def _encoding(payload: Payload) -> str:
+def encoding_of(payload: Payload) -> str:
     said = payload.charset or "utf-8"
     return "utf-8" if said == "utf8" else said
 
 
 def _document(payload: Payload) -> Any:
     """The JSON of a body, which is in UTF-8 whatever is said. Raises AmbiguousError."""
-    encoding = _encoding(payload)
+    encoding = encoding_of(payload)
     if encoding != "utf-8" and not (encoding in ENCODINGS and payload.data.isascii()):
         raise AmbiguousError("not usable JSON: in another charset than UTF-8")
     return parse_json(payload.data)
@@ -268,33 +268,8 @@ class _Provider:
         return Answer(status=status, media_type=JSON, data=dump_json(self.fail(status, message)))
 
 
-_KEPT = ("id", "model", "usage", "created", "created_at")
-
-NO_CARD = 1e11
-"""Times in seconds and counts of tokens are below it, the numbers of cards and accounts above."""
-
-
 def _known(body: Body | None) -> dict[str, Any]:
-    """What holds no text, and says which call it was and what it cost. A sentence that stands there
-    was what was blocked."""
-    document = body.document if isinstance(body, JsonBody | EventBody) else None
-    if not isinstance(document, dict):
-        return {}
-    return {key: document[key] for key in _KEPT if key in document and _is_quiet(document[key])}
-
-
-def _is_quiet(value: object) -> bool:
-    match value:
-        case str():
-            return IDENTIFIER.form.fullmatch(value) is not None
-        case dict():
-            return all(_is_quiet(key) and _is_quiet(held) for key, held in value.items())
-        case list():
-            return all(map(_is_quiet, value))
-        case int() | float():
-            return abs(value) < NO_CARD
-        case _:
-            return value is None
+    return known_of(body.document if isinstance(body, JsonBody | EventBody) else None)
 
 
 def _wants_events(request: Body | None, response: Body | None) -> bool:

@@ -8,17 +8,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from guardrails.wire.shapes import IDENTIFIER
+
 __all__ = [
     "MODEL",
+    "anthropic_declined",
     "anthropic_error",
     "anthropic_message",
     "chat_completion",
+    "chat_declined",
+    "expects_json",
+    "known_of",
     "openai_error",
     "openai_response",
+    "response_declined",
 ]
 
 MODEL = "constitutional-guardrails"
 """Stands as the model of a reply where no model ever ran."""
+
+KEPT = ("id", "model", "usage", "created", "created_at")
+
+NO_CARD = 1e11
+"""Times in seconds and counts of tokens are below it, the numbers of cards and accounts above."""
 
 Known = Mapping[str, Any]
 
@@ -36,6 +48,28 @@ _OPENAI_ERRORS: Mapping[int, str] = {
     429: "rate_limit_exceeded",
     503: "server_error",
 }
+
+
+def known_of(document: object) -> dict[str, Any]:
+    """What holds no text, and says which call it was and what it cost. A sentence that stands there
+    was what was blocked."""
+    if not isinstance(document, dict):
+        return {}
+    return {key: document[key] for key in KEPT if key in document and _is_quiet(document[key])}
+
+
+def _is_quiet(value: object) -> bool:
+    match value:
+        case str():
+            return IDENTIFIER.form.fullmatch(value) is not None
+        case dict():
+            return all(_is_quiet(key) and _is_quiet(held) for key, held in value.items())
+        case list():
+            return all(map(_is_quiet, value))
+        case int() | float():
+            return abs(value) < NO_CARD
+        case _:
+            return value is None
 
 
 def anthropic_message(text: str, known: Known) -> dict[str, Any]:
@@ -86,6 +120,42 @@ def openai_response(text: str, known: Known) -> dict[str, Any]:
         "tools": [],
         "usage": known.get("usage"),
     }
+
+
+def expects_json(request: Mapping[str, Any]) -> bool:
+    """Whether a request says that the text of its answer shall be something else than prose."""
+    said = [
+        _within(request, "output_config", "format"),
+        _within(request, "output_format"),
+        _within(request, "response_format"),
+        _within(request, "text", "format"),
+    ]
+    return any(isinstance(form, dict) and form.get("type", "text") != "text" for form in said)
+
+
+def _within(value: object, *names: str) -> object:
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def anthropic_declined(reply: dict[str, Any], text: str) -> None:
+    """Put the text of a refusal where a model says that it declines, for who would read any other
+    text as something else, such as JSON; so do the two below."""
+    reply["content"] = []
+    reply["stop_details"] = {"type": "refusal", "category": None, "explanation": text}
+
+
+def chat_declined(reply: dict[str, Any], text: str) -> None:
+    for choice in reply["choices"]:  # the SDK's helpers raise on `content_filter`
+        choice |= {"finish_reason": "stop"}
+        choice["message"] |= {"content": None, "refusal": text}
+
+
+def response_declined(reply: dict[str, Any], text: str) -> None:
+    reply |= {"status": "completed", "incomplete_details": None}
+    for item in reply["output"]:
+        item |= {"status": "completed", "content": [{"type": "refusal", "refusal": text}]}
 
 
 def anthropic_error(status: int, message: str) -> dict[str, Any]:

@@ -16,7 +16,13 @@ from types import MappingProxyType, NoneType
 from guardrails.exchange import Kind, Role
 
 __all__ = [
+    "ANNOTATION",
+    "BLOCKS",
+    "CITATION",
     "FREE",
+    "FUNCTION",
+    "IDENTIFIER",
+    "ITEMS",
     "MESSAGES",
     "REQUEST",
     "As",
@@ -143,10 +149,10 @@ IMAGE, OPAQUE = Shape(opaque=True, kind="image"), Shape(opaque=True)
 _blocks: dict[str, Shape] = {}
 BLOCKS = Choice(("type",), _blocks)
 
-_CITATION = _document(
+CITATION = _document(
     _shape("file_id", "cited_text title document_title url source", encrypted_index=CIPHER)
 )
-_ANNOTATION = _document(
+ANNOTATION = _document(
     _shape("file_id container_id", "title url filename", url_citation=_shape("", "title url"))
 )
 _DOCUMENT = _document(
@@ -172,7 +178,7 @@ _TEXT = _shape("", "text")
 
 _blocks |= {
     "text": replace(
-        _shape("cache_control", "text", citations=_CITATION), derived={"citations": NoneType}
+        _shape("cache_control", "text", citations=CITATION), derived={"citations": NoneType}
     ),
     "thinking": replace(_shape("", "thinking", signature=CIPHER), kind="thinking", sealed=True),
     "redacted_thinking": OPAQUE,
@@ -198,7 +204,7 @@ _blocks |= {
     "input_file": OPAQUE,
     "input_text": _TEXT,
     "output_text": replace(
-        _shape("", "text", annotations=_ANNOTATION),
+        _shape("", "text", annotations=ANNOTATION),
         derived={"annotations": list, "logprobs": NoneType},
     ),
     "refusal": _shape("", "refusal"),
@@ -208,7 +214,7 @@ _blocks |= {
 
 # OpenAI's messages and items.
 
-_FUNCTION = _call(_shape("", "name", arguments=JSON_TEXT))
+FUNCTION = _call(_shape("", "name", arguments=JSON_TEXT))
 CHAT_MESSAGE = replace(
     _shape(
         "id role status phase tool_call_id",
@@ -217,13 +223,13 @@ CHAT_MESSAGE = replace(
         tool_calls=Choice(
             ("type",),
             {
-                "function": _shape("id index", function=_FUNCTION),
+                "function": _shape("id index", function=FUNCTION),
                 "custom": _shape("id index", custom=_call(_shape("", "name input"))),
             },
         ),
-        function_call=_FUNCTION,
+        function_call=FUNCTION,
         audio=replace(_shape("id expires_at", "transcript"), unreadable=frozenset({"data"})),
-        annotations=_ANNOTATION,
+        annotations=ANNOTATION,
     ),
     derived={"annotations": list},
 )

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 from guardrails.wire.strict_json import AmbiguousError
 
-__all__ = ["Event", "parse_asides", "parse_events", "write_events"]
+__all__ = ["KEPT_ALIVE", "LINE_END", "Event", "parse_asides", "parse_events", "write_events"]
 
-_LINE_END = re.compile(r"\r\n|\n|\r")
-_KEPT_ALIVE = re.compile(r"(?i)(?:ping|keep-?alive|heartbeat)?[\s\d:.+TZ-]*")
+LINE_END = re.compile(r"\r\n|\n|\r")
+KEPT_ALIVE = re.compile(r"(?i)(?:ping|keep-?alive|heartbeat)?[\s\d:.+TZ-]*")
 """Comments and ids that say nothing: a word to keep the connection, a time, a number."""
 
 
@@ -53,7 +53,7 @@ def parse_asides(body: bytes) -> list[str]:
         if key == "data":
             continue
         said = value.strip() if key in ("", "event", "id", "retry") else line
-        if not _KEPT_ALIVE.fullmatch(said):
+        if not KEPT_ALIVE.fullmatch(said):
             found[said] = None
     return list(found)
 
@@ -63,7 +63,7 @@ def _lines(body: bytes) -> list[str]:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise AmbiguousError(f"not UTF-8: byte {error.start} cannot be read") from None
-    return _LINE_END.split(text.removeprefix("\ufeff"))
+    return LINE_END.split(text.removeprefix("\ufeff"))
 
 
 def write_events(events: Iterable[Event]) -> bytes:
@@ -71,6 +71,6 @@ def write_events(events: Iterable[Event]) -> bytes:
     lines: list[str] = []
     for event in events:
         lines += [f"event: {event.name}"] if event.name else []
-        lines += [f"data: {line}" for line in _LINE_END.split(event.data)]
+        lines += [f"data: {line}" for line in LINE_END.split(event.data)]
         lines.append("")
     return "".join(f"{line}\n" for line in lines).encode()

@@ -32,9 +32,7 @@ def parse_json(data: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise AmbiguousError(f"not UTF-8: byte {error.start} cannot be read") from None
     try:
-        value = json.loads(
-            text, object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_float
-        )
+        value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise AmbiguousError(f"not JSON: {error.msg} at character {error.pos}") from None
     except RecursionError:
@@ -48,7 +46,7 @@ def parse_json(data: bytes) -> Any:
 
 def dump_json(value: object) -> bytes:
     """A value as a body."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -81,3 +79,9 @@ def _has_half_a_pair(value: object) -> bool:
         elif isinstance(item, list):
             waiting += item
     return False
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_float
+)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -1,0 +1,202 @@
+"""OpenAI's chat completions as they come. Source: the SDK, 3.54."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from guardrails.errors import WireFormatError
+from guardrails.exchange import Path
+from guardrails.wire.event_replies import CHAT
+from guardrails.wire.refusals import chat_completion, chat_declined, known_of, openai_error
+from guardrails.wire.shapes import CHAT_COMPLETION
+from guardrails.wire.sse import write_events
+from guardrails.wire.streams.chat_deltas import ChatChoice, Delta
+from guardrails.wire.streams.frames import Frame, write_frame
+from guardrails.wire.streams.json_events import JsonEventReader, Wording
+from guardrails.wire.streams.telling import Json, Telling, index, without
+from guardrails.wire.streams.text import PARAGRAPH
+from guardrails.wire.strict_json import dump_json
+from guardrails.wire.walk import Place
+
+__all__ = ["DONE", "ChatReader"]
+
+DONE = "[DONE]"
+
+_TOP = Place(role="assistant", reads=CHAT_COMPLETION)
+_CHOICE = CHAT_COMPLETION.reads["choices"]
+_FINISHES = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
+_SHORT = 200
+
+
+class ChatReader(JsonEventReader):
+    """Reads a stream of `POST /v1/chat/completions`. A choice ends where it says why."""
+
+    def __init__(self, request: Json | None = None, *, declines: bool = False) -> None:
+        super().__init__(request, declines=declines)
+        self._head: Json = {}
+        """What chunks said of the whole so far, for most of them say it again."""
+        self._choices: dict[int, ChatChoice] = {}
+        self._is_changed = False
+        # What is at the client:
+        self._client_begun = False
+        self._client_over: dict[int, bool] = {}
+        self._client_field: dict[int, str] = {}
+        """Where each choice said something last."""
+
+    # -- reading -----------------------------------------------------------------------------
+
+    def _data(self, telling: Telling, frame: Frame) -> Wording:
+        if (frame.data or "").strip() != DONE:
+            return super()._data(telling, frame)
+        self._name_aside(telling, frame)
+        telling.closes += self._open_parts()
+        telling.ends = True
+        return Wording(self, frame.name, {}, telling.spots)
+
+    def _tell(self, telling: Telling, name: str, data: Json) -> None:
+        if name:
+            self._name_aside(telling, Frame(name, None))
+        self._about(telling, data)
+        choices = data.get("choices")
+        if not choices:
+            return
+        if type(choices) is not list:
+            raise WireFormatError("choices that are no list")
+        for at, choice in enumerate(choices):
+            if type(choice) is not dict:
+                raise WireFormatError("a choice that cannot be placed")
+            self._choice(telling, choice, ("choices", at))
+
+    def _about(self, telling: Telling, data: Json) -> None:
+        """All but the choices."""
+        head = self._head
+        for key, value in data.items():
+            if value is None or key == "choices" or head.get(key) == value:
+                continue
+            if key == "obfuscation":
+                if value:
+                    self._quiet(telling, data, key)
+                continue
+            if key in CHAT_COMPLETION.reads and _is_short(value):
+                head[key] = value
+                self._known |= known_of({key: value})
+            self._found(telling, {key: value}, _TOP, ())
+
+    def _choice(self, telling: Telling, made: Json, spot: Path) -> None:
+        place = index(made)
+        choice = self._choices.get(place)
+        if choice is None:
+            choice = self._choices[place] = ChatChoice()
+        finish: object = None
+        for key, value in made.items():
+            if value is None or key in ("index", "logprobs"):
+                continue
+            if key == "delta" and type(value) is dict:
+                path = ("choices", place, "message")
+                delta = Delta(telling, choice, path, (*spot, "delta"), self._found)
+                for name, said in value.items():
+                    if said is not None:
+                        delta.field(name, said)
+                continue
+            if key == "message":
+                raise WireFormatError("a whole message in a stream of pieces")
+            finish = value if key == "finish_reason" else finish
+            if finish is not value or value not in _FINISHES:
+                at = Place(path=("choices", place), role="assistant", reads=_CHOICE)
+                self._found(telling, {key: value}, at, spot)
+        if finish:
+            choice.is_over = True
+            telling.closes += choice.close()
+
+    def _open_parts(self) -> Iterable[int]:
+        return [part for choice in self._choices.values() for part in choice.close()]
+
+    # -- writing -----------------------------------------------------------------------------
+
+    def _moved(self, data: Json) -> Json | None:
+        """Without what points into a text that is another now."""
+        choices = data.get("choices")
+        if not self._is_changed or not choices:
+            return data
+        left = [self._without_pointers(choice) for choice in choices]
+        same = all(new is old for new, old in zip(left, choices, strict=True))
+        return data if same else {**data, "choices": left}
+
+    def _without_pointers(self, made: Json) -> Json:
+        delta = made.get("delta")
+        if self._choices[made["index"]].is_changed and delta and delta.get("annotations"):
+            return {**made, "delta": without(delta, "annotations")}
+        return made
+
+    def _settled(self, data: Json, changed: Iterable[Path]) -> Json | None:
+        data.pop("obfuscation", None)
+        for path in changed:
+            if path[0] != "choices" or len(path) < 3:
+                continue
+            made = data["choices"][path[1]]
+            self._is_changed = self._choices[made["index"]].is_changed = True
+            if made.get("logprobs"):
+                made["logprobs"] = None
+            if len(path) == 4 and made["delta"][path[3]] == "":
+                del made["delta"][path[3]]
+        says = any(map(_says, data.get("choices") or ()))
+        return data if says or data.get("usage") or data.get("error") else None
+
+    # -- what is at the client -----------------------------------------------------------------
+
+    def _was_sent(self, data: Json) -> None:
+        self._client_begun = True
+        for made in data.get("choices") or ():
+            if not isinstance(made, dict) or not isinstance(made.get("index"), int):
+                continue
+            place, delta = made["index"], made.get("delta") or {}
+            over = self._client_over.get(place, False)
+            self._client_over[place] = over or bool(made.get("finish_reason"))
+            for field in ("content", "refusal"):
+                if delta.get(field):
+                    self._client_field[place] = field
+
+    def cut(self, text: str, *, released: bool) -> bytes:
+        if self._is_over:
+            return b""
+        if not self._client_begun:
+            reply = chat_completion(text, self._known)
+            if self._declines:
+                chat_declined(reply, text)
+            return write_events(CHAT.emit(reply))
+        return b"".join([*map(_frame, self._ending(text, released)), write_frame("", DONE)])
+
+    def _ending(self, text: str, released: bool) -> Iterator[Json]:
+        head = {
+            "id": self._known.get("id") or "chatcmpl-guardrails",
+            "object": "chat.completion.chunk",
+            "created": self._known.get("created") or 0,
+            "model": self._known.get("model") or "",
+        }
+        reason = "stop" if self._declines else "content_filter"
+        going = [place for place in self._choices if not self._client_over.get(place)]
+        for place in going or [0]:
+            last = self._client_field.get(place)
+            field = "refusal" if self._declines or last == "refusal" else "content"
+            apart = released and last == field and text != ""
+            delta: Json = {field: PARAGRAPH + text if apart else text}
+            first = delta if place in self._client_over else {"role": "assistant", **delta}
+            for said, finish in ((first, None), ({}, reason)):
+                made = {"index": place, "delta": said, "logprobs": None, "finish_reason": finish}
+                yield {**head, "choices": [made]}
+
+    def fail(self, status: int, message: str) -> bytes:
+        return _frame(openai_error(status, message))
+
+
+def _is_short(value: object) -> bool:
+    return isinstance(value, int | float) or (isinstance(value, str) and len(value) < _SHORT)
+
+
+def _says(choice: Json) -> bool:
+    """Whether anything is left in a choice of a chunk."""
+    return bool(choice.get("finish_reason")) or any((choice.get("delta") or {}).values())
+
+
+def _frame(data: Json) -> bytes:
+    return write_frame("", dump_json(data).decode())

@@ -1,0 +1,263 @@
+"""What one delta of a choice of OpenAI's chat completions tells.
+
+A field that no list names may be a text in pieces (`reasoning_content` is one of several that
+vendors have made up), so every string of such a field is added to the one before. It ends where the
+answer begins, for nothing of the answer could be released before; one that goes on is not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import cast
+
+from guardrails.errors import WireFormatError
+from guardrails.exchange import Part, Path
+from guardrails.wire.event_fields import CHAT_ONCE
+from guardrails.wire.shapes import (
+    ANNOTATION,
+    CHAT_MESSAGE,
+    FREE,
+    FUNCTION,
+    IDENTIFIER,
+    Choice,
+    Reads,
+    Shape,
+)
+from guardrails.wire.streams.telling import MOST_PLACES, Json, Telling, index
+from guardrails.wire.walk import MAX_DEPTH, Place
+
+__all__ = ["ChatChoice", "Delta"]
+
+_CALLS = cast("Choice", CHAT_MESSAGE.reads["tool_calls"]).shapes
+_CUSTOM = cast("Shape", _CALLS["custom"].reads["custom"])
+_AUDIO = cast("Shape", CHAT_MESSAGE.reads["audio"])
+_ARGUMENTS = {"function": ("arguments", FUNCTION), "custom": ("input", _CUSTOM)}
+"""Type of a call → the field of its body that comes in pieces, and the body's shape."""
+
+Find = Callable[[Telling, object, Place, Path], None]
+
+
+@dataclass(slots=True)
+class ChatChoice:
+    """One of the replies that are told side by side. Paths lead from its message on."""
+
+    open: dict[Path, int] = field(default_factory=dict)
+    """Texts that come in pieces → their parts."""
+    loose: set[Path] = field(default_factory=set)
+    """Those of them that no list names."""
+    ended: set[Path] = field(default_factory=set)
+    once: dict[Path, object] = field(default_factory=dict)
+    """What is said whole, and was."""
+    calls: dict[int, str] = field(default_factory=dict)
+    """Types of the tool calls, by their place."""
+    annotations: int = 0
+    is_over: bool = False
+    is_changed: bool = False
+
+    def close(self) -> list[int]:
+        """Close all parts."""
+        parts = list(self.open.values())
+        self.ended.update(self.open)
+        self.open.clear()
+        self.loose.clear()
+        return parts
+
+
+class Delta:
+    """Tells of one delta: `path` leads to the message of the choice, `spot` to the delta in the
+    data of its event."""
+
+    __slots__ = ("_choice", "_find", "_path", "_spot", "_telling")
+
+    def __init__(
+        self, telling: Telling, choice: ChatChoice, path: Path, spot: Path, find: Find
+    ) -> None:
+        self._telling, self._choice, self._find = telling, choice, find
+        self._path, self._spot = path, spot
+
+    def field(self, key: str, value: object) -> None:
+        """Raises WireFormatError for what cannot be placed."""
+        if type(value) is str and key in ("content", "refusal"):
+            if value and self._choice.loose:
+                self._end_loose()
+            self._add((key,), (key,), value)
+        elif key == "tool_calls" and _are_indexed(value):
+            for at, call in enumerate(cast("list[Json]", value)):
+                self._call(call, (key, index(call)), (key, at))
+        elif key == "function_call" and isinstance(value, dict):
+            self._body(value, (key,), (key,), "function")
+        elif key == "audio" and isinstance(value, dict):
+            self._audio(value)
+        elif key == "annotations" and isinstance(value, list):
+            for at, annotation in enumerate(value):
+                path = (key, self._choice.annotations)
+                self._choice.annotations += 1
+                self._whole(annotation, path, (key, at), ANNOTATION)
+        elif key == "role" and value == "assistant":
+            return
+        elif key in CHAT_MESSAGE.reads:
+            self._whole({key: value}, (), (), CHAT_MESSAGE)
+        else:
+            self._loose(value, (key,), (key,))
+
+    # -- texts in pieces -----------------------------------------------------------------------
+
+    def _add(
+        self,
+        path: Path,
+        spot: Path,
+        text: str,
+        inside: Place | None = None,
+        *,
+        json: bool = False,
+    ) -> None:
+        choice = self._choice
+        part = choice.open.get(path)
+        if part is None:
+            if choice.is_over or path in choice.ended:
+                if text:
+                    raise WireFormatError("a text that goes on after its end")
+                return
+            whole = (*self._path, *path)
+            made = Part(text="", role="assistant", path=whole)
+            if inside is not None:
+                made = Part(
+                    text="", role=inside.role, kind=inside.kind, name=inside.name, path=whole
+                )
+            part = self._telling.open(made, whole=made.kind == "tool_call", json=json)
+            choice.open[path] = part
+            _keep_few(choice.open)
+        if text:
+            self._telling.say(part, text, (*self._spot, *spot))
+
+    def _end_loose(self) -> None:
+        choice = self._choice
+        for path in choice.loose:
+            self._telling.close(choice.open.pop(path))
+        choice.ended |= choice.loose
+        choice.loose.clear()
+        _keep_few(choice.ended)
+
+    def _loose(self, value: object, path: Path, spot: Path) -> None:
+        """A field that no list names, or something in it."""
+        if len(path) > MAX_DEPTH:
+            raise WireFormatError("a delta that is nested too deeply")
+        if self._is_first(path, None) and isinstance(path[-1], str):
+            part = Part(text=path[-1], role="assistant", path=(*self._path, *path))
+            self._telling.aside(part, fixed=True)
+        if isinstance(value, str) and path[-1] in CHAT_ONCE:
+            self._once(value, path, spot, FREE)
+        elif isinstance(value, str):
+            self._add(path, spot, value)
+            if path in self._choice.open:
+                self._choice.loose.add(path)
+        elif isinstance(value, dict):
+            for key, item in value.items():
+                if item is not None:
+                    self._loose(item, (*path, key), (*spot, key))
+        elif _are_indexed(value):
+            for at, item in enumerate(cast("list[Json]", value)):
+                rest = {key: held for key, held in item.items() if key != "index"}
+                self._loose(rest, (*path, index(item)), (*spot, at))
+        else:
+            self._whole(value, path, spot, FREE)
+
+    # -- what is said whole --------------------------------------------------------------------
+
+    def _whole(
+        self, value: object, path: Path, spot: Path, reads: Reads, inside: Place | None = None
+    ) -> None:
+        place = inside or Place(role="assistant")
+        place = Place(
+            path=(*self._path, *path),
+            role=place.role,
+            kind=place.kind,
+            name=place.name,
+            reads=reads,
+        )
+        self._find(self._telling, value, place, (*self._spot, *spot))
+
+    def _once(
+        self, value: object, path: Path, spot: Path, reads: Reads, inside: Place | None = None
+    ) -> None:
+        if value and self._is_first((*path, ""), value):
+            self._whole(value, path, spot, reads, inside)
+
+    def _is_first(self, path: Path, value: object) -> bool:
+        """Whether it was not said before. Raises WireFormatError if something else was."""
+        once = self._choice.once
+        if path not in once:
+            once[path] = value
+            _keep_few(once)
+            return True
+        if once[path] != value:
+            raise WireFormatError("a stream that names one thing twice")
+        return False
+
+    # -- tool calls, audio ---------------------------------------------------------------------
+
+    def _call(self, call: Json, path: Path, spot: Path) -> None:
+        if self._choice.loose:
+            self._end_loose()
+        place = index(call)
+        calls = self._choice.calls
+        if place not in calls:
+            said = call.get("type") or ("custom" if "custom" in call else "function")
+            if said not in _ARGUMENTS:
+                raise WireFormatError("a call of an unknown type")
+            calls[place] = str(said)
+            _keep_few(calls)
+        kind = calls[place]
+        for key, value in call.items():
+            if value is None or key == "index":
+                continue
+            below, where = (*path, key), (*spot, key)
+            if key == kind and isinstance(value, dict):
+                self._body(value, below, where, kind)
+            elif key in ("id", "type"):
+                self._once(value, below, where, IDENTIFIER)
+            else:
+                self._loose(value, below, where)
+
+    def _body(self, body: Json, path: Path, spot: Path, kind: str) -> None:
+        """What a call says: its name, and the arguments in pieces."""
+        name, (streamed, shape) = body.get("name"), _ARGUMENTS[kind]
+        known = self._choice.once.get((*path, "name", ""))
+        inside = Place(role="assistant").within(shape, {"name": name or known})
+        if name is not None:
+            self._once(name, (*path, "name"), (*spot, "name"), FREE, inside)
+        said = body.get(streamed)
+        text = said if isinstance(said, str) else ""
+        below, where = (*path, streamed), (*spot, streamed)
+        self._add(below, where, text, inside, json=kind == "function")
+        for key, value in body.items():
+            if value is None or key == "name" or (key == streamed and text is said):
+                continue
+            self._loose(value, (*path, key), (*spot, key))
+
+    def _audio(self, audio: Json) -> None:
+        for key, value in audio.items():
+            path = ("audio", key)
+            if value is None:
+                continue
+            if key == "transcript" and isinstance(value, str):
+                self._add(path, path, value)
+            elif key in _AUDIO.unreadable:
+                if self._is_first(path, None):
+                    self._whole({key: value}, ("audio",), ("audio",), _AUDIO)
+            elif key in _AUDIO.reads:
+                self._once(value, path, path, _AUDIO.reads[key])
+            else:
+                self._loose(value, path, path)
+
+
+def _are_indexed(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(item, dict) and isinstance(item.get("index"), int) for item in value
+    )
+
+
+def _keep_few(kept: dict[Path, int] | dict[Path, object] | dict[int, str] | set[Path]) -> None:
+    if len(kept) > MOST_PLACES:
+        raise WireFormatError("a reply of more fields than are told apart here")

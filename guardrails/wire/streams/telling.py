@@ -1,0 +1,196 @@
+"""What one event tells, while it is read, and how its texts are put back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from guardrails.errors import WireFormatError
+from guardrails.exchange import Part, Path
+from guardrails.wire.numerals import number_or_text
+from guardrails.wire.streams.model import Change, PartHead, Said, StreamEvent
+
+__all__ = [
+    "BESIDE",
+    "MOST_PARTS",
+    "MOST_PLACES",
+    "Json",
+    "Numbering",
+    "Spot",
+    "Telling",
+    "TooManyPartsError",
+    "fields",
+    "index",
+    "put",
+    "without",
+]
+
+Json = dict[str, Any]
+Spot = Path | None
+"""Where a text stands in its event's data; None where nothing else can be put."""
+
+BESIDE: Path = ()
+"""The spot of what stands beside the data. It goes when anything of the event changes."""
+
+MOST_PARTS = 100_000
+"""Texts that one stream may have; a whole body may hold as many values."""
+
+
+MOST_PLACES = 10_000
+"""Blocks, choices, calls or items that are told apart."""
+
+
+class TooManyPartsError(WireFormatError):
+    """A stream with more texts than are told apart here."""
+
+
+class Numbering:
+    """Gives the parts of one stream their keys."""
+
+    __slots__ = ("_next",)
+
+    def __init__(self) -> None:
+        self._next = 0
+
+    def number(self) -> int:
+        key = self._next
+        if key >= MOST_PARTS:
+            raise TooManyPartsError("a stream of more parts than are read here")
+        self._next = key + 1
+        return key
+
+    def last(self) -> int:
+        """A key for what nobody can read, of which there may be any number."""
+        key = self._next
+        self._next = key + 1
+        return key
+
+
+class Telling:
+    """The parts that an event opens, says and closes, in order; `spots` has one for each text."""
+
+    __slots__ = ("_numbering", "closes", "ends", "opens", "says", "spots")
+
+    def __init__(self, numbering: Numbering) -> None:
+        self._numbering = numbering
+        self.opens: list[PartHead] = []
+        self.says: list[Said] = []
+        self.spots: list[Spot] = []
+        self.closes: list[int] = []
+        self.ends = False
+
+    def open(
+        self, part: Part, *, whole: bool = False, json: bool = False, fixed: bool = False
+    ) -> int:
+        key = self._numbering.number()
+        self.opens.append(
+            PartHead(
+                key=key,
+                role=part.role,
+                kind=part.kind,
+                name=part.name,
+                path=part.path,
+                whole=whole,
+                json=json,
+                fixed=fixed,
+            )
+        )
+        return key
+
+    def say(self, key: int, text: str, spot: Spot, *, repeats: bool = False) -> None:
+        self.says.append(Said(part=key, text=text, repeats=repeats))
+        self.spots.append(spot)
+
+    def close(self, key: int) -> None:
+        self.closes.append(key)
+
+    def aside(
+        self, part: Part, spot: Spot = None, *, json: bool = False, fixed: bool = False
+    ) -> int:
+        """A part that is all in this event."""
+        key = self.open(part, whole=True, json=json, fixed=fixed)
+        if part.text:
+            self.say(key, part.text, spot)
+        self.closes.append(key)
+        return key
+
+    def opaque(self, why: str) -> None:
+        """The event, or what it brings, cannot be read. `why` holds no text of it."""
+        key = self._numbering.last()
+        self.opens.append(
+            PartHead(key=key, role="assistant", kind="opaque", name=why, whole=True, fixed=True)
+        )
+        self.closes.append(key)
+
+    def event(self, raw: bytes, change: Change | None) -> StreamEvent:
+        return StreamEvent(
+            raw=raw,
+            opens=tuple(self.opens),
+            says=tuple(self.says),
+            closes=tuple(self.closes),
+            ends=self.ends,
+            change=change,
+        )
+
+
+def put(data: Json, changes: Mapping[Path, str]) -> Json:
+    """The data with these texts in it. What is on the way to one is copied, all else is shared.
+
+    What repeats the text or points into it goes with it: log-probabilities, citations.
+    """
+    made: dict[int, Any] = {}
+
+    def own(value: Any) -> Any:
+        if id(value) in made:
+            return value
+        copy = list(value) if isinstance(value, list) else dict(value)
+        made[id(copy)] = copy
+        return copy
+
+    whole: Json = own(data)
+    for path, text in changes.items():
+        holder: Any = whole
+        for step in path[:-1]:
+            if step in _DERIVED and _emptied(holder, step):
+                break
+            holder[step] = own(holder[step])
+            holder = holder[step]
+        else:
+            last = path[-1]
+            old = holder[last]
+            holder[last] = text if isinstance(old, str) else number_or_text(text)
+            if isinstance(holder, dict):
+                for name in _DERIVED:
+                    _emptied(holder, name)
+    return whole
+
+
+_DERIVED = ("citations", "annotations", "logprobs")
+"""What stands beside a text and depends on it."""
+
+
+def _emptied(holder: Any, name: str | int) -> bool:
+    """Whether such a thing is there, which is now empty."""
+    if not isinstance(holder, dict) or not holder.get(name):
+        return False
+    holder[name] = [] if isinstance(holder[name], list) and name != "citations" else None
+    return True
+
+
+def without(data: Json, *names: str) -> Json:
+    """The data without these fields."""
+    return {key: value for key, value in data.items() if key not in names}
+
+
+def fields(data: Json, name: str) -> Json:
+    value: Any = data.get(name)
+    if not isinstance(value, dict):
+        raise WireFormatError(f"an event without its {name}")
+    return value
+
+
+def index(data: Json, name: str = "index") -> int:
+    value = data.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < MOST_PLACES:
+        raise WireFormatError("an event that cannot be placed")
+    return value

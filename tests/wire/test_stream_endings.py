@@ -1,0 +1,152 @@
+"""What the official SDKs make of streams that were changed, or ended by us."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from sdk_reading import Streams, streams
+from stream_samples import DIALECTS, stream_of, told
+
+from guardrails.testing import Refusal, Reply, Thinking, ToolCall
+from guardrails.testing.provider.dialect import Making
+from guardrails.testing.provider.prompt_cache import Use
+from guardrails.wire.formats import EVENTS, NAMES, Payload
+from guardrails.wire.stream_formats import stream_reader
+from guardrails.wire.streams.model import PartHead, StreamEvent, StreamReader
+
+Json = dict[str, Any]
+SORRY = "I cannot say that."
+NO_USE = Use(uncached=3, written_5m=0, written_1h=0, read=0)
+REPLIES = {
+    "a text": Reply("Hello there, dear reader."),
+    "a thought and a text": Reply(Thinking("Well, let me see."), "Hello there, dear reader."),
+    "a call": Reply("One moment.", ToolCall("mail", {"to": "ann", "text": "hello hello"})),
+    "a refusal": Reply(Refusal("No, thank you.")),
+}
+
+
+def whole(name: str, reply: Reply, **asked: Any) -> Json:
+    making = Making(reply=reply, body={"model": "m", **asked}, use=NO_USE, serial=1, created=1)
+    return DIALECTS[name].whole(making)
+
+
+def reader(name: str, *, declines: bool = False) -> StreamReader:
+    payload = Payload(data=b"", media_type=EVENTS)
+    made = stream_reader(NAMES[name], payload, None, declines=declines)
+    assert made is not None
+    return made
+
+
+def told_by_sdk(name: str, made: Any) -> tuple[str, Any]:
+    """What a reply says, a model's own refusal too, and why it ends."""
+    if name == "anthropic":
+        text = "".join(block.text for block in made.content if block.type == "text")
+        details = made.stop_details
+        return text + (details.explanation if details else ""), made.stop_reason
+    if name == "openai-chat":
+        choice = made.choices[0]
+        text = (choice.message.content or "") + (choice.message.refusal or "")
+        return text, choice.finish_reason
+    return made.output_text, made.incomplete_details and made.incomplete_details.reason
+
+
+STOPS = {
+    "anthropic": "refusal",
+    "openai-chat": "content_filter",
+    "openai-responses": "content_filter",
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def sdks() -> AsyncIterator[Streams]:
+    async with streams() as made:
+        yield made
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+CASES = [(name, case) for name in ("anthropic", "openai-chat") for case in REPLIES]
+
+
+@pytest.mark.parametrize("declines", [False, True])
+@pytest.mark.parametrize(("name", "case"), CASES)
+async def test_a_stream_that_is_cut_is_a_refusal_to_its_sdk(
+    sdks: Streams, name: str, case: str, declines: bool
+) -> None:
+    body = stream_of(name, whole(name, REPLIES[case]), 2)
+    for sent in range(len(told(reader(name), [body]).events)):
+        read = reader(name, declines=declines)
+        events, released, out = read.feed(body)[:sent], dict[int, str](), b""
+        for event in events:
+            for said in event.says:
+                before = "" if said.repeats else released.get(said.part, "")
+                released[said.part] = before + said.text
+            out += event.write()
+            read.sent(event, released)
+        ending = read.cut(SORRY, released=any(released.values()))
+        if any(event.ends for event in events):
+            assert ending == b""
+            continue
+        made = await sdks.read(name, out + ending, helper=declines)
+        said, stop = told_by_sdk(name, made)
+        assert said.endswith(SORRY)
+        assert stop == ("stop" if name == "openai-chat" and declines else STOPS[name])
+
+
+def other(text: str) -> str:
+    return text.replace("e", "E").replace("o", "0")
+
+
+def changed(events: list[StreamEvent], heads: list[PartHead]) -> bytes:
+    """The stream with all texts changed that can be."""
+    fixed = {head.key for head in heads if head.fixed}
+    return b"".join(
+        event.write([s.text if s.part in fixed else other(s.text) for s in event.says])
+        for event in events
+    )
+
+
+def all_texts(name: str, made: Any) -> Json:
+    said, stop = told_by_sdk(name, made)
+    if name == "anthropic":
+        calls = [b.input for b in made.content if b.type == "tool_use"]
+        thoughts = [b.thinking for b in made.content if b.type == "thinking"]
+    elif name == "openai-chat":
+        calls = [json.loads(c.function.arguments) for c in made.choices[0].message.tool_calls or ()]
+        thoughts = []
+    else:
+        calls = [json.loads(i.arguments) for i in made.output if i.type == "function_call"]
+        thoughts = [s.text for i in made.output if i.type == "reasoning" for s in i.summary]
+    return {"said": said, "stop": stop, "calls": calls, "thoughts": thoughts}
+
+
+@pytest.mark.parametrize(("name", "case"), CASES)
+async def test_a_changed_stream_is_the_changed_reply_to_its_sdk(
+    sdks: Streams, name: str, case: str
+) -> None:
+    body = stream_of(name, whole(name, REPLIES[case]), 2)
+    read = told(reader(name), [body])
+    before = all_texts(name, await sdks.read(name, body))
+    after = all_texts(name, await sdks.read(name, changed(read.events, read.heads)))
+    expected = json.loads(other(json.dumps(before["calls"])))
+    assert after == {**before, "said": other(before["said"]), "calls": expected}
+
+
+async def test_a_signed_block_is_left_out_and_the_others_move_up(sdks: Streams) -> None:
+    body = stream_of("anthropic", whole("anthropic", REPLIES["a thought and a text"]), 2)
+    read = reader("anthropic")
+    events = read.feed(body)
+    [thought] = [h.key for e in events for h in e.opens if h.kind == "thinking"]
+    assert read.drop(thought)
+    out = b""
+    for event in events:
+        if piece := event.write():
+            out += piece
+            read.sent(event, {})
+    made = await sdks.read("anthropic", out)
+    assert [block.type for block in made.content] == ["text"]
+    assert made.content[0].text == "Hello there, dear reader."
+    assert b"see" not in out
