@@ -5,7 +5,7 @@ from __future__ import annotations
 from guardrails.asgi.messages import Headers, Send
 from guardrails.errors import AuditError
 from guardrails.telemetry import log
-from guardrails.verdict import Decision
+from guardrails.verdict import ConstitutionPin, Decision
 from guardrails.wire.body import Body
 from guardrails.wire.formats import Answer, BodyFormat, problem
 
@@ -14,7 +14,9 @@ __all__ = [
     "bad_request",
     "decision_headers",
     "instead",
+    "pending_headers",
     "send_answer",
+    "status_of",
     "unrecorded",
 ]
 
@@ -31,7 +33,7 @@ _TITLES = {
 }
 
 
-def _status(decision: Decision) -> int | None:
+def status_of(decision: Decision) -> int | None:
     """The status of an outage or a limit; None for what the constitution stopped."""
     if decision.cause == "outage":
         return 503
@@ -50,7 +52,7 @@ def instead(
     refuse: str,
 ) -> Answer:
     """The answer to a blocked exchange: in the format's own shape where it has one."""
-    status = _status(decision)
+    status = status_of(decision)
     if status is not None:
         made = format.trouble(status, decision.text, request)
         return made or _problem(status, decision)
@@ -72,6 +74,15 @@ def decision_headers(decision: Decision) -> list[tuple[str, str]]:
     return [
         ("guardrails-verdict", str(decision.verdict)),
         ("guardrails-record", decision.record_id),
+        ("guardrails-constitution", f"{pin.id}@{pin.version}"),
+    ]
+
+
+def pending_headers(pin: ConstitutionPin, record_id: str) -> list[tuple[str, str]]:
+    """Of a stream that leaves before all of it is judged."""
+    return [
+        ("guardrails-verdict", "pending"),
+        ("guardrails-record", record_id),
         ("guardrails-constitution", f"{pin.id}@{pin.version}"),
     ]
 

@@ -6,26 +6,38 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Literal
 
-from guardrails.asgi.answers import bad_request, decision_headers, instead, send_answer, unrecorded
+from guardrails.asgi.answers import (
+    bad_request,
+    decision_headers,
+    instead,
+    send_answer,
+    status_of,
+    unrecorded,
+)
 from guardrails.asgi.codings import CodingError, TooLongError, decoded
 from guardrails.asgi.held import HeldResponse
 from guardrails.asgi.messages import (
+    DEPENDENT,
     ASGIApp,
     BodyTooLongError,
     ClientLeftError,
     Headers,
+    Message,
     Receive,
     Scope,
     Send,
     read_body,
     replaying,
 )
+from guardrails.asgi.streaming import StreamedResponse
 from guardrails.errors import AuditError, WireFormatError
 from guardrails.guard import GuardedCall
+from guardrails.guard.streamed_body import StreamedBody
 from guardrails.telemetry import log
 from guardrails.verdict import Decision, Stage
 from guardrails.wire.body import Body, JoinedBody, OpaqueBody, PairsBody, TextBody
-from guardrails.wire.formats import AUTO, Answer, BodyFormat, Payload
+from guardrails.wire.formats import AUTO, EVENTS, Answer, BodyFormat, Payload
+from guardrails.wire.stream_formats import stream_reader
 from guardrails.wire.strict_json import AmbiguousError
 from guardrails.wire.walk import TooManyValuesError
 
@@ -39,15 +51,12 @@ HIDDEN_FROM_APPLICATION = (
 WITHDRAWN = ("http.response.pathsend", "http.response.zerocopysend", "http.response.early_hint")
 """Ways past us for a response's content."""
 
-DEPENDENT = (
-    "accept-ranges", "content-digest", "content-encoding", "content-length", "content-md5",
-    "digest", "etag", "last-modified", "repr-digest", "trailer", "transfer-encoding",
-)  # fmt: skip
-"""Fields about a content's bytes: wrong for other bytes."""
-
 BODILESS = frozenset({204, 205, 304})
 FIRST_ERROR = 400
 """From this status on a response may be a framework's, in another format than the route's."""
+
+STREAMED_CHARSETS = (None, "utf-8", "utf8", "us-ascii")
+"""Plain text in others is held whole: what is put into it may need another charset."""
 
 INLINE_BYTES = 100_000
 """A longer body is read off the loop."""
@@ -104,9 +113,15 @@ class Exchange:
             except AuditError as error:
                 await unrecorded(error, self.format, send)
 
-        held = HeldResponse(self.options.max_body_bytes, respond)
+        async def opens(start: Message) -> StreamedResponse | None:
+            return await self._stream(start, request, send, method=method)
+
+        held = HeldResponse(self.options.max_body_bytes, respond, opens)
         scope, receive = self._handed_on(scope, headers, receive, request)
-        await self.app(scope, receive, held.send)
+        try:
+            await self.app(scope, receive, held.send)
+        finally:
+            await held.let_go()
 
     # -- what came ---------------------------------------------------------------------------
 
@@ -233,7 +248,7 @@ class Exchange:
         if status in BODILESS:
             headers = headers.without(("content-length", "transfer-encoding"))
         if not sent or status in BODILESS or method == "HEAD":
-            await held.let_go(send, headers, b"")  # a body has no place there, and is not judged
+            await held.pass_on(send, headers, b"")  # a body has no place there, and is not judged
             return
         body = await self._read_response(sent, headers, request.body, self.format)
         if isinstance(body, OpaqueBody) and status >= FIRST_ERROR:
@@ -258,7 +273,50 @@ class Exchange:
         headers = headers.without(("transfer-encoding",)).plus(
             ("content-length", str(len(sent))), *decision_headers(decision)
         )
-        await held.let_go(send, headers, sent)
+        await held.pass_on(send, headers, sent)
+
+    async def _stream(
+        self, start: Message, request: _Request, send: Send, *, method: str
+    ) -> StreamedResponse | None:
+        """A response that is judged while it comes; None for one that must be held whole."""
+        headers, status = Headers.of(start.get("headers") or ()), int(start["status"])
+        if status >= FIRST_ERROR or status in BODILESS or method == "HEAD":
+            return None
+        if headers.get("content-encoding") or headers.get("content-length"):
+            return None
+        try:
+            payload = _payload(b"", headers, self.path)
+        except AmbiguousError:
+            return None
+        is_events = payload.media_type == EVENTS
+        if not is_events and payload.charset not in STREAMED_CHARSETS:
+            return None
+        reader = stream_reader(self.format, payload, request.body)
+        if reader is None:
+            return None
+
+        def answer(decision: Decision) -> Answer | None:
+            """What is stopped before any of it was sent is answered as a whole response is, but
+            for a reply in the stream's own form."""
+            if is_events and self.options.refuse == "reply" and status_of(decision) is None:
+                return None
+            return instead(
+                decision,
+                self.format,
+                request=request.body,
+                response=None,
+                refuse=self.options.refuse,
+            )
+
+        reply = await self.call.reply(prompt=request.texts)
+        return StreamedResponse(
+            StreamedBody(reply, reader, most_held=self.options.max_body_bytes),
+            start,
+            headers,
+            send,
+            instead=answer,
+            is_events=is_events,
+        )
 
     def _trouble(self, status: int, message: str, request: _Request) -> Answer:
         made = self.format.trouble(status, message, request.body)

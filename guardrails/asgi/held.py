@@ -1,4 +1,4 @@
-"""An application's response, held until it is whole."""
+"""An application's response, held until it is whole, or handed on as a stream."""
 
 from __future__ import annotations
 
@@ -6,15 +6,25 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from guardrails.asgi.messages import Headers, Message, Send
+from guardrails.asgi.streaming import StreamedResponse
 
 __all__ = ["HeldResponse"]
 
 
 class HeldResponse:
-    """Give `send` to the application. `whole` is called once: when the response is complete, or
-    when more of it came than may be held; what an application does afterwards goes on."""
+    """Give `send` to the application. `opens` may make a stream of a response that comes in
+    several pieces. Else `whole` is called once: when the response is complete, or when more of it
+    came than may be held; what an application does afterwards goes on."""
 
-    def __init__(self, limit: int, whole: Callable[[HeldResponse], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        limit: int,
+        whole: Callable[[HeldResponse], Awaitable[None]],
+        opens: Callable[[Message], Awaitable[StreamedResponse | None]],
+    ) -> None:
+        self._opens = opens
+        self._stream: StreamedResponse | None = None
+        self._is_decided = False
         self._limit = limit
         self._whole = whole
         self._pieces: list[bytes] = []
@@ -34,8 +44,19 @@ class HeldResponse:
             await self._take(message)
         # Trailers, and whatever else comes beside a response, is nothing that was judged.
 
+    async def let_go(self) -> None:
+        """The application has ended, or failed."""
+        if self._stream is not None:
+            await self._stream.let_go()
+
     async def _take(self, message: Message) -> None:
-        piece = message.get("body") or b""
+        piece, more = message.get("body") or b"", bool(message.get("more_body"))
+        if more and not self._is_decided:
+            self._stream = await self._opens(dict(self.start))
+        self._is_decided = True
+        if self._stream is not None:
+            await self._stream.take(piece, more=more)
+            return
         self._size += len(piece)
         if self._size > self._limit:
             self.overflowed = True
@@ -50,7 +71,7 @@ class HeldResponse:
     def body(self) -> bytes:
         return b"".join(self._pieces)
 
-    async def let_go(self, send: Send, headers: Headers, body: bytes) -> None:
+    async def pass_on(self, send: Send, headers: Headers, body: bytes) -> None:
         """Send it, with these headers and this body."""
         start = {key: value for key, value in self.start.items() if key != "trailers"}
         await send({**start, "headers": headers.raw()})

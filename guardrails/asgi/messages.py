@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 __all__ = [
+    "DEPENDENT",
     "ASGIApp",
     "BodyTooLongError",
     "ClientLeftError",
@@ -18,6 +19,12 @@ __all__ = [
     "read_body",
     "replaying",
 ]
+
+DEPENDENT = (
+    "accept-ranges", "content-digest", "content-encoding", "content-length", "content-md5",
+    "digest", "etag", "last-modified", "repr-digest", "trailer", "transfer-encoding",
+)  # fmt: skip
+"""Fields about a content's bytes: wrong for other bytes."""
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

@@ -7,7 +7,7 @@ once all that it says may leave; what it says is exchanged where that was change
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -51,12 +51,14 @@ class _Waiting(Generic[Item]):
 class _Text:
     """One text: what may leave of it, and what of that has."""
 
-    __slots__ = ("changed", "frontier", "is_dropped", "is_shut", "left", "length", "releases")
+    __slots__ = (
+        "changed", "frontier", "is_dropped", "is_judged", "is_shut", "left", "length", "releases"
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.length = 0
         self.frontier = 0
-        self.is_shut = self.is_dropped = self.changed = False
+        self.is_shut = self.is_judged = self.is_dropped = self.changed = False
         self.releases: deque[Release] = deque()
         self.left: list[str] | None = None
         """All that left of it, where it will be said again."""
@@ -111,6 +113,7 @@ class Outbox(Generic[Item]):
             text = self._texts[release.number]
             text.releases.append(release)
             text.frontier = release.end
+            text.is_judged = True
             text.changed |= release.is_changed
             text.is_dropped |= release.is_dropped
 
@@ -132,6 +135,14 @@ class Outbox(Generic[Item]):
         leaving = self._leaving(waiting)
         return leaving if any(leaving.new.values()) else None
 
+    @property
+    def numbers(self) -> Collection[int]:
+        return self._texts.keys()
+
+    def left(self, number: int) -> str:
+        """All that left of a text which the stream may say again. Raises KeyError."""
+        return "".join(self._texts[number].left or ())
+
     def tail(self, number: int) -> str:
         """What was put at the end of a text after all of its items."""
         text = self._texts.get(number)
@@ -147,7 +158,10 @@ class Outbox(Generic[Item]):
             if said.repeats
             else said.end <= self._texts[said.number].frontier
             for said in waiting.says
-        ) and all(self._texts[number].is_settled for number in waiting.with_whole)
+        ) and all(
+            self._texts[number].is_settled and self._texts[number].is_judged
+            for number in waiting.with_whole
+        )
 
     def _leaving(self, waiting: _Waiting[Item]) -> Leaving[Item]:
         new: dict[int, str] = {}

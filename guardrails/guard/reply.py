@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from guardrails.audit.record import Closed, How, new_record_id
 from guardrails.audit.trail import Trail
 from guardrails.critic.limits import BudgetHandle
-from guardrails.errors import DeliveryError
+from guardrails.errors import AuditError, DeliveryError
 from guardrails.exchange import Context, Part
 from guardrails.guard.ledger import begun, opened
 from guardrails.pipeline.engine import Outcome
@@ -93,6 +93,11 @@ class StreamedReply:
     @property
     def record_id(self) -> str:
         return self._record_id
+
+    @property
+    def pin(self) -> ConstitutionPin:
+        """The rules that it is judged by."""
+        return self._pin(self._progress.outcome())
 
     # -- what comes ---------------------------------------------------------------------------
 
@@ -221,8 +226,12 @@ class StreamedReply:
             settings=self._settings,
             left=left if self._has_begun else (),
         )
-        await self._trail.open(record)
-        self.decision = decision
+        self.decision = decision  # a caller who is cancelled meanwhile takes no entry back
+        try:
+            await self._trail.open(record)
+        except AuditError:
+            self.decision = None
+            raise
         if self._webhook is not None and decision.verdict is Verdict.ESCALATE:
             self._webhook.tell(record)
 

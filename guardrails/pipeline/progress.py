@@ -82,6 +82,8 @@ class Progress:
         self._over: BudgetExceeded | None = None
         self._has_ended = self._was_judged = False
         self._stop: Outcome | None = None
+        self._replaced: tuple[int, int, str] | None = None
+        """The text, the end and the words of what was replaced by a sentence last."""
         self._acted: tuple[Cut, Outcome] | None = None
         """A cut that was acted upon already, while what follows is waited for."""
         self.released_before_breach = False
@@ -283,7 +285,10 @@ class Progress:
             self._halt(self._too_late(outcome), place_of, entries)
             self.released_before_breach = True
             return None
-        releases = [self._released(*both) for both in zip(entries, made.entries, strict=True)]
+        releases = [
+            self._not_again(self._released(*both), outcome)
+            for both in zip(entries, made.entries, strict=True)
+        ]
         if cut is not None:
             reach = await self._reach_of_changes(cut, releases)
             if reach is None:
@@ -295,7 +300,7 @@ class Progress:
                 return None
         self._take(outcome, place_of, entries)
         edits = self._edits_in(outcome, place_of, entries)
-        return self._let_go(cut, [r for r in releases if r.end > r.start or r.text], edits)
+        return self._let_go(cut, releases, edits)
 
     def _entries(self, cut: Cut | None) -> tuple[Entry, ...] | None:
         """The texts before a cut: all of the reply so far, or what is held of it. None for what
@@ -334,6 +339,15 @@ class Progress:
             is_changed=text != came,
             is_dropped=new.is_dropped,
         )
+
+    def _not_again(self, release: Release, outcome: Outcome) -> Release:
+        """Sentence after sentence may be replaced by the same one: once is enough."""
+        edits = outcome.attempts[-1].edits if outcome.attempts else ()
+        if not release.is_changed or [edit.kind for edit in edits] != ["replace_sentence"]:
+            return release
+        said = release.number, release.start, release.text.strip()
+        replaces, self._replaced = self._replaced, (said[0], release.end, said[2])
+        return replace(release, text="") if replaces == said else release
 
     async def _reach_of_changes(self, cut: Cut, releases: Sequence[Release]) -> int | None:
         """How far what was put in place of a text makes a finding with what follows it reach; None
