@@ -310,7 +310,12 @@ class Exchange:
 
         reply = await self.call.reply(prompt=request.texts)
         return StreamedResponse(
-            StreamedBody(reply, reader, most_held=self.options.max_body_bytes),
+            StreamedBody(
+                reply,
+                reader,
+                most_held=self.options.max_body_bytes,
+                most=None if is_events else self.options.max_body_bytes,
+            ),
             start,
             headers,
             send,

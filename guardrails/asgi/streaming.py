@@ -57,9 +57,11 @@ class StreamedResponse:
         self._keeper = asyncio.ensure_future(self._keep_alive()) if is_events else None
 
     async def take(self, piece: bytes, *, more: bool) -> None:
-        """Raises OSError once the stream has ended, as servers do when a client has left."""
+        """Raises OSError once the stream was stopped, as servers do when a client has left."""
         if self._is_over:
-            raise OSError("the response was stopped, and is at its end already")
+            if self._body.reply.stopped:
+                raise OSError("the response was stopped, and is at its end already")
+            return
         try:
             made = await self._body.feed(piece) if piece else b""
             if not more:

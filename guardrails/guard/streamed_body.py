@@ -18,16 +18,19 @@ class StreamedBody:
     """`feed` what comes and `close` at its end; both give what may be sent on.
 
     It `is_over` once nothing more will be sent. Where the reply was stopped, `ending` is how the
-    stream ends then. `most_held` bounds the bytes that wait.
+    stream ends then. `most_held` bounds the bytes that wait, `most` all that come.
     """
 
-    def __init__(self, reply: StreamedReply, reader: StreamReader, *, most_held: int) -> None:
+    def __init__(
+        self, reply: StreamedReply, reader: StreamReader, *, most_held: int, most: int | None = None
+    ) -> None:
         self.reply = reply
         self._reader = reader
         self._box = Outbox[StreamEvent]()
         self._repeats = bool(getattr(reader, "repeats", False))
         self._left = _Left(self._box)
-        self._most_held = most_held
+        self._most_held, self._most = most_held, most
+        self._came = 0
         self._held = 0
         self._has_closed = False
         self.is_changed = False
@@ -41,6 +44,10 @@ class StreamedBody:
         """Raises AuditError: then nothing more may be sent."""
         if self.is_over:
             return b""
+        self._came += len(data)
+        if self._most is not None and self._came > self._most:
+            self.reply.refuse("format.readable")
+            return await self._leaving()
         return await self._taken(self._reader.feed(data))
 
     async def close(self) -> bytes:

@@ -67,6 +67,7 @@ class Progress:
         self._before, self._budget = tuple(before), budget
         stage = plan.stages[self._stage]
         principles = [p for p in stage.principles if applies(p, context)]
+        self._principles = principles
         rhythm, self._asks_models = _rhythm(plan, principles)
         self._keeps = keeps or self._asks_models or _escalates(principles)
         width = stage.need.characters if isinstance(stage.need, Width) else 0
@@ -163,7 +164,10 @@ class Progress:
         for number, given in enumerate(self._given):
             index[number] = first
             first += given.parts
-        return self._account.outcome(index, self._stop, len(self._before))
+        outcome = self._account.outcome(index, self._stop, len(self._before))
+        order = {principle.id: n for n, principle in enumerate(self._principles)}
+        findings = sorted(outcome.findings, key=lambda f: order.get(f.principle, -1))
+        return replace(outcome, findings=tuple(findings))
 
     def came(self) -> tuple[Part, ...]:
         """What came, as far as it is remembered."""

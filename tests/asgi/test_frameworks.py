@@ -60,8 +60,12 @@ async def test_an_exchange_is_held_to_the_constitution(
         assert got.body.startswith(b"my ")
     else:
         assert got.body == delivered.encode()
-    assert got.headers["content-length"] == str(len(got.body))
-    assert got.verdict == (output or input)
+    if got.verdict == "pending":  # it left while it came
+        assert streamed
+        assert "content-length" not in got.headers
+    else:
+        assert got.headers["content-length"] == str(len(got.body))
+        assert got.verdict == (output or input)
     assert got.headers["guardrails-constitution"] == "house@1.0.0"
     assert got.headers["guardrails-record"] in {record.record_id for record in records.opened}
     assert [(stage, verdict) for stage, verdict, _ in records.how()] == [
