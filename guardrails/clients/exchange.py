@@ -12,17 +12,20 @@ from typing import Any, Literal, cast
 from guardrails.clients.drive import Ask, Steps, Tell
 from guardrails.clients.guarding import Asked, Gate, Given, Guarding, Replaced, Sent
 from guardrails.clients.operations import Operation
+from guardrails.clients.streaming import StreamedAnswer
 from guardrails.clients.tool_calls import Called, called_in, with_arguments
 from guardrails.critic.limits import BudgetHandle
 from guardrails.errors import SettingsError, WireFormatError
 from guardrails.exchange import Context, Part
 from guardrails.guard import GuardedCall
 from guardrails.guard.content import ToolCall
+from guardrails.guard.streamed_body import StreamedBody
 from guardrails.pipeline.engine import deliberate
 from guardrails.verdict import Blocked, Decision, Stage
 from guardrails.wire.body import Body, JsonBody, OpaqueBody
 from guardrails.wire.event_body import EventBody
 from guardrails.wire.formats import AUTO, Payload
+from guardrails.wire.stream_formats import stream_reader
 from guardrails.wire.strict_json import AmbiguousError, dump_json
 from guardrails.wire.walk import TooManyValuesError
 
@@ -31,6 +34,9 @@ __all__ = ["Exchange"]
 JSON, EVENTS = "application/json", "text/event-stream"
 INLINE_BYTES = 100_000
 """A longer body is read off the loop."""
+
+MOST_HELD = 64 << 20
+"""Bytes of a stream that may wait: those of a million characters, each in an event of its own."""
 
 MOST_ROUNDS = 3
 """A reply whose tool calls are changed is judged again; so often it may change."""
@@ -188,6 +194,31 @@ class Exchange:
         return "passed"
 
     # -- what is answered ----------------------------------------------------------------------
+
+    async def streamed(self, payload: Payload) -> StreamedAnswer | None:
+        """The reply, judged while it comes; None if it must be there whole: where its tool calls
+        are judged each by itself, or something else than our own reply takes its place."""
+        asked, guarding = self._dialected, self.guarding
+        calls = asked.document.get("tools") or asked.document.get("functions")
+        if (
+            payload.media_type != EVENTS
+            or callable(guarding.on_block)
+            or (calls and guarding.guard.constitution.at(Stage.TOOL_CALL))
+            or self._call.holds_whole
+        ):
+            return None
+        reader = stream_reader(
+            asked.dialect.format, payload, asked.body, declines=asked.declines or None
+        )
+        if reader is None:
+            return None
+        reply = await self._call.reply(prompt=asked.body)
+        self.settled = True
+        return StreamedAnswer(
+            body=StreamedBody(reply, reader, most_held=MOST_HELD),
+            on_block=guarding.on_block,
+            on_decision=guarding.on_decision,
+        )
 
     def answer(self, payload: Payload) -> Steps[Replaced | Given | None]:
         """What the caller gets in the place of a reply; None if that may go on as it is."""

@@ -20,6 +20,7 @@ from guardrails.clients.drive import drive, drive_async
 from guardrails.clients.exchange import Exchange
 from guardrails.clients.guarding import Given, Guarding, Replaced, Sent
 from guardrails.clients.operations import Operation, Vendor, operation_of
+from guardrails.clients.streaming import streaming_response
 from guardrails.clients.transfer import (
     made_response,
     payload_of,
@@ -178,12 +179,21 @@ def _async_hooks(cls: Any, vendor: Vendor, guarding: Guarding) -> dict[str, Any]
     async def _process_response(self: Any, **kwargs: Any) -> Any:
         exchange, response = _exchange(guarding), kwargs["response"]
         if _is_judged(exchange, response):
-            data = await response.aread()
+            is_stream = bool(kwargs.get("stream"))
+            data = b"" if is_stream else await response.aread()
             passed = await drive_async(exchange.pass_gate())
             if passed == "again":
                 raise _Again
             if isinstance(passed, Replaced | Given):
                 raise _Stopped(response.request, passed)
+            if is_stream:
+                answer = await exchange.streamed(payload_of(response, b""))
+                if answer is not None:
+                    kwargs["response"] = streaming_response(
+                        response, answer, guarding.guard, is_async=True
+                    )
+                    return await cls._process_response(self, **kwargs)
+                data = await response.aread()
             given = await drive_async(exchange.answer(payload_of(response, data)))
             if isinstance(given, Given):
                 return given.value
@@ -239,6 +249,11 @@ def _hooks(cls: Any, vendor: Vendor, guarding: Guarding) -> dict[str, Any]:
     def _process_response(self: Any, **kwargs: Any) -> Any:
         exchange, response = _exchange(guarding), kwargs["response"]
         if _is_judged(exchange, response):
+            if kwargs.get("stream"):
+                answer = guard.sync.run(exchange.streamed(payload_of(response, b"")))
+                if answer is not None:
+                    kwargs["response"] = streaming_response(response, answer, guard, is_async=False)
+                    return cls._process_response(self, **kwargs)
             payload = payload_of(response, response.read())
             given = drive(exchange.answer(payload), guard)
             if isinstance(given, Given):

@@ -17,6 +17,7 @@ from guardrails.guard.ledger import closed, opened
 from guardrails.guard.reply import StreamedReply
 from guardrails.pipeline.engine import Content, Outcome, deliberate, refuse
 from guardrails.pipeline.plan import Plan
+from guardrails.pipeline.progress import is_held_whole
 from guardrails.pipeline.replies import Reply
 from guardrails.review.webhook import Webhook
 from guardrails.settings import Settings
@@ -89,6 +90,11 @@ class GuardedCall:
             raise
         self._tell(record)
         return decision
+
+    @property
+    def holds_whole(self) -> bool:
+        """Whether nothing of a reply may leave before all of it is judged."""
+        return is_held_whole(self._plan, self._context)
 
     async def reply(self, *, prompt: object = None) -> StreamedReply:
         """A reply that is judged while it comes, and leaves piece by piece."""

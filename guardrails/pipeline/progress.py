@@ -27,7 +27,7 @@ from guardrails.pipeline.so_far import Entry, Head, SoFar
 from guardrails.pipeline.tiers import Judgement, judge
 from guardrails.verdict import Finding, Span, Stage, Usage, Verdict
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "is_held_whole"]
 
 MOST_AT_ONCE = 8_000
 """Characters that are looked at together: what is found at their end costs looking again."""
@@ -505,6 +505,12 @@ def _moved(observation: Observation, shift: int) -> Observation:
 def _keeps_prefix(old: Entry, new: Entry) -> bool:
     """Whether nothing that has left was changed."""
     return new.text[: old.prefix] == old.text[: old.prefix]
+
+
+def is_held_whole(plan: Plan, context: Context) -> bool:
+    """Whether nothing of a reply may leave before all of it is judged."""
+    principles = [p for p in plan.stages[Stage.OUTPUT].principles if applies(p, context)]
+    return _rhythm(plan, principles)[0] == "whole"
 
 
 def _rhythm(plan: Plan, principles: Sequence[Principle]) -> tuple[Rhythm, bool]:

@@ -1,0 +1,156 @@
+"""Streams of a wrapped client that leave while they come: the SDK reads a response of which each
+byte was let go by the guard. No SDK's HTTP client is imported: classes are made of those there are.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any
+
+from guardrails.clients.guarding import OnBlock
+from guardrails.guard import Guard
+from guardrails.guard.streamed_body import StreamedBody
+from guardrails.verdict import Blocked, Decision
+
+__all__ = ["StreamedAnswer", "streaming_response"]
+
+DEPENDENT = frozenset({"content-encoding", "content-length", "transfer-encoding", "etag"})
+"""Fields about a content's bytes: wrong for other bytes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamedAnswer:
+    """A reply under way, and what is done at its end."""
+
+    body: StreamedBody = field(repr=False)
+    on_block: OnBlock
+    on_decision: Callable[[Decision], Any] | None
+
+    async def read(self, response: Any) -> AsyncGenerator[bytes, None]:
+        """What the SDK gets of a response. Raises Blocked where the application wants that."""
+        body = self.body
+        try:
+            async for piece in response.aiter_bytes():
+                if made := await body.feed(piece):
+                    yield made
+                if body.is_over:
+                    break
+            last = await body.close()
+            if (decision := body.reply.decision) is not None:
+                if self.on_decision is not None:
+                    told = self.on_decision(decision)
+                    if inspect.isawaitable(told):
+                        await told
+                if body.reply.stopped and self.on_block == "raise":
+                    await body.reply.close("nothing")
+                    raise Blocked(decision)
+                last += body.ending(status=None) if body.reply.stopped else b""
+                await body.reply.close()
+            if last:
+                yield last
+        finally:
+            await self.let_go(response)
+
+    def read_here(self, response: Any, guard: Guard) -> Generator[bytes, None, None]:
+        """As `read`, in the caller's own thread."""
+        run, body = guard.sync.run, self.body
+        try:
+            for piece in response.iter_bytes():
+                if made := run(body.feed(piece)):
+                    yield made
+                if body.is_over:
+                    break
+            last = run(body.close())
+            if (decision := body.reply.decision) is not None:
+                if self.on_decision is not None:
+                    told = self.on_decision(decision)
+                    if inspect.isawaitable(told):
+                        run(told)
+                if body.reply.stopped and self.on_block == "raise":
+                    run(body.reply.close("nothing"))
+                    raise Blocked(decision)
+                last += body.ending(status=None) if body.reply.stopped else b""
+                run(body.reply.close())
+            if last:
+                yield last
+        finally:
+            self.let_go_here(response, guard)
+
+    async def let_go(self, response: Any) -> None:
+        await response.aclose()
+        await self.body.reply.abandon()
+
+    def let_go_here(self, response: Any, guard: Guard) -> None:
+        response.close()
+        guard.sync.run(self.body.reply.abandon())
+
+
+def streaming_response(
+    response: Any, answer: StreamedAnswer, guard: Guard, *, is_async: bool
+) -> Any:
+    """The response with what may leave of its stream."""
+    module = sys.modules[type(response).__module__.partition(".")[0]]
+    stream = (
+        _async_stream(module.AsyncByteStream)(response, answer)
+        if is_async
+        else _sync_stream(module.SyncByteStream)(response, answer, guard)
+    )
+    reply = answer.body.reply
+    kept = [
+        (name, value)
+        for name, value in response.headers.multi_items()
+        if name.lower() not in DEPENDENT
+    ]
+    said = [
+        ("guardrails-verdict", "pending"),
+        ("guardrails-record", reply.record_id),
+        ("guardrails-constitution", f"{reply.pin.id}@{reply.pin.version}"),
+    ]
+    made = type(response)(
+        response.status_code,
+        headers=[*kept, *said],
+        stream=stream,
+        request=response.request,
+        extensions=response.extensions,
+    )
+    made.elapsed = vars(response).get("_elapsed", timedelta(0))  # unset if no transport was there
+    return made
+
+
+@lru_cache(maxsize=8)
+def _async_stream(base: type[Any]) -> type[Any]:
+    class AsyncStream(base):  # type: ignore[misc]  # a class of whatever client is there
+        def __init__(self, response: Any, answer: StreamedAnswer) -> None:
+            self._response, self._answer = response, answer
+            self._pieces = answer.read(response)
+
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            return self._pieces
+
+        async def aclose(self) -> None:
+            await self._pieces.aclose()
+            await self._answer.let_go(self._response)
+
+    return AsyncStream
+
+
+@lru_cache(maxsize=8)
+def _sync_stream(base: type[Any]) -> type[Any]:
+    class SyncStream(base):  # type: ignore[misc]  # a class of whatever client is there
+        def __init__(self, response: Any, answer: StreamedAnswer, guard: Guard) -> None:
+            self._response, self._answer, self._guard = response, answer, guard
+            self._pieces = answer.read_here(response, guard)
+
+        def __iter__(self) -> Iterator[bytes]:
+            return self._pieces
+
+        def close(self) -> None:
+            self._pieces.close()
+            self._answer.let_go_here(self._response, self._guard)
+
+    return SyncStream
