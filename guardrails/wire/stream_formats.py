@@ -11,6 +11,7 @@ from guardrails.wire.formats import (
     ENCODINGS,
     EVENTS,
     OPENAI_CHAT,
+    OPENAI_RESPONSES,
     TEXT,
     BodyFormat,
     Payload,
@@ -21,6 +22,7 @@ from guardrails.wire.streams.anthropic import AnthropicReader
 from guardrails.wire.streams.chat import ChatReader
 from guardrails.wire.streams.json_events import JsonEventReader
 from guardrails.wire.streams.model import StreamReader
+from guardrails.wire.streams.responses import ResponsesReader
 from guardrails.wire.streams.text import TextReader
 
 __all__ = ["stream_reader"]
@@ -28,6 +30,7 @@ __all__ = ["stream_reader"]
 _PROVIDERS: Mapping[str, Callable[..., JsonEventReader]] = {
     ANTHROPIC_MESSAGES.name: AnthropicReader,
     OPENAI_CHAT.name: ChatReader,
+    OPENAI_RESPONSES.name: ResponsesReader,
 }
 
 

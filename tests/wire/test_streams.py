@@ -6,21 +6,18 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from reply_samples import COMPLETION, MESSAGE
+from reply_samples import REPLIES
 from stream_samples import CUTS, comparable, judged, split, stream_of, told, written
 
 from guardrails.wire.body import OpaqueBody
 from guardrails.wire.event_body import EventBody
-from guardrails.wire.event_replies import ANTHROPIC, CHAT, EventCodec
+from guardrails.wire.event_replies import ANTHROPIC, CHAT, RESPONSES, EventCodec
 from guardrails.wire.formats import EVENTS, NAMES, Payload
 from guardrails.wire.stream_formats import stream_reader
 from guardrails.wire.streams.model import StreamReader
 
 Json = dict[str, Any]
-CODECS: dict[str, EventCodec] = {"anthropic": ANTHROPIC, "openai-chat": CHAT}
-REPLIES = st.one_of(
-    st.tuples(st.just("anthropic"), MESSAGE), st.tuples(st.just("openai-chat"), COMPLETION)
-)
+NAMED = {id(ANTHROPIC): "anthropic", id(CHAT): "openai-chat", id(RESPONSES): "openai-responses"}
 
 
 def reader(name: str) -> StreamReader:
@@ -38,9 +35,10 @@ def whole(name: str, body: bytes) -> EventBody:
 
 @given(REPLIES, st.integers(1, 3), CUTS)
 def test_a_stream_says_the_same_in_pieces_as_whole(
-    reply: tuple[str, Json], tokens: int, cuts: Any
+    reply: tuple[EventCodec, Json], tokens: int, cuts: Any
 ) -> None:
-    name, made = reply
+    codec, made = reply
+    name = NAMED[id(codec)]
     body = stream_of(name, made, tokens)
     at_once = told(reader(name), [body])
     assert at_once.raw == body

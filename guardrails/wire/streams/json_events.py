@@ -68,7 +68,7 @@ class JsonEventReader(ABC):
 
     def _event(self, raw: bytes) -> StreamEvent:
         telling = Telling(self._numbering)
-        wording: Wording | None = None
+        wording = Wording(self, telling.spots)
         try:
             if len(raw) > LONGEST:
                 raise _LostError("an event that is longer than is read here")
@@ -79,27 +79,24 @@ class JsonEventReader(ABC):
             if frame.data is None:
                 self._name_aside(telling, frame)
             else:
-                wording = self._data(telling, frame)
+                wording.name, wording.data = frame.name, self._parsed(frame.data)
+                self._tell(telling, frame.name, wording.data)
         except (_LostError, TooManyPartsError) as error:
             self._lost = str(error)
             telling.opaque(str(error))
         except WireFormatError as error:
             telling.opaque(str(error))
-        if wording is None and telling.says:
-            wording = Wording(self, "", {}, telling.spots)
         return telling.event(raw, wording)
 
     def _name_aside(self, telling: Telling, frame: Frame) -> None:
         if frame.name not in ("", "message"):
             telling.aside(Part(text=frame.name, role="assistant"), BESIDE)
 
-    def _data(self, telling: Telling, frame: Frame) -> Wording:
-        data = parse_json((frame.data or "").encode())
+    def _parsed(self, text: str) -> Json:
+        data = parse_json(text.encode())
         if not isinstance(data, dict):
             raise WireFormatError("an event whose data is no JSON object")
-        wording = Wording(self, frame.name, data, telling.spots)
-        self._tell(telling, frame.name, data)
-        return wording
+        return data
 
     def _unread(self, raw: bytes) -> StreamEvent:
         telling = Telling(self._numbering)
@@ -117,8 +114,8 @@ class JsonEventReader(ABC):
         """Let go of all that is open, and say which parts that were."""
 
     @abstractmethod
-    def _was_sent(self, data: Json) -> None:
-        """An event with this data is at the client."""
+    def _was_sent(self, event: StreamEvent, wording: Wording) -> None:
+        """An event is at the client."""
 
     def _found(self, telling: Telling, value: object, place: Place, spot: Path) -> None:
         """Tell of all texts in a value as parts of their own; it stands at `spot` in the data."""
@@ -142,6 +139,14 @@ class JsonEventReader(ABC):
             place = Place(path=path, role="assistant", reads=reads)
             self._found(telling, value, place, (key,))
 
+    @abstractmethod
+    def cut(self, text: str, *, released: bool) -> bytes:
+        """See `StreamReader`."""
+
+    @abstractmethod
+    def fail(self, status: int, message: str) -> bytes:
+        """See `StreamReader`."""
+
     # -- writing -----------------------------------------------------------------------------
 
     def _moved(self, data: Json) -> Json | None:
@@ -154,32 +159,36 @@ class JsonEventReader(ABC):
         None if nothing is left to say."""
         return data
 
+    def _is_gone(self, part: int) -> bool:
+        """Whether what the part stands in was dropped."""
+        return False
+
     def _written(self, event: StreamEvent, wording: Wording, texts: Sequence[str] | None) -> bytes:
-        data = self._moved(wording.data)
-        if data is None:
-            return b""
+        data: Json | None = wording.data
         changes: dict[Path, str] = {}
-        is_other = data is not wording.data
+        is_other = False
         if texts is not None:
             for said, spot, text in zip(event.says, wording.spots, texts, strict=True):
-                if text == said.text:
+                if text == said.text or self._is_gone(said.part):
                     continue
                 if spot is None:
                     raise WireFormatError("a text that cannot be changed where it stands")
                 is_other = True
                 if spot is not BESIDE:
                     changes[spot] = text
-        if not is_other:
+        if changes:
+            data = self._settled(put(wording.data, changes), changes)
+        data = self._moved(data) if data else data
+        if data is wording.data and not is_other:
             return event.raw
-        settled = self._settled(put(data, changes), changes) if changes else data
-        return write_frame(wording.name, dump_json(settled).decode()) if settled else b""
+        return write_frame(wording.name, dump_json(data).decode()) if data else b""
 
     def sent(self, event: StreamEvent, text_of: Mapping[int, str]) -> None:
         self._released = text_of
         if event.ends:
             self._is_over = True
         if isinstance(event.change, Wording):
-            self._was_sent(event.change.data)
+            self._was_sent(event, event.change)
 
     def drop(self, key: int) -> bool:
         return False
@@ -190,10 +199,10 @@ class Wording:
 
     __slots__ = ("_reader", "data", "name", "spots")
 
-    def __init__(
-        self, reader: JsonEventReader, name: str, data: Json, spots: Sequence[Spot]
-    ) -> None:
-        self._reader, self.name, self.data, self.spots = reader, name, data, spots
+    def __init__(self, reader: JsonEventReader, spots: Sequence[Spot]) -> None:
+        self._reader, self.spots = reader, spots
+        self.name = ""
+        self.data: Json = {}
 
     def __call__(self, event: StreamEvent, texts: Sequence[str] | None) -> bytes:
         return self._reader._written(event, self, texts)  # its own other half
