@@ -24,7 +24,7 @@ from guardrails.wire.event_fields import (
     RESPONSE_SILENT,
     RESPONSE_TEXTS,
 )
-from guardrails.wire.sse import Event
+from guardrails.wire.sse import DONE, Event
 from guardrails.wire.strict_json import parse_json
 
 __all__ = [
@@ -241,7 +241,7 @@ class _Chat:
         said: list[str] = []
         for event in events:
             said += [event.name] if event.name not in ("", "message") else []
-            if event.data.strip() == "[DONE]":
+            if event.data.strip() == DONE:
                 continue
             data = _data(event)
             for key, value in data.items():
@@ -289,7 +289,7 @@ class _Chat:
             yield _event({**head, "choices": [], "usage": reply["usage"]}, named=False)
         if reply.get("error"):
             yield _event({"error": reply["error"]}, named=False)
-        yield Event("", "[DONE]")
+        yield Event("", DONE)
 
 
 def _merge(message: Json, delta: Json, said: list[str]) -> None:

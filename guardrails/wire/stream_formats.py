@@ -24,6 +24,7 @@ from guardrails.wire.streams.json_events import JsonEventReader
 from guardrails.wire.streams.model import StreamReader
 from guardrails.wire.streams.responses import ResponsesReader
 from guardrails.wire.streams.text import TextReader
+from guardrails.wire.streams.text_events import TextEventReader
 
 __all__ = ["stream_reader"]
 
@@ -48,6 +49,8 @@ def stream_reader(
     if declines is None:
         declines = expects_json(asked)
     if payload.media_type == EVENTS:
+        if format is TEXT:
+            return TextEventReader()
         make = _PROVIDERS.get(format.name)
         return make(asked, declines=declines) if make else None
     if format is TEXT and encoding_of(payload) in ENCODINGS:

@@ -9,9 +9,10 @@ from guardrails.exchange import Path
 from guardrails.wire.event_replies import CHAT
 from guardrails.wire.refusals import chat_completion, chat_declined, known_of, openai_error
 from guardrails.wire.shapes import CHAT_COMPLETION
-from guardrails.wire.sse import write_events
+from guardrails.wire.sse import DONE, write_events
 from guardrails.wire.streams.chat_deltas import ChatChoice, Delta
-from guardrails.wire.streams.frames import Frame, write_frame
+from guardrails.wire.streams.event_reader import name_aside
+from guardrails.wire.streams.frames import write_frame
 from guardrails.wire.streams.json_events import JsonEventReader, Wording
 from guardrails.wire.streams.model import StreamEvent
 from guardrails.wire.streams.telling import Json, Telling, index, without
@@ -19,9 +20,8 @@ from guardrails.wire.streams.text import PARAGRAPH
 from guardrails.wire.strict_json import dump_json
 from guardrails.wire.walk import Place
 
-__all__ = ["DONE", "ChatReader"]
+__all__ = ["ChatReader"]
 
-DONE = "[DONE]"
 _END: Json = {}
 """Stands for the data that are no JSON."""
 
@@ -52,8 +52,7 @@ class ChatReader(JsonEventReader):
         return _END if text.strip() == DONE else super()._parsed(text)
 
     def _tell(self, telling: Telling, name: str, data: Json) -> None:
-        if name:
-            self._name_aside(telling, Frame(name, None))
+        name_aside(telling, name)
         if data is _END:
             telling.closes += self._open_parts()
             telling.ends = True

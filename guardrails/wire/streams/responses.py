@@ -179,7 +179,7 @@ class ResponsesReader(JsonEventReader):
             path=path, role="assistant", kind="thinking" if sealed else "text", reads=reads
         )
         is_over = not kind.endswith("part.added") and not kind.endswith("item.added")
-        self._told(telling, value, place, (name,), is_over=is_over, sealed=sealed)
+        self._each(telling, value, place, (name,), is_over=is_over, sealed=sealed)
         if is_over and name != "annotation":
             for text_path, text in list(self._open.get(at, {}).items()):
                 if text_path[: len(path)] == path:
@@ -212,13 +212,13 @@ class ResponsesReader(JsonEventReader):
         for at, item in enumerate(output if isinstance(output, list) else ()):
             if isinstance(item, dict) and at not in self._items:
                 self._known_item(at, item, is_new=True)
-        self._told(telling, response, _TOP, ("response",), is_over=True)
+        self._each(telling, response, _TOP, ("response",), is_over=True)
         self._around(telling, data, "response")
         if is_over:
             telling.closes += self._open_parts()
             telling.ends = True
 
-    def _told(
+    def _each(
         self,
         telling: Telling,
         value: object,
