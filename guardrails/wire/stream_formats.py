@@ -6,17 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from guardrails.wire.body import Body, JsonBody
-from guardrails.wire.formats import (
-    ANTHROPIC_MESSAGES,
-    ENCODINGS,
-    EVENTS,
-    OPENAI_CHAT,
-    OPENAI_RESPONSES,
-    TEXT,
-    BodyFormat,
-    Payload,
-    encoding_of,
-)
+from guardrails.wire.own_formats import TEXT
+from guardrails.wire.payload import ENCODINGS, EVENTS, BodyFormat, Payload, encoding_of
+from guardrails.wire.provider_formats import ANTHROPIC_MESSAGES, OPENAI_CHAT, OPENAI_RESPONSES
 from guardrails.wire.refusals import expects_json
 from guardrails.wire.streams.anthropic import AnthropicReader
 from guardrails.wire.streams.chat import ChatReader

@@ -14,7 +14,8 @@ from stream_samples import DIALECTS, stream_of, told
 from guardrails.testing import Refusal, Reply, Thinking, ToolCall
 from guardrails.testing.provider.dialect import Making
 from guardrails.testing.provider.prompt_cache import Use
-from guardrails.wire.formats import EVENTS, NAMES, Payload
+from guardrails.wire.formats import NAMES
+from guardrails.wire.payload import EVENTS, Payload
 from guardrails.wire.stream_formats import stream_reader
 from guardrails.wire.streams.model import PartHead, StreamEvent, StreamReader
 

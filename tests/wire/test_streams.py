@@ -14,7 +14,8 @@ from test_event_replies import HIDDEN, REFUSED, UNHEARD, anthropic, chat, respon
 from guardrails.wire.body import OpaqueBody
 from guardrails.wire.event_body import EventBody
 from guardrails.wire.event_replies import ANTHROPIC, CHAT, RESPONSES, EventCodec
-from guardrails.wire.formats import EVENTS, NAMES, Payload
+from guardrails.wire.formats import NAMES
+from guardrails.wire.payload import EVENTS, Payload
 from guardrails.wire.sse import Event, write_events
 from guardrails.wire.stream_formats import stream_reader
 from guardrails.wire.streams.model import StreamReader
