@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from guardrails.errors import SettingsError
 from guardrails.wire.auto_format import AUTO
 from guardrails.wire.own_formats import TEXT, JsonFormat
-from guardrails.wire.payload import Answer, BodyFormat, Payload, problem
+from guardrails.wire.payload import EVENTS, Answer, BodyFormat, Payload, problem
 from guardrails.wire.pointer import Pointer
 from guardrails.wire.provider_formats import ANTHROPIC_MESSAGES, OPENAI_CHAT, OPENAI_RESPONSES
 
-__all__ = ["AUTO", "NAMES", "Answer", "BodyFormat", "Payload", "format_of", "problem"]
+__all__ = ["AUTO", "EVENTS", "NAMES", "Answer", "BodyFormat", "Payload", "format_of", "problem"]
 
 NAMES: Mapping[str, BodyFormat] = {
     format.name: format
