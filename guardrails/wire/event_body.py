@@ -12,7 +12,7 @@ from guardrails.wire.body import Body
 from guardrails.wire.event_replies import EventCodec, with_asides
 from guardrails.wire.reading import Reading, read
 from guardrails.wire.shapes import Shape
-from guardrails.wire.sse import Event, parse_asides, parse_events, write_events
+from guardrails.wire.sse import DONE, Event, parse_asides, parse_events, write_events
 from guardrails.wire.walk import Place
 
 __all__ = ["EventBody", "TextEvents"]
@@ -73,7 +73,7 @@ class TextEvents(Body):
     def of(cls, data: bytes, role: Role) -> TextEvents:
         """Raises WireFormatError if the events have different names, for then one name cannot
         stand for all; a last `[DONE]` is no text."""
-        events = [event for event in parse_events(data) if event.data != "[DONE]"]
+        events = [event for event in parse_events(data) if event.data != DONE]
         names = {event.name for event in events}
         if len(names) > 1:
             raise WireFormatError("a stream with events of several names")
@@ -98,4 +98,4 @@ class TextEvents(Body):
         return write_events([Event(self.name, text), *self._end()])
 
     def _end(self) -> list[Event]:
-        return [Event("", "[DONE]")] if b"[DONE]" in self.data else []
+        return [Event("", DONE)] if b"[DONE]" in self.data else []

@@ -24,10 +24,18 @@ from guardrails.wire.event_fields import (
     RESPONSE_SILENT,
     RESPONSE_TEXTS,
 )
-from guardrails.wire.sse import Event
+from guardrails.wire.sse import DONE, Event
 from guardrails.wire.strict_json import parse_json
 
-__all__ = ["ANTHROPIC", "CHAT", "RESPONSES", "EventCodec", "with_asides"]
+__all__ = [
+    "ANTHROPIC",
+    "CHAT",
+    "RESPONSES",
+    "EventCodec",
+    "item_events",
+    "part_ends",
+    "with_asides",
+]
 
 Json = dict[str, Any]
 
@@ -233,7 +241,7 @@ class _Chat:
         said: list[str] = []
         for event in events:
             said += [event.name] if event.name not in ("", "message") else []
-            if event.data.strip() == "[DONE]":
+            if event.data.strip() == DONE:
                 continue
             data = _data(event)
             for key, value in data.items():
@@ -281,7 +289,7 @@ class _Chat:
             yield _event({**head, "choices": [], "usage": reply["usage"]}, named=False)
         if reply.get("error"):
             yield _event({"error": reply["error"]}, named=False)
-        yield Event("", "[DONE]")
+        yield Event("", DONE)
 
 
 def _merge(message: Json, delta: Json, said: list[str]) -> None:
@@ -363,24 +371,39 @@ class _Responses:
 
         yield event("response.created", response={**reply, "status": "in_progress", "output": []})
         for index, item in enumerate(reply.get("output") or []):
-            place = {"item_id": item.get("id"), "output_index": index}
-            parts = item.get("content") if item.get("type") == "message" else None
-            start = {**item, "content": []} if parts else item
-            yield event("response.output_item.added", output_index=index, item=start)
-            for number_of_part, part in enumerate(parts or []):
-                at = {**place, "content_index": number_of_part}
-                name = "refusal" if part.get("type") == "refusal" else "text"
-                kind = "refusal" if name == "refusal" else "output_text"
-                text = part.get(name) or ""
-                yield event("response.content_part.added", **at, part={**part, name: ""})
-                more: Json = {} if kind == "refusal" else {"logprobs": []}
-                yield event(f"response.{kind}.delta", **at, delta=text, **more)
-                yield event(f"response.{kind}.done", **at, **{name: text}, **more)
-                yield event("response.content_part.done", **at, part=part)
-            yield event("response.output_item.done", output_index=index, item=item)
+            for kind, told in item_events(index, item):
+                yield event(kind, **told)
         status = reply.get("status")
         end = status if status in ("incomplete", "failed") else "completed"
         yield event(f"response.{end}", response=reply)
+
+
+def item_events(index: int, item: Json) -> Iterator[tuple[str, Json]]:
+    """Types and fields of the events that tell one item of a response's output."""
+    place = {"item_id": item.get("id"), "output_index": index}
+    parts = item.get("content") if item.get("type") == "message" else None
+    start = {**item, "content": []} if parts else item
+    yield "response.output_item.added", {"output_index": index, "item": start}
+    for number, part in enumerate(parts or []):
+        at = {**place, "content_index": number}
+        name, kind, more = _names_of(part)
+        yield "response.content_part.added", {**at, "part": {**part, name: ""}}
+        yield f"response.{kind}.delta", {**at, "delta": part.get(name) or "", **more}
+        yield from part_ends(part, at)
+    yield "response.output_item.done", {"output_index": index, "item": item}
+
+
+def part_ends(part: Json, at: Json) -> Iterator[tuple[str, Json]]:
+    """The events that end a part of a message, which is at a place."""
+    name, kind, more = _names_of(part)
+    yield f"response.{kind}.done", {**at, name: part.get(name) or "", **more}
+    yield "response.content_part.done", {**at, "part": part}
+
+
+def _names_of(part: Json) -> tuple[str, str, Json]:
+    if part.get("type") == "refusal":
+        return "refusal", "refusal", {}
+    return "text", "output_text", {"logprobs": []}
 
 
 ANTHROPIC: EventCodec = _Anthropic()

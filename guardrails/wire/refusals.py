@@ -18,6 +18,7 @@ __all__ = [
     "chat_completion",
     "chat_declined",
     "expects_json",
+    "is_quiet",
     "known_of",
     "openai_error",
     "openai_response",
@@ -55,17 +56,17 @@ def known_of(document: object) -> dict[str, Any]:
     was what was blocked."""
     if not isinstance(document, dict):
         return {}
-    return {key: document[key] for key in KEPT if key in document and _is_quiet(document[key])}
+    return {key: document[key] for key in KEPT if key in document and is_quiet(document[key])}
 
 
-def _is_quiet(value: object) -> bool:
+def is_quiet(value: object) -> bool:
     match value:
         case str():
             return IDENTIFIER.form.fullmatch(value) is not None
         case dict():
-            return all(_is_quiet(key) and _is_quiet(held) for key, held in value.items())
+            return all(is_quiet(key) and is_quiet(held) for key, held in value.items())
         case list():
-            return all(map(_is_quiet, value))
+            return all(map(is_quiet, value))
         case int() | float():
             return abs(value) < NO_CARD
         case _:

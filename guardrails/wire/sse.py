@@ -12,7 +12,18 @@ from dataclasses import dataclass, field
 
 from guardrails.wire.strict_json import AmbiguousError
 
-__all__ = ["KEPT_ALIVE", "LINE_END", "Event", "parse_asides", "parse_events", "write_events"]
+__all__ = [
+    "DONE",
+    "KEPT_ALIVE",
+    "LINE_END",
+    "Event",
+    "parse_asides",
+    "parse_events",
+    "write_events",
+]
+
+DONE = "[DONE]"
+"""The data by which some streams say that they are at their end."""
 
 LINE_END = re.compile(r"\r\n|\n|\r")
 KEPT_ALIVE = re.compile(r"(?i)(?:ping|keep-?alive|heartbeat)?[\s\d:.+TZ-]*")

@@ -6,28 +6,24 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from guardrails.wire.body import Body, JsonBody
-from guardrails.wire.formats import (
-    ANTHROPIC_MESSAGES,
-    ENCODINGS,
-    EVENTS,
-    OPENAI_CHAT,
-    TEXT,
-    BodyFormat,
-    Payload,
-    encoding_of,
-)
+from guardrails.wire.own_formats import TEXT
+from guardrails.wire.payload import ENCODINGS, EVENTS, BodyFormat, Payload, encoding_of
+from guardrails.wire.provider_formats import ANTHROPIC_MESSAGES, OPENAI_CHAT, OPENAI_RESPONSES
 from guardrails.wire.refusals import expects_json
 from guardrails.wire.streams.anthropic import AnthropicReader
 from guardrails.wire.streams.chat import ChatReader
 from guardrails.wire.streams.json_events import JsonEventReader
 from guardrails.wire.streams.model import StreamReader
+from guardrails.wire.streams.responses import ResponsesReader
 from guardrails.wire.streams.text import TextReader
+from guardrails.wire.streams.text_events import TextEventReader
 
 __all__ = ["stream_reader"]
 
 _PROVIDERS: Mapping[str, Callable[..., JsonEventReader]] = {
     ANTHROPIC_MESSAGES.name: AnthropicReader,
     OPENAI_CHAT.name: ChatReader,
+    OPENAI_RESPONSES.name: ResponsesReader,
 }
 
 
@@ -45,6 +41,8 @@ def stream_reader(
     if declines is None:
         declines = expects_json(asked)
     if payload.media_type == EVENTS:
+        if format is TEXT:
+            return TextEventReader()
         make = _PROVIDERS.get(format.name)
         return make(asked, declines=declines) if make else None
     if format is TEXT and encoding_of(payload) in ENCODINGS:

@@ -35,7 +35,7 @@ def split(body: bytes, cuts: Iterable[int]) -> list[bytes]:
 
 CUTS = st.one_of(
     st.lists(st.integers(0, 1 << 20), max_size=12),
-    st.just(tuple(range(1 << 14))),  # byte by byte
+    st.just(range(1 << 14)),  # byte by byte
 )
 
 

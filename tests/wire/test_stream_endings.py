@@ -14,7 +14,8 @@ from stream_samples import DIALECTS, stream_of, told
 from guardrails.testing import Refusal, Reply, Thinking, ToolCall
 from guardrails.testing.provider.dialect import Making
 from guardrails.testing.provider.prompt_cache import Use
-from guardrails.wire.formats import EVENTS, NAMES, Payload
+from guardrails.wire.formats import NAMES
+from guardrails.wire.payload import EVENTS, Payload
 from guardrails.wire.stream_formats import stream_reader
 from guardrails.wire.streams.model import PartHead, StreamEvent, StreamReader
 
@@ -51,9 +52,12 @@ def told_by_sdk(name: str, made: Any) -> tuple[str, Any]:
         choice = made.choices[0]
         text = (choice.message.content or "") + (choice.message.refusal or "")
         return text, choice.finish_reason
-    return made.output_text, made.incomplete_details and made.incomplete_details.reason
+    parts = [part for item in made.output if item.type == "message" for part in item.content]
+    text = "".join(part.refusal if part.type == "refusal" else part.text for part in parts)
+    return text, made.incomplete_details.reason if made.incomplete_details else made.status
 
 
+DECLINED = {"anthropic": "refusal", "openai-chat": "stop", "openai-responses": "completed"}
 STOPS = {
     "anthropic": "refusal",
     "openai-chat": "content_filter",
@@ -68,7 +72,7 @@ async def sdks() -> AsyncIterator[Streams]:
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-CASES = [(name, case) for name in ("anthropic", "openai-chat") for case in REPLIES]
+CASES = [(name, case) for name in DIALECTS for case in REPLIES]
 
 
 @pytest.mark.parametrize("declines", [False, True])
@@ -93,7 +97,7 @@ async def test_a_stream_that_is_cut_is_a_refusal_to_its_sdk(
         made = await sdks.read(name, out + ending, helper=declines)
         said, stop = told_by_sdk(name, made)
         assert said.endswith(SORRY)
-        assert stop == ("stop" if name == "openai-chat" and declines else STOPS[name])
+        assert stop == (DECLINED if declines else STOPS)[name]
 
 
 def other(text: str) -> str:
@@ -135,9 +139,10 @@ async def test_a_changed_stream_is_the_changed_reply_to_its_sdk(
     assert after == {**before, "said": other(before["said"]), "calls": expected}
 
 
-async def test_a_signed_block_is_left_out_and_the_others_move_up(sdks: Streams) -> None:
-    body = stream_of("anthropic", whole("anthropic", REPLIES["a thought and a text"]), 2)
-    read = reader("anthropic")
+@pytest.mark.parametrize("name", ["anthropic", "openai-responses"])
+async def test_a_signed_block_is_left_out_and_the_others_move_up(sdks: Streams, name: str) -> None:
+    body = stream_of(name, whole(name, REPLIES["a thought and a text"]), 2)
+    read = reader(name)
     events = read.feed(body)
     [thought] = [h.key for e in events for h in e.opens if h.kind == "thinking"]
     assert read.drop(thought)
@@ -146,7 +151,7 @@ async def test_a_signed_block_is_left_out_and_the_others_move_up(sdks: Streams) 
         if piece := event.write():
             out += piece
             read.sent(event, {})
-    made = await sdks.read("anthropic", out)
-    assert [block.type for block in made.content] == ["text"]
-    assert made.content[0].text == "Hello there, dear reader."
+    made = all_texts(name, await sdks.read(name, out))
+    assert made["said"] == "Hello there, dear reader."
+    assert made["thoughts"] == []
     assert b"see" not in out

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reply_samples import COMPLETION, MESSAGE
+from reply_samples import REPLIES
 from stream_samples import CUTS, comparable, judged, split, stream_of, told, written
+from test_event_replies import HIDDEN, REFUSED, UNHEARD, anthropic, chat, responses
 
 from guardrails.wire.body import OpaqueBody
 from guardrails.wire.event_body import EventBody
-from guardrails.wire.event_replies import ANTHROPIC, CHAT, EventCodec
-from guardrails.wire.formats import EVENTS, NAMES, Payload
+from guardrails.wire.event_replies import ANTHROPIC, CHAT, RESPONSES, EventCodec
+from guardrails.wire.formats import NAMES
+from guardrails.wire.payload import EVENTS, Payload
+from guardrails.wire.sse import Event, write_events
 from guardrails.wire.stream_formats import stream_reader
 from guardrails.wire.streams.model import StreamReader
 
 Json = dict[str, Any]
-CODECS: dict[str, EventCodec] = {"anthropic": ANTHROPIC, "openai-chat": CHAT}
-REPLIES = st.one_of(
-    st.tuples(st.just("anthropic"), MESSAGE), st.tuples(st.just("openai-chat"), COMPLETION)
-)
+NAMED = {id(ANTHROPIC): "anthropic", id(CHAT): "openai-chat", id(RESPONSES): "openai-responses"}
 
 
 def reader(name: str) -> StreamReader:
@@ -38,9 +39,10 @@ def whole(name: str, body: bytes) -> EventBody:
 
 @given(REPLIES, st.integers(1, 3), CUTS)
 def test_a_stream_says_the_same_in_pieces_as_whole(
-    reply: tuple[str, Json], tokens: int, cuts: Any
+    reply: tuple[EventCodec, Json], tokens: int, cuts: Any
 ) -> None:
-    name, made = reply
+    codec, made = reply
+    name = NAMED[id(codec)]
     body = stream_of(name, made, tokens)
     at_once = told(reader(name), [body])
     assert at_once.raw == body
@@ -49,3 +51,46 @@ def test_a_stream_says_the_same_in_pieces_as_whole(
     assert pieces.events == at_once.events
     assert pieces.ended
     assert written(pieces.events) == body
+
+
+@pytest.mark.parametrize(("codec", "stream"), UNHEARD.values(), ids=UNHEARD)
+def test_whatever_a_stream_says_is_told(codec: EventCodec, stream: list[Event]) -> None:
+    read = told(reader(NAMED[id(codec)]), [write_events(stream)])
+    texts = [part.text for part in judged(read.parts)]
+    opaque = any(head.kind == "opaque" for head in read.heads)
+    assert any(HIDDEN in text for text in texts) or opaque
+
+
+SAYS_NOTHING = {"nothing", "a chat of nothing", "a response of nothing"}
+JUDGED_AS_TEXT = {"arguments that are no JSON", "calls that were something else"}
+UNREADABLE = {k: v for k, v in REFUSED.items() if k not in SAYS_NOTHING | JUDGED_AS_TEXT}
+
+
+@pytest.mark.parametrize(("codec", "stream"), UNREADABLE.values(), ids=UNREADABLE)
+def test_what_cannot_be_read_is_told_as_such(codec: EventCodec, stream: list[Event]) -> None:
+    body = write_events(stream)
+    read = told(reader(NAMED[id(codec)]), split(body, range(len(body))))
+    assert any(head.kind == "opaque" for head in read.heads)
+    assert not any(HIDDEN in (head.name or "") for head in read.heads)
+    assert read.raw == body
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [b": hidden words\n\n", b"id: hidden words\n\n", b"event: hidden words\n\n", b"hidden words\n"],
+    ids=["a comment", "an id", "a name without data", "a line of its own"],
+)
+@pytest.mark.parametrize("where", ["before", "after"])
+@pytest.mark.parametrize(
+    "made", [anthropic(), chat(), responses()], ids=["anthropic", "chat", "responses"]
+)
+def test_what_stands_beside_the_events_is_told_and_goes(
+    made: tuple[EventCodec, list[Event]], where: str, beside: bytes
+) -> None:
+    codec, stream = made
+    events = write_events(stream)
+    body = beside + events if where == "before" else events + beside
+    read = told(reader(NAMED[id(codec)]), [body])
+    assert any(HIDDEN in text for _, text in read.parts)
+    assert written(read.events) == body
+    assert HIDDEN.encode() not in written(read.events, lambda text: text.replace(HIDDEN, "x"))

@@ -21,7 +21,8 @@ from guardrails.wire.shapes import ANTHROPIC_MESSAGE, BLOCKS, CITATION, FREE
 from guardrails.wire.sse import write_events
 from guardrails.wire.streams.finding import find
 from guardrails.wire.streams.frames import write_frame
-from guardrails.wire.streams.json_events import JsonEventReader
+from guardrails.wire.streams.json_events import JsonEventReader, Wording
+from guardrails.wire.streams.model import StreamEvent
 from guardrails.wire.streams.telling import Json, Telling, fields, index
 from guardrails.wire.strict_json import dump_json
 from guardrails.wire.walk import Place
@@ -233,6 +234,9 @@ class AnthropicReader(JsonEventReader):
         self._dropped.add(at)
         return True
 
+    def _is_gone(self, part: int) -> bool:
+        return self._sealed.get(part) in self._dropped
+
     def _moved(self, data: Json) -> Json | None:
         if not self._dropped and not self._recited:
             return data
@@ -257,7 +261,8 @@ class AnthropicReader(JsonEventReader):
 
     # -- what is at the client -----------------------------------------------------------------
 
-    def _was_sent(self, data: Json) -> None:
+    def _was_sent(self, event: StreamEvent, wording: Wording) -> None:
+        data = wording.data
         match data.get("type"):
             case "message_start":
                 self._client_begun = True

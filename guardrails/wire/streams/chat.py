@@ -9,18 +9,21 @@ from guardrails.exchange import Path
 from guardrails.wire.event_replies import CHAT
 from guardrails.wire.refusals import chat_completion, chat_declined, known_of, openai_error
 from guardrails.wire.shapes import CHAT_COMPLETION
-from guardrails.wire.sse import write_events
+from guardrails.wire.sse import DONE, write_events
 from guardrails.wire.streams.chat_deltas import ChatChoice, Delta
-from guardrails.wire.streams.frames import Frame, write_frame
+from guardrails.wire.streams.event_reader import name_aside
+from guardrails.wire.streams.frames import write_frame
 from guardrails.wire.streams.json_events import JsonEventReader, Wording
+from guardrails.wire.streams.model import StreamEvent
 from guardrails.wire.streams.telling import Json, Telling, index, without
 from guardrails.wire.streams.text import PARAGRAPH
 from guardrails.wire.strict_json import dump_json
 from guardrails.wire.walk import Place
 
-__all__ = ["DONE", "ChatReader"]
+__all__ = ["ChatReader"]
 
-DONE = "[DONE]"
+_END: Json = {}
+"""Stands for the data that are no JSON."""
 
 _TOP = Place(role="assistant", reads=CHAT_COMPLETION)
 _CHOICE = CHAT_COMPLETION.reads["choices"]
@@ -45,17 +48,15 @@ class ChatReader(JsonEventReader):
 
     # -- reading -----------------------------------------------------------------------------
 
-    def _data(self, telling: Telling, frame: Frame) -> Wording:
-        if (frame.data or "").strip() != DONE:
-            return super()._data(telling, frame)
-        self._name_aside(telling, frame)
-        telling.closes += self._open_parts()
-        telling.ends = True
-        return Wording(self, frame.name, {}, telling.spots)
+    def _parsed(self, text: str) -> Json:
+        return _END if text.strip() == DONE else super()._parsed(text)
 
     def _tell(self, telling: Telling, name: str, data: Json) -> None:
-        if name:
-            self._name_aside(telling, Frame(name, None))
+        name_aside(telling, name)
+        if data is _END:
+            telling.closes += self._open_parts()
+            telling.ends = True
+            return
         self._about(telling, data)
         choices = data.get("choices")
         if not choices:
@@ -144,7 +145,8 @@ class ChatReader(JsonEventReader):
 
     # -- what is at the client -----------------------------------------------------------------
 
-    def _was_sent(self, data: Json) -> None:
+    def _was_sent(self, event: StreamEvent, wording: Wording) -> None:
+        data = wording.data
         self._client_begun = True
         for made in data.get("choices") or ():
             if not isinstance(made, dict) or not isinstance(made.get("index"), int):

@@ -24,6 +24,8 @@ class Found:
     json: bool = False
     sealed: bool = False
     """It stands in something signed."""
+    names: bool = False
+    """It is the name of the field at its path, and not what the field holds."""
 
 
 def find(value: object, place: Place) -> list[Found]:
@@ -43,11 +45,11 @@ class _Finder(Walk):
     def __init__(self) -> None:
         super().__init__(self)
         self.found: list[Found] = []
-        self._sealed = False
+        self._sealed = self._names = False
 
     def see(self, part: Part, *, fixed: bool = False) -> str:
         fixed = fixed or self._sealed or not part.readable
-        self.found.append(Found(part, fixed=fixed, sealed=self._sealed))
+        self.found.append(Found(part, fixed=fixed, sealed=self._sealed, names=self._names))
         return part.text
 
     def mark(self) -> int:
@@ -59,7 +61,8 @@ class _Finder(Walk):
     def _string(self, value: str, text: str, at: Place) -> object:
         if not isinstance(at.reads, Json):
             return super()._string(value, text, at)
-        self.found.append(Found(self._part(text, at), json=True))
+        found = Found(self._part(text, at), fixed=self._sealed, json=True, sealed=self._sealed)
+        self.found.append(found)
         return value
 
     def _number(self, value: Any, at: Place) -> object:
@@ -73,7 +76,9 @@ class _Finder(Walk):
         for position, (key, old) in enumerate(fields.items()):
             below = at.below(key, position, reads)
             if key in told:
+                self._names = True
                 self._value(key, replace(below, fixed=True))
+                self._names = False
             self._value(old, below)
         return {}
 

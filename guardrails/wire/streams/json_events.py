@@ -2,109 +2,46 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 
 from guardrails.errors import WireFormatError
-from guardrails.exchange import Part, Path
+from guardrails.exchange import Path
 from guardrails.wire.refusals import known_of
 from guardrails.wire.shapes import FREE, IDENTIFIER, Reads
+from guardrails.wire.streams.event_reader import EventReader, frame_of
 from guardrails.wire.streams.finding import find
-from guardrails.wire.streams.frames import LONGEST, Frame, Frames, read_frame, write_frame
+from guardrails.wire.streams.frames import Frames, write_frame
 from guardrails.wire.streams.model import StreamEvent
-from guardrails.wire.streams.telling import (
-    BESIDE,
-    Json,
-    Numbering,
-    Spot,
-    Telling,
-    TooManyPartsError,
-    put,
-)
-from guardrails.wire.strict_json import AmbiguousError, dump_json, parse_json
+from guardrails.wire.streams.telling import BESIDE, Json, Spot, Telling, put
+from guardrails.wire.strict_json import dump_json, parse_json
 from guardrails.wire.walk import Place
 
 __all__ = ["JsonEventReader", "Wording"]
 
 
-class JsonEventReader(ABC):
+class JsonEventReader(EventReader):
     """Reads frames, has each told by its format, and writes those that change."""
 
     def __init__(self, request: Json | None = None, *, declines: bool = False) -> None:
-        self._frames = Frames()
-        self._numbering = Numbering()
-        self._lost = ""
-        """Why nothing that comes now can be read."""
+        super().__init__(Frames())
         self._is_first = True
-        self._is_over = False
         self._known: Json = known_of({"model": (request or {}).get("model")})
         self._declines = declines
-        self._released: Mapping[int, str] = {}
 
-    # -- reading -----------------------------------------------------------------------------
+    def _told(self, telling: Telling, raw: bytes) -> None:
+        frame = frame_of(telling, raw, first=self._is_first)
+        self._is_first = False
+        wording = telling.change = Wording(self, telling.spots)
+        if frame.data is not None:
+            wording.name, wording.data = frame.name, self._parsed(frame.data)
+            self._tell(telling, frame.name, wording.data)
 
-    def feed(self, data: bytes) -> list[StreamEvent]:
-        if self._lost:
-            return [self._unread(data)] if data else []
-        return self._events(self._frames.feed(data))
-
-    def close(self) -> list[StreamEvent]:
-        rest = self._frames.rest()
-        events = self._events([rest] if rest else [])
-        if left := list(self._open_parts()):
-            events.append(StreamEvent(raw=b"", closes=tuple(left)))
-        return events
-
-    def _events(self, frames: Sequence[bytes]) -> list[StreamEvent]:
-        events: list[StreamEvent] = []
-        for at, raw in enumerate(frames):
-            events.append(self._event(raw))
-            if self._lost and at + 1 < len(frames):
-                events.append(self._unread(b"".join(frames[at + 1 :])))
-                break
-        if self._lost and (rest := self._frames.rest()):
-            events.append(self._unread(rest))
-        return events
-
-    def _event(self, raw: bytes) -> StreamEvent:
-        telling = Telling(self._numbering)
-        wording: Wording | None = None
-        try:
-            if len(raw) > LONGEST:
-                raise _LostError("an event that is longer than is read here")
-            frame = _read(raw, first=self._is_first)
-            self._is_first = False
-            for said in frame.asides:
-                telling.aside(Part(text=said, role="assistant"), BESIDE)
-            if frame.data is None:
-                self._name_aside(telling, frame)
-            else:
-                wording = self._data(telling, frame)
-        except (_LostError, TooManyPartsError) as error:
-            self._lost = str(error)
-            telling.opaque(str(error))
-        except WireFormatError as error:
-            telling.opaque(str(error))
-        if wording is None and telling.says:
-            wording = Wording(self, "", {}, telling.spots)
-        return telling.event(raw, wording)
-
-    def _name_aside(self, telling: Telling, frame: Frame) -> None:
-        if frame.name not in ("", "message"):
-            telling.aside(Part(text=frame.name, role="assistant"), BESIDE)
-
-    def _data(self, telling: Telling, frame: Frame) -> Wording:
-        data = parse_json((frame.data or "").encode())
+    def _parsed(self, text: str) -> Json:
+        data = parse_json(text.encode())
         if not isinstance(data, dict):
             raise WireFormatError("an event whose data is no JSON object")
-        wording = Wording(self, frame.name, data, telling.spots)
-        self._tell(telling, frame.name, data)
-        return wording
-
-    def _unread(self, raw: bytes) -> StreamEvent:
-        telling = Telling(self._numbering)
-        telling.opaque(self._lost)
-        return telling.event(raw, None)
+        return data
 
     # -- for the formats ---------------------------------------------------------------------
 
@@ -113,12 +50,8 @@ class JsonEventReader(ABC):
         """Tell of one event. Raises WireFormatError for one that cannot be placed."""
 
     @abstractmethod
-    def _open_parts(self) -> Iterable[int]:
-        """Let go of all that is open, and say which parts that were."""
-
-    @abstractmethod
-    def _was_sent(self, data: Json) -> None:
-        """An event with this data is at the client."""
+    def _was_sent(self, event: StreamEvent, wording: Wording) -> None:
+        """An event is at the client."""
 
     def _found(self, telling: Telling, value: object, place: Place, spot: Path) -> None:
         """Tell of all texts in a value as parts of their own; it stands at `spot` in the data."""
@@ -154,35 +87,34 @@ class JsonEventReader(ABC):
         None if nothing is left to say."""
         return data
 
+    def _is_gone(self, part: int) -> bool:
+        """Whether what the part stands in was dropped."""
+        return False
+
     def _written(self, event: StreamEvent, wording: Wording, texts: Sequence[str] | None) -> bytes:
-        data = self._moved(wording.data)
-        if data is None:
-            return b""
+        data: Json | None = wording.data
         changes: dict[Path, str] = {}
-        is_other = data is not wording.data
+        is_other = False
         if texts is not None:
             for said, spot, text in zip(event.says, wording.spots, texts, strict=True):
-                if text == said.text:
+                if text == said.text or self._is_gone(said.part):
                     continue
                 if spot is None:
                     raise WireFormatError("a text that cannot be changed where it stands")
                 is_other = True
                 if spot is not BESIDE:
                     changes[spot] = text
-        if not is_other:
+        if changes:
+            data = self._settled(put(wording.data, changes), changes)
+        data = self._moved(data) if data else data
+        if data is wording.data and not is_other:
             return event.raw
-        settled = self._settled(put(data, changes), changes) if changes else data
-        return write_frame(wording.name, dump_json(settled).decode()) if settled else b""
+        return write_frame(wording.name, dump_json(data).decode()) if data else b""
 
     def sent(self, event: StreamEvent, text_of: Mapping[int, str]) -> None:
-        self._released = text_of
-        if event.ends:
-            self._is_over = True
+        super().sent(event, text_of)
         if isinstance(event.change, Wording):
-            self._was_sent(event.change.data)
-
-    def drop(self, key: int) -> bool:
-        return False
+            self._was_sent(event, event.change)
 
 
 class Wording:
@@ -190,24 +122,13 @@ class Wording:
 
     __slots__ = ("_reader", "data", "name", "spots")
 
-    def __init__(
-        self, reader: JsonEventReader, name: str, data: Json, spots: Sequence[Spot]
-    ) -> None:
-        self._reader, self.name, self.data, self.spots = reader, name, data, spots
+    def __init__(self, reader: JsonEventReader, spots: Sequence[Spot]) -> None:
+        self._reader, self.spots = reader, spots
+        self.name = ""
+        self.data: Json = {}
 
     def __call__(self, event: StreamEvent, texts: Sequence[str] | None) -> bytes:
         return self._reader._written(event, self, texts)  # its own other half
 
 
-class _LostError(WireFormatError):
-    """After this nothing can be read."""
-
-
 _ASIDE = Place(role="assistant", reads=FREE)
-
-
-def _read(raw: bytes, *, first: bool) -> Frame:
-    try:
-        return read_frame(raw, first=first)
-    except AmbiguousError as error:
-        raise _LostError(str(error)) from None

@@ -67,9 +67,10 @@ class Numbering:
 
 
 class Telling:
-    """The parts that an event opens, says and closes, in order; `spots` has one for each text."""
+    """The parts that an event opens, says and closes, in order; `spots` has one for each text, and
+    `change` writes the event with others."""
 
-    __slots__ = ("_numbering", "closes", "ends", "opens", "says", "spots")
+    __slots__ = ("_numbering", "change", "closes", "ends", "opens", "says", "spots")
 
     def __init__(self, numbering: Numbering) -> None:
         self._numbering = numbering
@@ -78,6 +79,7 @@ class Telling:
         self.spots: list[Spot] = []
         self.closes: list[int] = []
         self.ends = False
+        self.change: Change | None = None
 
     def open(
         self, part: Part, *, whole: bool = False, json: bool = False, fixed: bool = False
@@ -122,14 +124,14 @@ class Telling:
         )
         self.closes.append(key)
 
-    def event(self, raw: bytes, change: Change | None) -> StreamEvent:
+    def event(self, raw: bytes) -> StreamEvent:
         return StreamEvent(
             raw=raw,
             opens=tuple(self.opens),
             says=tuple(self.says),
             closes=tuple(self.closes),
             ends=self.ends,
-            change=change,
+            change=self.change,
         )
 
 

@@ -1,0 +1,101 @@
+"""The providers' formats: requests, replies, event streams, refusals and errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from guardrails.wire.body import Body, JsonBody, OpaqueBody
+from guardrails.wire.event_body import EventBody
+from guardrails.wire.event_replies import ANTHROPIC, CHAT, RESPONSES, EventCodec
+from guardrails.wire.payload import EVENTS, JSON, Answer, Payload, document_of, guarded
+from guardrails.wire.refusals import (
+    anthropic_error,
+    anthropic_message,
+    chat_completion,
+    known_of,
+    openai_error,
+    openai_response,
+)
+from guardrails.wire.shapes import (
+    ANTHROPIC_MESSAGE,
+    CHAT_COMPLETION,
+    FREE,
+    REQUEST,
+    RESPONSE,
+    Reads,
+    Shape,
+)
+from guardrails.wire.sse import write_events
+from guardrails.wire.strict_json import dump_json
+
+__all__ = ["ANTHROPIC_MESSAGES", "OPENAI_CHAT", "OPENAI_RESPONSES", "ProviderFormat"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderFormat:
+    name: str
+    asks: str
+    reply: Shape
+    codec: EventCodec
+    refuse: Callable[[str, Mapping[str, Any]], dict[str, Any]]
+    fail: Callable[[int, str], dict[str, Any]]
+
+    def request(self, payload: Payload, *, trust_system: bool = False) -> Body:
+        document = document_of(payload)
+        if not isinstance(document, dict) or self.asks not in document:
+            return OpaqueBody(payload.data, "user", f"a body without {self.asks!r}")
+        return JsonBody.of(
+            payload.data,
+            role="user",
+            reads=REQUEST,
+            document=document,
+            all_targets=not trust_system,
+        )
+
+    def response(self, payload: Payload, request: Body) -> Body:
+        if payload.media_type == EVENTS:
+            return guarded(
+                payload, "assistant", lambda data, _: EventBody.of(data, self.codec, self.reply)
+            )
+        document = document_of(payload)
+        if isinstance(document, dict) and "error" in document and "output" not in document:
+            reads: Reads = FREE
+        elif isinstance(document, dict):
+            reads = self.reply
+        else:
+            return OpaqueBody(payload.data, "assistant", "no JSON object")
+        return JsonBody.of(payload.data, role="assistant", reads=reads, document=document)
+
+    def refusal(self, text: str, request: Body | None, response: Body | None) -> Answer | None:
+        known = _known(response) or {"model": _known(request).get("model")}
+        reply = self.refuse(text, known)
+        if _wants_events(request, response):
+            return Answer(media_type=EVENTS, data=write_events(self.codec.emit(reply)))
+        return Answer(media_type=JSON, data=dump_json(reply))
+
+    def trouble(self, status: int, message: str, request: Body | None) -> Answer | None:
+        return Answer(status=status, media_type=JSON, data=dump_json(self.fail(status, message)))
+
+
+def _known(body: Body | None) -> dict[str, Any]:
+    return known_of(body.document if isinstance(body, JsonBody | EventBody) else None)
+
+
+def _wants_events(request: Body | None, response: Body | None) -> bool:
+    if response is not None:
+        return isinstance(response, EventBody)
+    asked = request.document if isinstance(request, JsonBody) else None
+    return isinstance(asked, dict) and asked.get("stream") is True
+
+
+ANTHROPIC_MESSAGES = ProviderFormat(
+    "anthropic", "messages", ANTHROPIC_MESSAGE, ANTHROPIC, anthropic_message, anthropic_error
+)
+OPENAI_CHAT = ProviderFormat(
+    "openai-chat", "messages", CHAT_COMPLETION, CHAT, chat_completion, openai_error
+)
+OPENAI_RESPONSES = ProviderFormat(
+    "openai-responses", "input", RESPONSE, RESPONSES, openai_response, openai_error
+)
