@@ -35,8 +35,9 @@ from guardrails.guard import GuardedCall
 from guardrails.guard.streamed_body import StreamedBody
 from guardrails.telemetry import log
 from guardrails.verdict import Decision, Stage
-from guardrails.wire.body import Body, JoinedBody, OpaqueBody, PairsBody, TextBody
+from guardrails.wire.body import Body, JoinedBody, JsonBody, OpaqueBody, PairsBody, TextBody
 from guardrails.wire.formats import AUTO, EVENTS, Answer, BodyFormat, Payload
+from guardrails.wire.refusals import expects_json
 from guardrails.wire.stream_formats import stream_reader
 from guardrails.wire.strict_json import AmbiguousError
 from guardrails.wire.walk import TooManyValuesError
@@ -291,6 +292,8 @@ class Exchange:
         is_events = payload.media_type == EVENTS
         if not is_events and payload.charset not in STREAMED_CHARSETS:
             return None
+        if _expects_json(request.body):
+            return None  # half of a JSON value and a reply are neither
         reader = stream_reader(self.format, payload, request.body)
         if reader is None:
             return None
@@ -371,6 +374,11 @@ class _Request:
     def query_string(self) -> bytes:
         """As it came, or made anew if a text in it was changed."""
         return self.raw_query if self.query is None else self.query.data
+
+
+def _expects_json(request: Body) -> bool:
+    document = request.document if isinstance(request, JsonBody) else None
+    return isinstance(document, dict) and expects_json(document)
 
 
 def _query(raw: bytes) -> PairsBody | None:

@@ -197,25 +197,26 @@ class Exchange:
 
     async def streamed(self, payload: Payload) -> StreamedAnswer | None:
         """The reply, judged while it comes; None if it must be there whole: where its tool calls
-        are judged each by itself, or something else than our own reply takes its place."""
+        are judged each by itself, where its text is one JSON value, or where something else than
+        our own reply takes its place."""
         asked, guarding = self._dialected, self.guarding
-        calls = asked.document.get("tools") or asked.document.get("functions")
+        tools = asked.document.get("tools") or asked.document.get("functions")
+        judges_calls = bool(guarding.guard.constitution.at(Stage.TOOL_CALL))
         if (
             payload.media_type != EVENTS
             or callable(guarding.on_block)
-            or (calls and guarding.guard.constitution.at(Stage.TOOL_CALL))
+            or (tools and judges_calls)
+            or asked.declines
             or self._call.holds_whole
         ):
             return None
-        reader = stream_reader(
-            asked.dialect.format, payload, asked.body, declines=asked.declines or None
-        )
+        reader = stream_reader(asked.dialect.format, payload, asked.body)
         if reader is None:
             return None
         reply = await self._call.reply(prompt=asked.body)
         self.settled = True
         return StreamedAnswer(
-            body=StreamedBody(reply, reader, most_held=MOST_HELD),
+            body=StreamedBody(reply, reader, most_held=MOST_HELD, forbids_calls=judges_calls),
             on_block=guarding.on_block,
             on_decision=guarding.on_decision,
         )

@@ -12,6 +12,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
+from guardrails.audit.record import How
 from guardrails.clients.guarding import OnBlock
 from guardrails.guard import Guard
 from guardrails.guard.streamed_body import StreamedBody
@@ -33,51 +34,41 @@ class StreamedAnswer:
 
     async def read(self, response: Any) -> AsyncGenerator[bytes, None]:
         """What the SDK gets of a response. Raises Blocked where the application wants that."""
-        body = self.body
+        body, decision = self.body, None
         try:
-            async for piece in response.aiter_bytes():
-                if made := await body.feed(piece):
-                    yield made
-                if body.is_over:
-                    break
-            last = await body.close()
-            if (decision := body.reply.decision) is not None:
-                if self.on_decision is not None:
-                    told = self.on_decision(decision)
+            pieces = response.aiter_bytes()
+            while not body.is_over:
+                piece = await anext(pieces, None)
+                made = await (body.close() if piece is None else body.feed(piece))
+                if decision is None and (decision := body.reply.decision) is not None:
+                    told = None if self.on_decision is None else self.on_decision(decision)
                     if inspect.isawaitable(told):
                         await told
-                if body.reply.stopped and self.on_block == "raise":
-                    await body.reply.close("nothing")
-                    raise Blocked(decision)
-                last += body.ending(status=None) if body.reply.stopped else b""
-                await body.reply.close()
-            if last:
-                yield last
+                    made += self._ended(decision)
+                    await body.reply.close(self._how)
+                if made:
+                    yield made
+                self._refuse(decision)
         finally:
             await self.let_go(response)
 
     def read_here(self, response: Any, guard: Guard) -> Generator[bytes, None, None]:
         """As `read`, in the caller's own thread."""
-        run, body = guard.sync.run, self.body
+        run, body, decision = guard.sync.run, self.body, None
         try:
-            for piece in response.iter_bytes():
-                if made := run(body.feed(piece)):
-                    yield made
-                if body.is_over:
-                    break
-            last = run(body.close())
-            if (decision := body.reply.decision) is not None:
-                if self.on_decision is not None:
-                    told = self.on_decision(decision)
+            pieces = response.iter_bytes()
+            while not body.is_over:
+                piece = next(pieces, None)
+                made = run(body.close() if piece is None else body.feed(piece))
+                if decision is None and (decision := body.reply.decision) is not None:
+                    told = None if self.on_decision is None else self.on_decision(decision)
                     if inspect.isawaitable(told):
                         run(told)
-                if body.reply.stopped and self.on_block == "raise":
-                    run(body.reply.close("nothing"))
-                    raise Blocked(decision)
-                last += body.ending(status=None) if body.reply.stopped else b""
-                run(body.reply.close())
-            if last:
-                yield last
+                    made += self._ended(decision)
+                    run(body.reply.close(self._how))
+                if made:
+                    yield made
+                self._refuse(decision)
         finally:
             self.let_go_here(response, guard)
 
@@ -88,6 +79,21 @@ class StreamedAnswer:
     def let_go_here(self, response: Any, guard: Guard) -> None:
         response.close()
         guard.sync.run(self.body.reply.abandon())
+
+    @property
+    def _raises(self) -> bool:
+        return self.body.reply.stopped and self.on_block == "raise"
+
+    @property
+    def _how(self) -> How | None:
+        return "nothing" if self._raises else None
+
+    def _ended(self, decision: Decision) -> bytes:
+        return self.body.ending(status=None) if decision.reply_key and not self._raises else b""
+
+    def _refuse(self, decision: Decision | None) -> None:
+        if decision is not None and self._raises:
+            raise Blocked(decision)
 
 
 def streaming_response(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from guardrails.audit.record import Closed, How, new_record_id
@@ -60,7 +60,8 @@ class StreamedReply:
 
     `open`, `say`, `shut` and `end` tell what comes, `step` what may leave. Whoever hands it out
     says so with `left`, right before; and at the end `close`, or `abandon` where nobody takes any
-    more of it. `decision` is there once `step` has given None after the end, or when it stopped.
+    more of it. `decision` is there once `step` has given all up to the end, or, where the reply was
+    `stopped`, once whoever hands it out has called `stop`.
     """
 
     def __init__(
@@ -138,8 +139,8 @@ class StreamedReply:
         for release in releases or ():
             if release.number < len(self._sums):
                 self._sums[release.number].judged(release.text)
-        if self._progress.is_done:
-            await self._conclude(lambda sums: [one.of_judged for one in sums])
+        if self._progress.is_done and not self._progress.stopped:
+            await self._conclude([one.of_judged for one in self._sums])
         elif releases and not self._has_begun:
             self._has_begun = True
             await self._trail.begin(
@@ -152,6 +153,11 @@ class StreamedReply:
                 )
             )
         return releases
+
+    async def stop(self) -> None:
+        """All has left that may of a reply that is stopped: decide. Raises AuditError."""
+        if self._progress.stopped:
+            await self._conclude([one.of_left for one in self._sums])
 
     def left(self, number: int, text: str) -> None:
         """That text is handed out now. Raises DeliveryError for what was not judged."""
@@ -194,7 +200,7 @@ class StreamedReply:
         if self._is_closed or (self.decision is None and not self._has_begun):
             return
         if self.decision is None:
-            await self._conclude(lambda sums: [one.of_left for one in sums])
+            await self._conclude([one.of_left for one in self._sums])
         await self.close("nothing")
 
     async def _close(self, how: How, texts: Sequence[str] | None) -> None:
@@ -209,22 +215,21 @@ class StreamedReply:
             )
         )
 
-    async def _conclude(self, sums: Callable[[Sequence[_Sum]], list[str]]) -> None:
+    async def _conclude(self, sums: Sequence[str]) -> None:
         if self.decision is not None:
             return
         outcome = self._progress.outcome()
         decision = self._decision(outcome)
-        left = [one.of_judged for one in self._sums]
         keeps = decision.verdict is Verdict.ESCALATE or self._settings.audit_keeps == "redacted"
         record = opened(
             decision,
-            judged=sums(self._sums),
+            judged=sums,
             parts=(*self._before, *self._progress.came()) if keeps else (),
             context=self._context,
             constitution=self._plan.constitution,
             trail=self._trail,
             settings=self._settings,
-            left=left if self._has_begun else (),
+            left=sums if self._has_begun else (),
         )
         self.decision = decision  # a caller who is cancelled meanwhile takes no entry back
         try:

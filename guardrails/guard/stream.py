@@ -125,6 +125,7 @@ class Flow:
         if reply.stopped and (last := self._box.remains()) is not None:
             reply.left(0, last.new[0])
             yield Give(last.new[0])
+        yield Do(reply.stop)
 
     def _text(self, piece: object) -> str:
         """Raises WireFormatError for what is no text or no end of nothing."""

@@ -9,6 +9,7 @@ from guardrails.exchange import Part
 from guardrails.guard.outbox import Leaving, Outbox
 from guardrails.guard.reply import StreamedReply
 from guardrails.pipeline.so_far import Head
+from guardrails.telemetry import log
 from guardrails.wire.streams.model import PartHead, StreamEvent, StreamReader
 
 __all__ = ["StreamedBody"]
@@ -17,22 +18,30 @@ __all__ = ["StreamedBody"]
 class StreamedBody:
     """`feed` what comes and `close` at its end; both give what may be sent on.
 
-    It `is_over` once nothing more will be sent. Where the reply was stopped, `ending` is how the
-    stream ends then. `most_held` bounds the bytes that wait, `most` all that come.
+    The reply's decision is there before its last event is given. It `is_over` once nothing more
+    will be sent; where the reply was stopped, `ending` is how the stream ends then. `most_held`
+    bounds the bytes that wait, `most` all that come. `forbids_calls`: a call of a tool ends it, for
+    nobody judges calls here by themselves, and none was offered.
     """
 
     def __init__(
-        self, reply: StreamedReply, reader: StreamReader, *, most_held: int, most: int | None = None
+        self,
+        reply: StreamedReply,
+        reader: StreamReader,
+        *,
+        most_held: int,
+        most: int | None = None,
+        forbids_calls: bool = False,
     ) -> None:
         self.reply = reply
         self._reader = reader
         self._box = Outbox[StreamEvent]()
-        self._repeats = bool(getattr(reader, "repeats", False))
         self._left = _Left(self._box)
         self._most_held, self._most = most_held, most
         self._came = 0
+        self._forbids_calls = forbids_calls
         self._held = 0
-        self._has_closed = False
+        self._has_closed = self._has_ended = False
         self.is_changed = False
         """Whether what leaves is anything but what came."""
 
@@ -58,8 +67,7 @@ class StreamedBody:
         for event in events:
             self._take(event)
         self._has_closed = True
-        self.reply.end()
-        self._box.end()
+        self._end()
         return await self._leaving()
 
     def failure(self, status: int, message: str) -> bytes:
@@ -80,14 +88,27 @@ class StreamedBody:
     async def _taken(self, events: list[StreamEvent]) -> bytes:
         for event in events:
             self._take(event)
+            if event.ends:
+                self._end()
         return await self._leaving()
 
+    def _end(self) -> None:
+        """The reply is complete; what comes still may say nothing."""
+        self._has_ended = True
+        self.reply.end()
+        self._box.end()
+
     def _take(self, event: StreamEvent) -> None:
+        if self._has_ended and (event.opens or event.says):
+            log.warning("a stream went on after its end; what it said then is left out")
+            return
         for head in event.opens:
             number = self.reply.open(_head(head))
             if number != head.key:
                 raise WireFormatError("parts that are not counted one by one")
-            self._box.open(number, is_repeated=self._repeats)
+            if self._forbids_calls and head.kind == "tool_call":
+                self.reply.refuse("format.readable")
+            self._box.open(number, is_repeated=self._reader.repeats)
         for said in event.says:
             if not said.repeats:
                 self.reply.say(said.part, said.text)
@@ -118,6 +139,7 @@ class StreamedBody:
             sent += [self._sent(leaving) for leaving in self._box.take()]
         if self.reply.stopped and (rest := self._box.remains()) is not None:
             sent.append(self._sent(rest))
+        await self.reply.stop()
         return b"".join(sent)
 
     def _sent(self, leaving: Leaving[StreamEvent]) -> bytes:

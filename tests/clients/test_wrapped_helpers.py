@@ -58,7 +58,8 @@ async def test_stream_helpers_add_up_to_what_was_judged(
         texts.append(face.text(await helped(face, client, "forbidden")))
         assert len(fake.requests) == 3
     assert texts == ["A teapot.", "The .", REPLY, REPLY]
-    assert [how for *_, how in records.how()][-2:] == ["reply", "reply"]
+    last, then = [how for *_, how in records.how()][-2:]
+    assert (last in ("reply", "cut"), then) == (True, "reply")
 
 
 async def test_stream_helpers_parse_what_was_judged(face: Face, wrapped: Wrapped) -> None:
@@ -74,7 +75,7 @@ async def test_arguments_that_are_changed_in_a_stream(
 ) -> None:
     call = ToolCall("send_mail", {"to": "the secret one", "n": 1})
     with FakeProvider([["I write.", call]]) as fake:
-        got = str(await face.events(wrapped(fake)))
+        got = str(await face.events(wrapped(fake), tools=[face.tool("send_mail")]))
     assert "the  one" in got
     assert "secret" not in got
     assert "I write." in got

@@ -97,6 +97,16 @@ class Face:
         }
         return self.make(base_url=url, **settings | more)
 
+    def tool(self, name: str) -> Json:
+        """A tool that takes anything, as this endpoint is told of it."""
+        schema = {"type": "object", "additionalProperties": True}
+        match self.name.partition("-")[2]:
+            case "messages":
+                return {"name": name, "input_schema": schema}
+            case "chat":
+                return {"type": "function", "function": {"name": name, "parameters": schema}}
+        return {"type": "function", "name": name, "parameters": schema, "strict": False}
+
     async def ask(self, client: Any, text: str = "What is it?", **more: Any) -> Any:
         return await done(self.resource(client).create(**self.request(text), **more))
 
@@ -144,7 +154,7 @@ def _completion_text(completion: Any) -> str:
 
 def _response_text(response: Any) -> str:
     parts = [part for item in response.output if item.type == "message" for part in item.content]
-    return "".join(getattr(part, "text", None) or part.refusal for part in parts)
+    return "".join(getattr(part, "text", "") or getattr(part, "refusal", "") for part in parts)
 
 
 def _faces() -> Sequence[Face]:

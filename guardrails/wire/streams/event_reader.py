@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Part
@@ -32,6 +32,8 @@ class EventReader(ABC):
     """Has each piece told by its format. One that cannot be read is a part that nobody can judge;
     where nothing behind it can be read either, the rest is told as such, a piece for each `feed`.
     """
+
+    repeats: ClassVar[bool] = False
 
     def __init__(self, cutter: _Cutter) -> None:
         self._cutter = cutter

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from guardrails.exchange import Kind, Path, Role
 
@@ -80,7 +80,9 @@ class StreamEvent:
 
 
 class StreamReader(Protocol):
-    """Reads one body."""
+    """Reads one body. `repeats`: its events may say a text again, as a whole."""
+
+    repeats: ClassVar[bool]
 
     def feed(self, data: bytes) -> list[StreamEvent]:
         """What these bytes complete."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Part, Path
@@ -88,6 +89,8 @@ class _Text:
 class ResponsesReader(JsonEventReader):
     """Reads a stream of `POST /v1/responses`. A reasoning item can be dropped: the items behind it
     move up, since the SDK counts them."""
+
+    repeats: ClassVar[bool] = True
 
     def __init__(self, request: Json | None = None, *, declines: bool = False) -> None:
         super().__init__(request, declines=declines)
