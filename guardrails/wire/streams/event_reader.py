@@ -33,6 +33,8 @@ class EventReader(ABC):
     where nothing behind it can be read either, the rest is told as such, a piece for each `feed`.
     """
 
+    repeats = False
+
     def __init__(self, cutter: _Cutter) -> None:
         self._cutter = cutter
         self._numbering = Numbering()

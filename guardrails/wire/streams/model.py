@@ -82,6 +82,11 @@ class StreamEvent:
 class StreamReader(Protocol):
     """Reads one body."""
 
+    @property
+    def repeats(self) -> bool:
+        """Whether the stream may say the whole of a text again, so that what was released of each
+        must be kept."""
+
     def feed(self, data: bytes) -> list[StreamEvent]:
         """What these bytes complete."""
 

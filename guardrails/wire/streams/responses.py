@@ -89,6 +89,8 @@ class ResponsesReader(JsonEventReader):
     """Reads a stream of `POST /v1/responses`. A reasoning item can be dropped: the items behind it
     move up, since the SDK counts them."""
 
+    repeats = True
+
     def __init__(self, request: Json | None = None, *, declines: bool = False) -> None:
         super().__init__(request, declines=declines)
         self._texts: dict[Path, _Text] = {}
