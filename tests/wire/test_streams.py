@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reply_samples import REPLIES
-from stream_samples import CUTS, comparable, judged, split, stream_of, told, written
-from test_event_replies import HIDDEN, REFUSED, UNHEARD, anthropic, chat, responses
+from stream_samples import CUTS, Told, comparable, judged, split, stream_of, told, written
+from test_event_replies import HIDDEN, REFUSED, UNHEARD, anthropic, call, chat, chunk, responses
 
 from guardrails.wire.body import OpaqueBody
 from guardrails.wire.event_body import EventBody
@@ -94,3 +95,65 @@ def test_what_stands_beside_the_events_is_told_and_goes(
     assert any(HIDDEN in text for _, text in read.parts)
     assert written(read.events) == body
     assert HIDDEN.encode() not in written(read.events, lambda text: text.replace(HIDDEN, "x"))
+
+
+def gone(text: str) -> str:
+    return text.replace(HIDDEN, "gone")
+
+
+def without_fixed(read: Told) -> bytes:
+    """The stream without the hidden words, where they can be changed."""
+    fixed = {head.key for head in read.heads if head.fixed}
+    texts = {head.key: text for head, text in read.parts}
+    return b"".join(
+        event.write(
+            [
+                said.text
+                if said.part in fixed
+                else gone(texts[said.part] if said.repeats else said.text)
+                for said in event.says
+            ]
+        )
+        for event in read.events
+    )
+
+
+@pytest.mark.parametrize(
+    "repeated",
+    [
+        {"id": HIDDEN},
+        {"model": HIDDEN},
+        {"choices": [{"index": 0, "delta": {"tool_calls": [call(0, "", name=HIDDEN)]}}]},
+        {"choices": [{"index": 0, "delta": {"tool_calls": [call(0, "", id=HIDDEN)]}}]},
+        {"choices": [{"index": 0, "delta": {"role": HIDDEN}}]},
+        {"choices": [{"index": 0, "delta": {"function_call": {"name": HIDDEN}}}]},
+    ],
+    ids=lambda value: json.dumps(value)[:60],
+)
+def test_what_chunks_say_again_and_again_is_changed_in_all_of_them(repeated: Json) -> None:
+    stream = [Event("", json.dumps({**chunk(content="fine"), **repeated})) for _ in range(3)]
+    read = told(reader("openai-chat"), [write_events(stream)])
+    assert any(HIDDEN in text for _, text in read.parts)
+    assert written(read.events).count(HIDDEN.encode()) == 3
+    assert HIDDEN.encode() not in without_fixed(read)
+
+
+@given(REPLIES, st.integers(1, 3), st.sampled_from(["y", "", "Y, and more"]))
+def test_a_stream_with_other_texts_says_those_texts(
+    reply: tuple[EventCodec, Json], tokens: int, other: str
+) -> None:
+    codec, made = reply
+    name = NAMED[id(codec)]
+    read = told(reader(name), [stream_of(name, made, tokens)])
+    fixed = {head.key for head in read.heads if head.fixed}
+
+    def change(key: int, text: str) -> str:
+        return text if key in fixed else text.replace("x", other)
+
+    body = b"".join(
+        event.write([change(said.part, said.text) for said in event.says]) for event in read.events
+    )
+    again = told(reader(name), [body])
+    assert "opaque" not in {head.kind for head in again.heads} - {h.kind for h in read.heads}
+    expected = [(head.path, change(head.key, text)) for head, text in read.parts]
+    assert [(p, t) for p, t in expected if t] == [(h.path, t) for h, t in again.parts if t]

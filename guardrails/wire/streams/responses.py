@@ -296,7 +296,8 @@ class ResponsesReader(JsonEventReader):
         else:
             part = found.part if found else Part(text=said, role="assistant")
             json = found is not None and found.json
-            key = telling.aside(part, None if fixed else spot, json=json, fixed=fixed)
+            held = fixed or (found is not None and found.fixed)
+            key = telling.aside(part, None if held else spot, json=json, fixed=held)
             if fixed:
                 self._sealed[key] = self._sealed[text.key]
 
@@ -328,8 +329,9 @@ class ResponsesReader(JsonEventReader):
                 continue
             if key == "item_id":
                 if value != self._item_id:
+                    before = len(telling.opens)
                     self._quiet(telling, data, key)
-                    self._item_id = value
+                    self._item_id = value if len(telling.opens) == before else None
             elif key == "obfuscation":
                 self._quiet(telling, data, key)
             elif key not in RESPONSE_PLACES or type(value) is not (
