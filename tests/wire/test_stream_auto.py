@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from reply_samples import REPLIES
-from stream_samples import CUTS, split, stream_of, told, written
-from test_streams import NAMED
+from stream_samples import CUTS, name_of, split, stream_of, told, written
 
 from guardrails.wire.body import JsonBody
 from guardrails.wire.event_replies import EventCodec
@@ -36,7 +35,7 @@ def reader(media_type: str = EVENTS, request: Json | None = None) -> StreamReade
 @given(REPLIES, CUTS)
 def test_a_providers_stream_is_recognised(reply: tuple[EventCodec, Json], cuts: Any) -> None:
     codec, made = reply
-    body = b": hello\n\n" + stream_of(NAMED[id(codec)], made)
+    body = b": hello\n\n" + stream_of(name_of(codec), made)
     read = told(reader(), split(body, cuts))
     assert read.raw == body
     assert read.ended

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sse_samples import CASES
 from stream_samples import CUTS, split
-from test_sse import CASES
 
 from guardrails.wire.sse import parse_asides, parse_events
 from guardrails.wire.streams.frames import LONGEST, Frames, read_frame, write_frame

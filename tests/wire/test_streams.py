@@ -6,15 +6,15 @@ import json
 from typing import Any
 
 import pytest
+from event_samples import HIDDEN, REFUSED, UNHEARD, anthropic, call, chat, chunk, responses
 from hypothesis import given
 from hypothesis import strategies as st
 from reply_samples import REPLIES
-from stream_samples import CUTS, Told, comparable, judged, split, stream_of, told, written
-from test_event_replies import HIDDEN, REFUSED, UNHEARD, anthropic, call, chat, chunk, responses
+from stream_samples import CUTS, Told, comparable, judged, name_of, split, stream_of, told, written
 
 from guardrails.wire.body import OpaqueBody
 from guardrails.wire.event_body import EventBody
-from guardrails.wire.event_replies import ANTHROPIC, CHAT, RESPONSES, EventCodec
+from guardrails.wire.event_replies import EventCodec
 from guardrails.wire.formats import NAMES
 from guardrails.wire.payload import EVENTS, Payload
 from guardrails.wire.sse import Event, write_events
@@ -22,7 +22,6 @@ from guardrails.wire.stream_formats import stream_reader
 from guardrails.wire.streams.model import StreamReader
 
 Json = dict[str, Any]
-NAMED = {id(ANTHROPIC): "anthropic", id(CHAT): "openai-chat", id(RESPONSES): "openai-responses"}
 
 
 def reader(name: str) -> StreamReader:
@@ -43,7 +42,7 @@ def test_a_stream_says_the_same_in_pieces_as_whole(
     reply: tuple[EventCodec, Json], tokens: int, cuts: Any
 ) -> None:
     codec, made = reply
-    name = NAMED[id(codec)]
+    name = name_of(codec)
     body = stream_of(name, made, tokens)
     at_once = told(reader(name), [body])
     assert at_once.raw == body
@@ -56,7 +55,7 @@ def test_a_stream_says_the_same_in_pieces_as_whole(
 
 @pytest.mark.parametrize(("codec", "stream"), UNHEARD.values(), ids=UNHEARD)
 def test_whatever_a_stream_says_is_told(codec: EventCodec, stream: list[Event]) -> None:
-    read = told(reader(NAMED[id(codec)]), [write_events(stream)])
+    read = told(reader(name_of(codec)), [write_events(stream)])
     texts = [part.text for part in judged(read.parts)]
     opaque = any(head.kind == "opaque" for head in read.heads)
     assert any(HIDDEN in text for text in texts) or opaque
@@ -70,7 +69,7 @@ UNREADABLE = {k: v for k, v in REFUSED.items() if k not in SAYS_NOTHING | JUDGED
 @pytest.mark.parametrize(("codec", "stream"), UNREADABLE.values(), ids=UNREADABLE)
 def test_what_cannot_be_read_is_told_as_such(codec: EventCodec, stream: list[Event]) -> None:
     body = write_events(stream)
-    read = told(reader(NAMED[id(codec)]), split(body, range(len(body))))
+    read = told(reader(name_of(codec)), split(body, range(len(body))))
     assert any(head.kind == "opaque" for head in read.heads)
     assert not any(HIDDEN in (head.name or "") for head in read.heads)
     assert read.raw == body
@@ -91,7 +90,7 @@ def test_what_stands_beside_the_events_is_told_and_goes(
     codec, stream = made
     events = write_events(stream)
     body = beside + events if where == "before" else events + beside
-    read = told(reader(NAMED[id(codec)]), [body])
+    read = told(reader(name_of(codec)), [body])
     assert any(HIDDEN in text for _, text in read.parts)
     assert written(read.events) == body
     assert HIDDEN.encode() not in written(read.events, lambda text: text.replace(HIDDEN, "x"))
@@ -143,7 +142,7 @@ def test_a_stream_with_other_texts_says_those_texts(
     reply: tuple[EventCodec, Json], tokens: int, other: str
 ) -> None:
     codec, made = reply
-    name = NAMED[id(codec)]
+    name = name_of(codec)
     read = told(reader(name), [stream_of(name, made, tokens)])
     fixed = {head.key for head in read.heads if head.fixed}
 
