@@ -32,6 +32,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "asgi": ("asgi_bench.py", "--json"),
     "audit": ("audit_bench.py",),
     "judge": ("judge_bench.py", "--json"),
+    "stream_readers": ("stream_readers.py",),
 }
 """What each is called, its file and its arguments."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -11,20 +9,18 @@ from typing import Any
 from guardrails.wire.body import Body, JsonBody, OpaqueBody, PairsBody, TextBody
 from guardrails.wire.event_body import EventBody
 from guardrails.wire.messages import conversation_form
-from guardrails.wire.own_formats import TEXT, text_body
-from guardrails.wire.payload import EVENTS, FORM, JSON, Answer, Payload, document_of
+from guardrails.wire.own_formats import TEXT, LinesFormat, text_body
+from guardrails.wire.payload import EVENTS, FORM, JSON, LINES, Answer, Payload, document_of
 from guardrails.wire.provider_formats import (
     ANTHROPIC_MESSAGES,
     OPENAI_CHAT,
     OPENAI_RESPONSES,
     ProviderFormat,
 )
-from guardrails.wire.shapes import FREE, REQUEST
-from guardrails.wire.strict_json import AmbiguousError
+from guardrails.wire.shapes import FREE, REQUEST, Reads
+from guardrails.wire.strict_json import AmbiguousError, holds_json
 
-__all__ = ["AUTO", "JSON_STARTS"]
-
-JSON_STARTS = re.compile(rb"[ \t\r\n\0\xef\xbb\xbf\xfe\xff]*[{\[\"]")
+__all__ = ["AUTO", "is_plain", "provider_of_bodies", "reply_reads"]
 
 
 class AutoFormat:
@@ -42,7 +38,7 @@ class AutoFormat:
             )  # fmt: skip
         if payload.media_type == FORM:
             return PairsBody.of(payload.data, "user")
-        if _is_plain(payload):
+        if is_plain(payload):
             return text_body(payload, "user")
         return OpaqueBody(payload.data, "user", f"content of the type {_named(payload)}")
 
@@ -51,12 +47,13 @@ class AutoFormat:
             return TextBody(b"", "utf-8", "assistant")
         if payload.media_type == EVENTS:
             return self._events(payload)
+        if payload.media_type in LINES:
+            return LinesFormat().response(payload, request)
         if _is_json(payload):
             document = document_of(payload)
-            provider = _provider_of_reply(document)
-            reads = FREE if provider is None else provider.reply
+            reads = reply_reads(document)
             return JsonBody.of(payload.data, role="assistant", reads=reads, document=document)
-        if _is_plain(payload):
+        if is_plain(payload):
             return text_body(payload, "assistant")
         return OpaqueBody(payload.data, "assistant", f"content of the type {_named(payload)}")
 
@@ -70,7 +67,7 @@ class AutoFormat:
         return OpaqueBody(payload.data, "assistant", why)
 
     def refusal(self, text: str, request: Body | None, response: Body | None) -> Answer | None:
-        provider = _provider_of_bodies(request, response)
+        provider = provider_of_bodies(request, response)
         if provider is not None:
             return provider.refusal(text, request, response)
         plain = request is None or isinstance(request, TextBody)
@@ -79,7 +76,7 @@ class AutoFormat:
         return None
 
     def trouble(self, status: int, message: str, request: Body | None) -> Answer | None:
-        provider = _provider_of_bodies(request, None)
+        provider = provider_of_bodies(request, None)
         return None if provider is None else provider.trouble(status, message, request)
 
 
@@ -87,10 +84,10 @@ def _is_json(payload: Payload) -> bool:
     """By its type, or as something else that many an application reads as JSON all the same."""
     if payload.media_type == JSON or payload.media_type.endswith("+json"):
         return True
-    return (_is_plain(payload) or payload.media_type == FORM) and _holds_json(payload.data)
+    return (is_plain(payload) or payload.media_type == FORM) and holds_json(payload.data)
 
 
-def _is_plain(payload: Payload) -> bool:
+def is_plain(payload: Payload) -> bool:
     return payload.media_type.startswith("text/") and payload.media_type != EVENTS
 
 
@@ -111,8 +108,7 @@ def _named(payload: Payload) -> str:
 _MET_TYPES = frozenset(
     {
         *("multipart/form-data", "application/octet-stream", "application/xml", "application/pdf"),
-        *("application/x-ndjson", "application/jsonl", "application/msgpack", "application/zip"),
-        EVENTS,
+        *("application/msgpack", "application/zip", EVENTS, *LINES),
     }
 )
 
@@ -142,6 +138,12 @@ def _provider_of_request(document: Mapping[str, Any], *, anthropic: bool) -> Pro
     return OPENAI_CHAT if "model" in document else None
 
 
+def reply_reads(document: object) -> Reads:
+    """How to read the JSON of a response."""
+    provider = _provider_of_reply(document)
+    return FREE if provider is None else provider.reply
+
+
 def _provider_of_reply(document: object) -> ProviderFormat | None:
     if not isinstance(document, dict):
         return None
@@ -152,7 +154,7 @@ def _provider_of_reply(document: object) -> ProviderFormat | None:
     return kinds.get(kind) if isinstance(kind, str) else None
 
 
-def _provider_of_bodies(request: Body | None, response: Body | None) -> ProviderFormat | None:
+def provider_of_bodies(request: Body | None, response: Body | None) -> ProviderFormat | None:
     if isinstance(response, EventBody):
         return next(
             p for p in (ANTHROPIC_MESSAGES, OPENAI_CHAT, OPENAI_RESPONSES)
@@ -165,19 +167,6 @@ def _provider_of_bodies(request: Body | None, response: Body | None) -> Provider
         if isinstance(asked, dict) and request.reading.place.reads is REQUEST:
             return _provider_of_request(asked, anthropic="max_tokens" in asked)
     return None
-
-
-def _holds_json(data: bytes) -> bool:
-    """Whether somebody who asks for no type would read it as JSON, in any of JSON's encodings."""
-    if not JSON_STARTS.match(data):
-        return False
-    try:
-        json.loads(data)
-    except RecursionError:
-        return True
-    except ValueError:
-        return False
-    return True
 
 
 AUTO = AutoFormat()

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from guardrails.errors import SettingsError
 from guardrails.wire.auto_format import AUTO
-from guardrails.wire.own_formats import TEXT, JsonFormat
+from guardrails.wire.own_formats import TEXT, JsonFormat, LinesFormat
 from guardrails.wire.payload import EVENTS, Answer, BodyFormat, Payload, problem
 from guardrails.wire.pointer import Pointer
 from guardrails.wire.provider_formats import ANTHROPIC_MESSAGES, OPENAI_CHAT, OPENAI_RESPONSES
@@ -19,12 +19,16 @@ __all__ = ["AUTO", "EVENTS", "NAMES", "Answer", "BodyFormat", "Payload", "format
 
 NAMES: Mapping[str, BodyFormat] = {
     format.name: format
-    for format in (AUTO, ANTHROPIC_MESSAGES, OPENAI_CHAT, OPENAI_RESPONSES, TEXT, JsonFormat())
+    for format in (
+        *(AUTO, ANTHROPIC_MESSAGES, OPENAI_CHAT, OPENAI_RESPONSES),
+        *(TEXT, JsonFormat(), LinesFormat()),
+    )
 }
 
 
 def format_of(named: str) -> BodyFormat:
-    """A format by its name, or JSON by pointers: `json: /message, /history -> /answer`.
+    """A format by its name, or JSON by pointers: `json: /message, /history -> /answer`, and
+    `ndjson: /message -> /delta` or `ndjson: /delta` for JSON line by line.
 
     Raises SettingsError that says what was expected.
     """
@@ -32,13 +36,19 @@ def format_of(named: str) -> BodyFormat:
         return NAMES[named]
     name, colon, pointers = named.partition(":")
     asks, arrow, answers = pointers.partition("->")
-    if name.strip() != "json" or not colon or not arrow:
-        known = ", ".join(sorted(NAMES))
-        raise SettingsError(
-            f"unknown format {named!r}; expected one of {known}, or pointers into request and "
-            f"response as 'json: /message -> /answer'"
-        )
-    return JsonFormat(_pointers(asks, named), _pointers(answers, named), name=named)
+    if name.strip() == "json" and arrow:
+        return JsonFormat(_pointers(asks, named), _pointers(answers, named), name=named)
+    if name.strip() == "ndjson" and colon:
+        asked = _pointers(asks, named) if arrow else ()
+        answer, *more = _pointers(answers if arrow else asks, named)
+        if more:
+            raise SettingsError(f"the format {named!r}: one pointer to the pieces of the reply")
+        return LinesFormat(asked, answer, name=named)
+    known = ", ".join(sorted(NAMES))
+    raise SettingsError(
+        f"unknown format {named!r}; expected one of {known}, or pointers into request and "
+        f"response as 'json: /message -> /answer' or 'ndjson: /message -> /delta'"
+    )
 
 
 def _pointers(said: str, named: str) -> tuple[Pointer, ...]:

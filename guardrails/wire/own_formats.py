@@ -1,4 +1,4 @@
-"""Bodies of the application's own: plain text, and JSON."""
+"""Bodies of the application's own: plain text, JSON, and JSON line by line."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from guardrails.exchange import Role
 from guardrails.wire.body import Body, JsonBody, OpaqueBody, PointedBody, TextBody
 from guardrails.wire.event_body import TextEvents
+from guardrails.wire.lines_body import LinesBody, PointedLines
 from guardrails.wire.messages import conversation_form, read_messages
 from guardrails.wire.payload import (
     ENCODINGS,
     EVENTS,
     JSON,
+    LINES,
     PLAIN,
     Answer,
     Payload,
@@ -26,7 +28,7 @@ from guardrails.wire.shapes import FREE
 from guardrails.wire.strict_json import AmbiguousError, dump_json
 from guardrails.wire.values import read_value
 
-__all__ = ["TEXT", "JsonFormat", "json_body", "text_body"]
+__all__ = ["TEXT", "JsonFormat", "LinesFormat", "json_body", "text_body"]
 
 
 class TextFormat:
@@ -107,6 +109,42 @@ def json_body(payload: Payload, role: Role, pointers: Sequence[Pointer]) -> Body
     return guarded(
         payload, role, lambda data, _: PointedBody.of(data, document, pointers, read_at=read_at)
     )
+
+
+# -- JSON, line by line --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LinesFormat:
+    """`answer` points to the piece of the reply in each line; without one all is text. A response
+    that says it is JSON is read as one value."""
+
+    asks: tuple[Pointer, ...] = ()
+    answer: Pointer | None = None
+    name: str = "ndjson"
+
+    def request(self, payload: Payload, *, trust_system: bool = False) -> Body:
+        return json_body(payload, "user", self.asks)
+
+    def response(self, payload: Payload, request: Body) -> Body:
+        if payload.media_type == JSON:
+            return json_body(payload, "assistant", (self.answer,) if self.answer else ())
+        if payload.media_type == EVENTS:
+            return OpaqueBody(payload.data, "assistant", "an event stream where lines of JSON were")
+        return guarded(payload, "assistant", self._lines)
+
+    def _lines(self, data: bytes, role: Role) -> Body:
+        if self.answer is None:
+            return LinesBody.of(data, role)
+        return PointedLines.of(data, role, self.answer)
+
+    def refusal(self, text: str, request: Body | None, response: Body | None) -> Answer | None:
+        if self.answer is None:
+            return None
+        return Answer(media_type=LINES[0], data=dump_json(placed(self.answer, text)) + b"\n")
+
+    def trouble(self, status: int, message: str, request: Body | None) -> Answer | None:
+        return None
 
 
 TEXT = TextFormat()

@@ -18,6 +18,7 @@ __all__ = [
     "EVENTS",
     "FORM",
     "JSON",
+    "LINES",
     "PLAIN",
     "PROBLEM",
     "Answer",
@@ -33,6 +34,7 @@ JSON = "application/json"
 PROBLEM = "application/problem+json"
 EVENTS = "text/event-stream"
 PLAIN = "text/plain"
+LINES = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonl")
 FORM = "application/x-www-form-urlencoded"
 
 ENCODINGS = frozenset(

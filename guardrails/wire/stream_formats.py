@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import partial
 
+from guardrails.wire.auto_format import AUTO, is_plain, provider_of_bodies, reply_reads
 from guardrails.wire.body import Body, JsonBody
-from guardrails.wire.own_formats import TEXT
-from guardrails.wire.payload import ENCODINGS, EVENTS, BodyFormat, Payload, encoding_of
+from guardrails.wire.own_formats import TEXT, LinesFormat
+from guardrails.wire.payload import ENCODINGS, EVENTS, JSON, LINES, BodyFormat, Payload, encoding_of
 from guardrails.wire.provider_formats import ANTHROPIC_MESSAGES, OPENAI_CHAT, OPENAI_RESPONSES
 from guardrails.wire.refusals import expects_json
 from guardrails.wire.streams.anthropic import AnthropicReader
+from guardrails.wire.streams.auto import AutoReader, EventSniffer
 from guardrails.wire.streams.chat import ChatReader
 from guardrails.wire.streams.json_events import JsonEventReader
+from guardrails.wire.streams.lines import LineReader
 from guardrails.wire.streams.model import StreamReader
+from guardrails.wire.streams.plain import PlainSniffer
 from guardrails.wire.streams.responses import ResponsesReader
+from guardrails.wire.streams.telling import Json
 from guardrails.wire.streams.text import TextReader
 from guardrails.wire.streams.text_events import TextEventReader
 
@@ -37,14 +42,33 @@ def stream_reader(
     goes where a model says that it declines; by itself that is found from the request.
     """
     document = request.document if isinstance(request, JsonBody) else None
-    asked: dict[str, Any] = document if isinstance(document, dict) else {}
+    asked: Json = document if isinstance(document, dict) else {}
     if declines is None:
         declines = expects_json(asked)
+    readers = {name: partial(make, asked, declines=declines) for name, make in _PROVIDERS.items()}
     if payload.media_type == EVENTS:
-        if format is TEXT:
-            return TextEventReader()
-        make = _PROVIDERS.get(format.name)
-        return make(asked, declines=declines) if make else None
-    if format is TEXT and encoding_of(payload) in ENCODINGS:
-        return TextReader(encoding_of(payload))
+        return _of_events(format, request, readers)
+    if isinstance(format, LinesFormat) and payload.media_type != JSON:
+        return LineReader(format.answer)
+    if format is AUTO and payload.media_type in LINES:
+        return LineReader()
+    encoding = encoding_of(payload)
+    if encoding not in ENCODINGS:
+        return None
+    if format is TEXT:
+        return TextReader(encoding)
+    if format is AUTO and is_plain(payload):
+        return AutoReader(PlainSniffer(encoding, reply_reads), TextReader(encoding))
     return None
+
+
+def _of_events(
+    format: BodyFormat, request: Body | None, readers: Mapping[str, Callable[[], StreamReader]]
+) -> StreamReader | None:
+    if format is TEXT:
+        return TextEventReader()
+    if format is AUTO:
+        asked = provider_of_bodies(request, None)
+        return AutoReader(EventSniffer(readers), readers[asked.name]() if asked else None)
+    make = readers.get(format.name)
+    return make() if make else None

@@ -14,7 +14,19 @@ from typing import Any, NoReturn
 
 from guardrails.errors import WireFormatError
 
-__all__ = ["AmbiguousError", "dump_json", "parse_json"]
+__all__ = [
+    "JSON_BLANKS",
+    "JSON_STARTS",
+    "AmbiguousError",
+    "dump_json",
+    "holds_json",
+    "parse_json",
+]
+
+JSON_BLANKS = b" \t\r\n\0\xef\xbb\xbf\xfe\xff"
+JSON_STARTS = b'{["'
+"""What may stand before an object, a list or a string in any of JSON's encodings, and its first
+byte."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPED = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -42,6 +54,19 @@ def parse_json(data: bytes) -> Any:
     if _ESCAPED.search(data) and _has_half_a_pair(value):
         raise AmbiguousError("not usable JSON: half of a surrogate pair")
     return value
+
+
+def holds_json(data: bytes) -> bool:
+    """Whether somebody who asks for no type would read it as JSON, in any of JSON's encodings."""
+    if data.lstrip(JSON_BLANKS)[:1] not in (b"{", b"[", b'"'):
+        return False
+    try:
+        json.loads(data)
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+    return True
 
 
 def dump_json(value: object) -> bytes:

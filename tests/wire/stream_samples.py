@@ -12,6 +12,7 @@ from guardrails.exchange import Part
 from guardrails.testing.provider.anthropic import Messages
 from guardrails.testing.provider.chat import Chat
 from guardrails.testing.provider.responses import Responses
+from guardrails.wire.event_replies import ANTHROPIC, CHAT, RESPONSES, EventCodec
 from guardrails.wire.reading import read
 from guardrails.wire.shapes import JSON_TEXT
 from guardrails.wire.streams.model import PartHead, StreamEvent, StreamReader
@@ -19,6 +20,14 @@ from guardrails.wire.walk import Place
 
 Json = dict[str, Any]
 DIALECTS = {"anthropic": Messages(), "openai-chat": Chat(), "openai-responses": Responses()}
+
+
+_NAMES = {id(ANTHROPIC): "anthropic", id(CHAT): "openai-chat", id(RESPONSES): "openai-responses"}
+
+
+def name_of(codec: EventCodec) -> str:
+    """The name of the format whose streams a codec knows."""
+    return _NAMES[id(codec)]
 
 
 def stream_of(name: str, reply: Json, tokens: int = 1) -> bytes:

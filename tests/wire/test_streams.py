@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from event_samples import HIDDEN, REFUSED, UNHEARD, anthropic, call, chat, chunk, responses
 from hypothesis import given
 from hypothesis import strategies as st
 from reply_samples import REPLIES
-from stream_samples import CUTS, comparable, judged, split, stream_of, told, written
-from test_event_replies import HIDDEN, REFUSED, UNHEARD, anthropic, chat, responses
+from stream_samples import CUTS, Told, comparable, judged, name_of, split, stream_of, told, written
 
 from guardrails.wire.body import OpaqueBody
 from guardrails.wire.event_body import EventBody
-from guardrails.wire.event_replies import ANTHROPIC, CHAT, RESPONSES, EventCodec
+from guardrails.wire.event_replies import EventCodec
 from guardrails.wire.formats import NAMES
 from guardrails.wire.payload import EVENTS, Payload
 from guardrails.wire.sse import Event, write_events
@@ -21,7 +22,6 @@ from guardrails.wire.stream_formats import stream_reader
 from guardrails.wire.streams.model import StreamReader
 
 Json = dict[str, Any]
-NAMED = {id(ANTHROPIC): "anthropic", id(CHAT): "openai-chat", id(RESPONSES): "openai-responses"}
 
 
 def reader(name: str) -> StreamReader:
@@ -42,7 +42,7 @@ def test_a_stream_says_the_same_in_pieces_as_whole(
     reply: tuple[EventCodec, Json], tokens: int, cuts: Any
 ) -> None:
     codec, made = reply
-    name = NAMED[id(codec)]
+    name = name_of(codec)
     body = stream_of(name, made, tokens)
     at_once = told(reader(name), [body])
     assert at_once.raw == body
@@ -55,7 +55,7 @@ def test_a_stream_says_the_same_in_pieces_as_whole(
 
 @pytest.mark.parametrize(("codec", "stream"), UNHEARD.values(), ids=UNHEARD)
 def test_whatever_a_stream_says_is_told(codec: EventCodec, stream: list[Event]) -> None:
-    read = told(reader(NAMED[id(codec)]), [write_events(stream)])
+    read = told(reader(name_of(codec)), [write_events(stream)])
     texts = [part.text for part in judged(read.parts)]
     opaque = any(head.kind == "opaque" for head in read.heads)
     assert any(HIDDEN in text for text in texts) or opaque
@@ -69,7 +69,7 @@ UNREADABLE = {k: v for k, v in REFUSED.items() if k not in SAYS_NOTHING | JUDGED
 @pytest.mark.parametrize(("codec", "stream"), UNREADABLE.values(), ids=UNREADABLE)
 def test_what_cannot_be_read_is_told_as_such(codec: EventCodec, stream: list[Event]) -> None:
     body = write_events(stream)
-    read = told(reader(NAMED[id(codec)]), split(body, range(len(body))))
+    read = told(reader(name_of(codec)), split(body, range(len(body))))
     assert any(head.kind == "opaque" for head in read.heads)
     assert not any(HIDDEN in (head.name or "") for head in read.heads)
     assert read.raw == body
@@ -90,7 +90,69 @@ def test_what_stands_beside_the_events_is_told_and_goes(
     codec, stream = made
     events = write_events(stream)
     body = beside + events if where == "before" else events + beside
-    read = told(reader(NAMED[id(codec)]), [body])
+    read = told(reader(name_of(codec)), [body])
     assert any(HIDDEN in text for _, text in read.parts)
     assert written(read.events) == body
     assert HIDDEN.encode() not in written(read.events, lambda text: text.replace(HIDDEN, "x"))
+
+
+def gone(text: str) -> str:
+    return text.replace(HIDDEN, "gone")
+
+
+def without_fixed(read: Told) -> bytes:
+    """The stream without the hidden words, where they can be changed."""
+    fixed = {head.key for head in read.heads if head.fixed}
+    texts = {head.key: text for head, text in read.parts}
+    return b"".join(
+        event.write(
+            [
+                said.text
+                if said.part in fixed
+                else gone(texts[said.part] if said.repeats else said.text)
+                for said in event.says
+            ]
+        )
+        for event in read.events
+    )
+
+
+@pytest.mark.parametrize(
+    "repeated",
+    [
+        {"id": HIDDEN},
+        {"model": HIDDEN},
+        {"choices": [{"index": 0, "delta": {"tool_calls": [call(0, "", name=HIDDEN)]}}]},
+        {"choices": [{"index": 0, "delta": {"tool_calls": [call(0, "", id=HIDDEN)]}}]},
+        {"choices": [{"index": 0, "delta": {"role": HIDDEN}}]},
+        {"choices": [{"index": 0, "delta": {"function_call": {"name": HIDDEN}}}]},
+    ],
+    ids=lambda value: json.dumps(value)[:60],
+)
+def test_what_chunks_say_again_and_again_is_changed_in_all_of_them(repeated: Json) -> None:
+    stream = [Event("", json.dumps({**chunk(content="fine"), **repeated})) for _ in range(3)]
+    read = told(reader("openai-chat"), [write_events(stream)])
+    assert any(HIDDEN in text for _, text in read.parts)
+    assert written(read.events).count(HIDDEN.encode()) == 3
+    assert HIDDEN.encode() not in without_fixed(read)
+
+
+@given(REPLIES, st.integers(1, 3), st.sampled_from(["y", "", "Y, and more"]))
+def test_a_stream_with_other_texts_says_those_texts(
+    reply: tuple[EventCodec, Json], tokens: int, other: str
+) -> None:
+    codec, made = reply
+    name = name_of(codec)
+    read = told(reader(name), [stream_of(name, made, tokens)])
+    fixed = {head.key for head in read.heads if head.fixed}
+
+    def change(key: int, text: str) -> str:
+        return text if key in fixed else text.replace("x", other)
+
+    body = b"".join(
+        event.write([change(said.part, said.text) for said in event.says]) for event in read.events
+    )
+    again = told(reader(name), [body])
+    assert "opaque" not in {head.kind for head in again.heads} - {h.kind for h in read.heads}
+    expected = [(head.path, change(head.key, text)) for head, text in read.parts]
+    assert [(p, t) for p, t in expected if t] == [(h.path, t) for h, t in again.parts if t]

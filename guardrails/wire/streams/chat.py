@@ -78,10 +78,13 @@ class ChatReader(JsonEventReader):
                 if value:
                     self._quiet(telling, data, key)
                 continue
+            before = len(telling.opens)
+            self._found(telling, {key: value}, _TOP, ())
+            if len(telling.opens) > before:
+                continue  # a text, however often it is said
             if key in CHAT_COMPLETION.reads and _is_short(value):
                 head[key] = value
                 self._known |= known_of({key: value})
-            self._found(telling, {key: value}, _TOP, ())
 
     def _choice(self, telling: Telling, made: Json, spot: Path) -> None:
         place = index(made)

@@ -35,6 +35,9 @@ _AUDIO = cast("Shape", CHAT_MESSAGE.reads["audio"])
 _ARGUMENTS = {"function": ("arguments", FUNCTION), "custom": ("input", _CUSTOM)}
 """Type of a call → the field of its body that comes in pieces, and the body's shape."""
 
+_UNLIKE = object()
+"""Equal to nothing that could be said again."""
+
 Find = Callable[[Telling, object, Place, Path], None]
 
 
@@ -49,6 +52,8 @@ class ChatChoice:
     ended: set[Path] = field(default_factory=set)
     once: dict[Path, object] = field(default_factory=dict)
     """What is said whole, and was."""
+    told: dict[Path, int] = field(default_factory=dict)
+    """The parts that some of it is: it may be said again."""
     calls: dict[int, str] = field(default_factory=dict)
     """Types of the tool calls, by their place."""
     annotations: int = 0
@@ -181,8 +186,21 @@ class Delta:
     def _once(
         self, value: object, path: Path, spot: Path, reads: Reads, inside: Place | None = None
     ) -> None:
-        if value and self._is_first((*path, ""), value):
-            self._whole(value, path, spot, reads, inside)
+        if not value:
+            return
+        told, by = self._choice.told, (*path, "")
+        if not self._is_first(by, value):
+            if by in told:
+                where = (*self._spot, *spot)
+                self._telling.say(told[by], str(value), where, repeats=True)
+            return
+        before = len(self._telling.opens)
+        self._whole(value, path, spot, reads, inside)
+        opened = self._telling.opens[before:]
+        if len(opened) == 1 and isinstance(value, str):
+            told[by] = opened[0].key
+        elif opened:
+            self._choice.once[by] = _UNLIKE
 
     def _is_first(self, path: Path, value: object) -> bool:
         """Whether it was not said before. Raises WireFormatError if something else was."""

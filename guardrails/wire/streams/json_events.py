@@ -55,10 +55,7 @@ class JsonEventReader(EventReader):
 
     def _found(self, telling: Telling, value: object, place: Place, spot: Path) -> None:
         """Tell of all texts in a value as parts of their own; it stands at `spot` in the data."""
-        skip = len(place.path)
-        for found in find(value, place):
-            where: Spot = None if found.fixed else (*spot, *found.part.path[skip:])
-            telling.aside(found.part, where, json=found.json, fixed=found.fixed)
+        telling.all(find(value, place), spot, skip=len(place.path))
 
     def _beside(self, telling: Telling, data: Json, known: Sequence[str]) -> None:
         """The texts of the fields that are not among the known ones."""

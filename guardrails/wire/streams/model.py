@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from guardrails.exchange import Kind, Path, Role
 
@@ -80,9 +80,12 @@ class StreamEvent:
 
 
 class StreamReader(Protocol):
-    """Reads one body. `repeats`: its events may say a text again, as a whole."""
+    """Reads one body."""
 
-    repeats: ClassVar[bool]
+    @property
+    def repeats(self) -> bool:
+        """Whether the stream may say the whole of a text again, so that what was released of each
+        must be kept."""
 
     def feed(self, data: bytes) -> list[StreamEvent]:
         """What these bytes complete."""

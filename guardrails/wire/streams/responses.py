@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
 
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Part, Path
@@ -90,7 +89,7 @@ class ResponsesReader(JsonEventReader):
     """Reads a stream of `POST /v1/responses`. A reasoning item can be dropped: the items behind it
     move up, since the SDK counts them."""
 
-    repeats: ClassVar[bool] = True
+    repeats = True
 
     def __init__(self, request: Json | None = None, *, declines: bool = False) -> None:
         super().__init__(request, declines=declines)
@@ -297,7 +296,8 @@ class ResponsesReader(JsonEventReader):
         else:
             part = found.part if found else Part(text=said, role="assistant")
             json = found is not None and found.json
-            key = telling.aside(part, None if fixed else spot, json=json, fixed=fixed)
+            held = fixed or (found is not None and found.fixed)
+            key = telling.aside(part, None if held else spot, json=json, fixed=held)
             if fixed:
                 self._sealed[key] = self._sealed[text.key]
 
@@ -329,8 +329,9 @@ class ResponsesReader(JsonEventReader):
                 continue
             if key == "item_id":
                 if value != self._item_id:
+                    before = len(telling.opens)
                     self._quiet(telling, data, key)
-                    self._item_id = value
+                    self._item_id = value if len(telling.opens) == before else None
             elif key == "obfuscation":
                 self._quiet(telling, data, key)
             elif key not in RESPONSE_PLACES or type(value) is not (

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Part, Path
 from guardrails.wire.numerals import number_or_text
+from guardrails.wire.streams.finding import Found
 from guardrails.wire.streams.model import Change, PartHead, Said, StreamEvent
 
 __all__ = [
@@ -116,6 +117,13 @@ class Telling:
         self.closes.append(key)
         return key
 
+    def all(self, found: Iterable[Found], spot: Path, *, skip: int = 0) -> None:
+        """Each text as a part that is all in this event. The value in which they were found stands
+        at `spot` in the data; the first `skip` steps of their paths lead to it."""
+        for one in found:
+            where = None if one.fixed else (*spot, *one.part.path[skip:])
+            self.aside(one.part, where, json=one.json, fixed=one.fixed)
+
     def opaque(self, why: str) -> None:
         """The event, or what it brings, cannot be read. `why` holds no text of it."""
         key = self._numbering.last()
@@ -135,10 +143,14 @@ class Telling:
         )
 
 
-def put(data: Json, changes: Mapping[Path, str]) -> Json:
+DERIVED = ("citations", "annotations", "logprobs")
+"""What stands beside a text in the providers' formats and depends on it."""
+
+
+def put(data: Json, changes: Mapping[Path, str], *, derived: Sequence[str] = DERIVED) -> Json:
     """The data with these texts in it. What is on the way to one is copied, all else is shared.
 
-    What repeats the text or points into it goes with it: log-probabilities, citations.
+    What repeats the text or points into it goes with it: `derived` fields beside it.
     """
     made: dict[int, Any] = {}
 
@@ -153,7 +165,7 @@ def put(data: Json, changes: Mapping[Path, str]) -> Json:
     for path, text in changes.items():
         holder: Any = whole
         for step in path[:-1]:
-            if step in _DERIVED and _emptied(holder, step):
+            if step in derived and _emptied(holder, step):
                 break
             holder[step] = own(holder[step])
             holder = holder[step]
@@ -162,13 +174,9 @@ def put(data: Json, changes: Mapping[Path, str]) -> Json:
             old = holder[last]
             holder[last] = text if isinstance(old, str) else number_or_text(text)
             if isinstance(holder, dict):
-                for name in _DERIVED:
+                for name in derived:
                     _emptied(holder, name)
     return whole
-
-
-_DERIVED = ("citations", "annotations", "logprobs")
-"""What stands beside a text and depends on it."""
 
 
 def _emptied(holder: Any, name: str | int) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
 
 from guardrails.exchange import Role
 from guardrails.wire.streams.model import PartHead, Said, StreamEvent
@@ -19,14 +18,16 @@ class TextReader:
     """Reads one text in one encoding. Each piece is an event; a character that is cut in two
     belongs to the event in which it ends."""
 
-    repeats: ClassVar[bool] = False
+    repeats = False
 
     def __init__(self, encoding: str, *, role: Role = "assistant") -> None:
         self._encoding, self._role = encoding, role
         self._decoder = codecs.getincrementaldecoder(encoding)()
         self._held = b""
-        self._is_open = self._is_lost = self._is_over = False
-        self._next = 1
+        self._parts = 0
+        self._text: int | None = None
+        """The part that is open."""
+        self._is_lost = False
 
     def feed(self, data: bytes) -> list[StreamEvent]:
         if not data:
@@ -44,9 +45,9 @@ class TextReader:
     def close(self) -> list[StreamEvent]:
         events = [self._opaque(self._held)] if self._held else []
         self._held = b""
-        if self._is_open:
-            events.append(StreamEvent(raw=b"", closes=(0,)))
-            self._is_open = False
+        if self._text is not None:
+            events.append(StreamEvent(raw=b"", closes=(self._text,)))
+            self._text = None
         return events
 
     def _broken(self, data: bytes, at: int) -> list[StreamEvent]:
@@ -59,13 +60,18 @@ class TextReader:
         if not raw:
             return []
         opens: tuple[PartHead, ...] = ()
-        if not self._is_open:
-            self._is_open, opens = True, (PartHead(key=0, role=self._role),)
-        says = (Said(part=0, text=text),) if text else ()
+        if self._text is None:
+            self._text = self._number()
+            opens = (PartHead(key=self._text, role=self._role),)
+        says = (Said(part=self._text, text=text),) if text else ()
         return [StreamEvent(raw=raw, opens=opens, says=says, change=self._change)]
 
+    def _number(self) -> int:
+        self._parts += 1
+        return self._parts - 1
+
     def _opaque(self, raw: bytes) -> StreamEvent:
-        key, self._next = self._next, self._next + 1
+        key = self._number()
         why = f"text that is not {self._encoding}"
         head = PartHead(key=key, role=self._role, kind="opaque", name=why, whole=True, fixed=True)
         return StreamEvent(raw=raw, opens=(head,), closes=(key,))

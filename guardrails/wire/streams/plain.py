@@ -1,0 +1,92 @@
+"""Plain text of which nobody said that it is no JSON: many an application reads it as JSON all the
+same, so what begins as JSON does is held until it is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from guardrails.errors import WireFormatError
+from guardrails.wire.shapes import Reads
+from guardrails.wire.streams.auto import UnreadReader
+from guardrails.wire.streams.finding import find
+from guardrails.wire.streams.frames import LONGEST
+from guardrails.wire.streams.lines import JsonValue
+from guardrails.wire.streams.model import StreamEvent, StreamReader
+from guardrails.wire.streams.telling import Numbering, Telling
+from guardrails.wire.streams.text import TextReader
+from guardrails.wire.strict_json import JSON_BLANKS, JSON_STARTS, holds_json, parse_json
+from guardrails.wire.walk import Place
+
+__all__ = ["PlainSniffer"]
+
+
+class PlainSniffer:
+    """`reads_of` says how to read a JSON value."""
+
+    def __init__(self, encoding: str, reads_of: Callable[[object], Reads]) -> None:
+        self._encoding, self._reads_of = encoding, reads_of
+
+    def feed(self, data: bytes) -> StreamReader | None:
+        begins = data.lstrip(JSON_BLANKS)
+        if not begins:
+            return None
+        if begins[0] in JSON_STARTS:
+            return _HeldReader(self._encoding, self._reads_of)
+        return TextReader(self._encoding)
+
+    def close(self) -> StreamReader:
+        return TextReader(self._encoding)
+
+
+class _HeldReader:
+    """Reads all of it as one event: JSON if it is, else text."""
+
+    repeats = False
+
+    def __init__(self, encoding: str, reads_of: Callable[[object], Reads]) -> None:
+        self._text = TextReader(encoding)
+        self._reads_of = reads_of
+        self._held = bytearray()
+        self._unread: UnreadReader | None = None
+
+    def feed(self, data: bytes) -> list[StreamEvent]:
+        if self._unread is not None:
+            return self._unread.feed(data)
+        self._held += data
+        if len(self._held) <= LONGEST:
+            return []
+        self._unread = UnreadReader("what may be JSON, and is longer than is read here")
+        return self._unread.feed(self._taken())
+
+    def close(self) -> list[StreamEvent]:
+        if self._unread is not None:
+            return self._unread.close()
+        raw = self._taken()
+        if not holds_json(raw):
+            return [*self._text.feed(raw), *self._text.close()]
+        telling = Telling(Numbering())
+        try:
+            value = parse_json(raw)
+            telling.change = JsonValue(value, telling.spots)
+            place = Place(role="assistant", reads=self._reads_of(value))
+            telling.all(find(value, place), (JsonValue.KEY,))
+        except WireFormatError as error:
+            telling.opaque(str(error))
+        return [telling.event(raw)]
+
+    def _taken(self) -> bytes:
+        raw = bytes(self._held)
+        self._held.clear()
+        return raw
+
+    def sent(self, event: StreamEvent, text_of: Mapping[int, str]) -> None:
+        """Nothing is open at the client."""
+
+    def drop(self, key: int) -> bool:
+        return False
+
+    def cut(self, text: str, *, released: bool) -> bytes:
+        return self._text.cut(text, released=released)
+
+    def fail(self, status: int, message: str) -> bytes:
+        return b""

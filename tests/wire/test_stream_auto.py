@@ -1,0 +1,150 @@
+"""Streams of which nobody said what they are: nothing is told before that is known."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from reply_samples import REPLIES
+from stream_samples import CUTS, name_of, split, stream_of, told, written
+
+from guardrails.wire.body import JsonBody
+from guardrails.wire.event_replies import EventCodec
+from guardrails.wire.formats import AUTO
+from guardrails.wire.payload import EVENTS, Payload
+from guardrails.wire.shapes import REQUEST
+from guardrails.wire.stream_formats import stream_reader
+from guardrails.wire.streams.frames import LONGEST
+from guardrails.wire.streams.model import StreamReader
+
+Json = dict[str, Any]
+
+
+def reader(media_type: str = EVENTS, request: Json | None = None) -> StreamReader:
+    body = None
+    if request is not None:
+        data = json.dumps(request).encode()
+        body = JsonBody.of(data, role="user", reads=REQUEST, document=request)
+    made = stream_reader(AUTO, Payload(data=b"", media_type=media_type), body)
+    assert made is not None
+    return made
+
+
+@given(REPLIES, CUTS)
+def test_a_providers_stream_is_recognised(reply: tuple[EventCodec, Json], cuts: Any) -> None:
+    codec, made = reply
+    body = b": hello\n\n" + stream_of(name_of(codec), made)
+    read = told(reader(), split(body, cuts))
+    assert read.raw == body
+    assert read.ended
+    assert read.events == told(reader(), [body]).events
+    assert written(read.events) == body
+
+
+UNKNOWN = {
+    "no JSON": b"data: Hello\n\ndata: there\n\n",
+    "no object": b"data: [1]\n\n",
+    "other JSON": b'data: {"token": "hello"}\n\n',
+    "another type": b'event: x\ndata: {"type": "x"}\n\n',
+    "two readings": b'data: {"type": "ping", "type": "message_start"}\n\n',
+    "no UTF-8": b"data: \xff\n\n",
+    "nothing but comments": b": hi\n\n: there\n\n",
+    "an event that is cut off": b"data: Hello",
+}
+
+
+@pytest.mark.parametrize("body", UNKNOWN.values(), ids=UNKNOWN)
+def test_a_stream_of_no_known_format_is_a_part_nobody_can_read(body: bytes) -> None:
+    read = told(reader(), split(body, range(len(body))))
+    assert read.raw == body
+    assert {head.kind for head in read.heads} == {"opaque"}
+
+
+def test_nothing_is_told_before_the_format_is_known() -> None:
+    read = reader()
+    event = b'event: ping\ndata: {"type": "ping"}\n\n'
+    assert read.feed(b": hello\n\n" + event[:-1]) == []
+    assert b"".join(told.raw for told in read.feed(event[-1:])) == b": hello\n\n" + event
+
+
+def test_an_empty_stream_says_nothing() -> None:
+    assert told(reader(), []).events == []
+
+
+@pytest.mark.parametrize(
+    ("request_", "sign"),
+    [
+        ({"model": "m", "max_tokens": 5, "messages": []}, b'"stop_reason":"refusal"'),
+        ({"model": "m", "messages": []}, b'"finish_reason":"content_filter"'),
+        ({"model": "m", "input": "x"}, b"event: response.incomplete"),
+    ],
+    ids=["anthropic", "chat", "responses"],
+)
+def test_a_stream_that_never_began_is_refused_as_it_was_asked_for(
+    request_: Json, sign: bytes
+) -> None:
+    read = reader(request=request_)
+    read.feed(b": hi\n\n")
+    assert sign in read.cut("No.", released=False)
+    assert b"error" in read.fail(503, "down")
+
+
+def test_what_was_sent_unread_is_not_followed_by_a_refusal() -> None:
+    read = reader(request={"model": "m", "messages": []})
+    [event] = read.feed(b"data: Hello\n\n")
+    assert b"No." in read.cut("No.", released=False)
+    read.sent(event, {})
+    assert read.cut("No.", released=True) == b""
+
+
+# -- plain text that may be JSON -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("body", ["Hello.", "  Hello [there].", "", " \n "])
+def test_a_text_is_told_as_it_comes(body: str) -> None:
+    data = body.encode()
+    read = told(reader("text/plain"), split(data, range(len(data))))
+    assert read.raw == data
+    assert "".join(text for _, text in read.parts) == body
+    assert len(read.events) >= len(body.strip())
+
+
+@pytest.mark.parametrize("body", ["[Hello] there.", '"Hello," she said.', "{", "[é"])
+def test_a_text_that_begins_as_json_does_is_told_when_it_is_whole(body: str) -> None:
+    data = body.encode()
+    read = reader("text/plain")
+    assert [event for at in range(len(data)) for event in read.feed(data[at : at + 1])] == []
+    whole = told(reader("text/plain"), split(data, range(len(data))))
+    assert [(head.kind, text) for head, text in whole.parts] == [("text", body)]
+    assert whole.raw == data
+
+
+def test_a_text_that_is_json_is_read_as_json() -> None:
+    body = b' {"answer": "Hell\\u006f", "n": 1}'
+    read = told(reader("text/html"), split(body, range(len(body))))
+    assert read.texts_of() == ["answer", "Hello", "n"]
+    assert written(read.events) == body
+    changed = written(read.events, lambda text: text.replace("Hello", "Bye"))
+    assert json.loads(changed) == {"answer": "Bye", "n": 1}
+
+
+@pytest.mark.parametrize("body", [b'{"a": 1, "a": 2}', b'["\\ud800"]', '["x"]'.encode("utf-16")])
+def test_a_text_that_may_be_read_in_two_ways_is_a_part_nobody_can_read(body: bytes) -> None:
+    read = told(reader("text/plain"), [body])
+    assert {head.kind for head in read.heads} == {"opaque"}
+    assert read.raw == body
+
+
+@pytest.mark.parametrize("begins", [b"[", b" "])
+def test_what_may_be_json_is_not_held_for_ever(begins: bytes) -> None:
+    read, out = reader("text/plain"), 0
+    for _ in range(3 * LONGEST // 65_536):
+        out += sum(len(event.raw) for event in read.feed(begins * 65_536))
+    assert out >= LONGEST
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "image/png", "", "multipart/mixed"])
+def test_what_has_no_pieces_that_we_read_is_held_whole(media_type: str) -> None:
+    assert stream_reader(AUTO, Payload(data=b"", media_type=media_type), None) is None
