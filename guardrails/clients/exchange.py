@@ -196,16 +196,12 @@ class Exchange:
     # -- what is answered ----------------------------------------------------------------------
 
     async def streamed(self, payload: Payload) -> StreamedAnswer | None:
-        """The reply, judged while it comes; None if it must be there whole: where its tool calls
-        are judged each by itself, where its text is one JSON value, or where something else than
-        our own reply takes its place."""
+        """The reply, judged while it comes; None if it must be there whole: where its text is one
+        JSON value, or where something else than our own reply takes its place."""
         asked, guarding = self._dialected, self.guarding
-        tools = asked.document.get("tools") or asked.document.get("functions")
-        judges_calls = bool(guarding.guard.constitution.at(Stage.TOOL_CALL))
         if (
             payload.media_type != EVENTS
             or callable(guarding.on_block)
-            or (tools and judges_calls)
             or asked.declines
             or self._call.holds_whole
         ):
@@ -213,10 +209,10 @@ class Exchange:
         reader = stream_reader(asked.dialect.format, payload, asked.body)
         if reader is None:
             return None
-        reply = await self._call.reply(prompt=asked.body)
+        reply = await self._call.reply(prompt=asked.body, judges_calls=True)
         self.settled = True
         return StreamedAnswer(
-            body=StreamedBody(reply, reader, most_held=MOST_HELD, forbids_calls=judges_calls),
+            body=StreamedBody(reply, reader, most_held=MOST_HELD),
             on_block=guarding.on_block,
             on_decision=guarding.on_decision,
         )

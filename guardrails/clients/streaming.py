@@ -31,6 +31,7 @@ class StreamedAnswer:
     body: StreamedBody = field(repr=False)
     on_block: OnBlock
     on_decision: Callable[[Decision], Any] | None
+    _told: list[Decision] = field(default_factory=list, repr=False)
 
     async def read(self, response: Any) -> AsyncGenerator[bytes, None]:
         """What the SDK gets of a response. Raises Blocked where the application wants that."""
@@ -40,10 +41,11 @@ class StreamedAnswer:
             while not body.is_over:
                 piece = await anext(pieces, None)
                 made = await (body.close() if piece is None else body.feed(piece))
-                if decision is None and (decision := body.reply.decision) is not None:
-                    told = None if self.on_decision is None else self.on_decision(decision)
+                for one in self._decided():
+                    told = None if self.on_decision is None else self.on_decision(one)
                     if inspect.isawaitable(told):
                         await told
+                if decision is None and (decision := body.reply.decision) is not None:
                     made += self._ended(decision)
                     await body.reply.close(self._how)
                 if made:
@@ -60,10 +62,11 @@ class StreamedAnswer:
             while not body.is_over:
                 piece = next(pieces, None)
                 made = run(body.close() if piece is None else body.feed(piece))
-                if decision is None and (decision := body.reply.decision) is not None:
-                    told = None if self.on_decision is None else self.on_decision(decision)
+                for one in self._decided():
+                    told = None if self.on_decision is None else self.on_decision(one)
                     if inspect.isawaitable(told):
                         run(told)
+                if decision is None and (decision := body.reply.decision) is not None:
                     made += self._ended(decision)
                     run(body.reply.close(self._how))
                 if made:
@@ -79,6 +82,14 @@ class StreamedAnswer:
     def let_go_here(self, response: Any, guard: Guard) -> None:
         response.close()
         guard.sync.run(self.body.reply.abandon())
+
+    def _decided(self) -> list[Decision]:
+        """What was decided since somebody asked last."""
+        reply = self.body.reply
+        made = [*reply.calls, *([] if reply.decision is None else [reply.decision])]
+        new = made[len(self._told) :]
+        self._told.extend(new)
+        return new
 
     @property
     def _raises(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -12,7 +13,7 @@ from guardrails.audit.trail import Trail
 from guardrails.critic.limits import BudgetHandle
 from guardrails.errors import AuditError, DeliveryError, WireFormatError
 from guardrails.exchange import Context, Part
-from guardrails.guard.content import plain_text, read_content, read_prompt, texts_of
+from guardrails.guard.content import ToolCall, plain_text, read_content, read_prompt, texts_of
 from guardrails.guard.ledger import closed, opened
 from guardrails.guard.reply import StreamedReply
 from guardrails.pipeline.engine import Content, Outcome, deliberate, refuse
@@ -96,8 +97,9 @@ class GuardedCall:
         """Whether nothing of a reply may leave before all of it is judged."""
         return is_held_whole(self._plan, self._context)
 
-    async def reply(self, *, prompt: object = None) -> StreamedReply:
-        """A reply that is judged while it comes, and leaves piece by piece."""
+    async def reply(self, *, prompt: object = None, judges_calls: bool = False) -> StreamedReply:
+        """A reply that is judged while it comes, and leaves piece by piece. `judges_calls`: the
+        tool calls in it are judged at their own stage, too."""
         unreadable = False
         before: tuple[Part, ...] = ()
         try:
@@ -113,10 +115,21 @@ class GuardedCall:
             before=before,
             context=self._context,
             budget=self._budget,
+            check_call=partial(self._check_call, prompt) if judges_calls else None,
         )
         if unreadable or sum(len(part.text) for part in before) > self._max_chars:
             reply.refuse("format.readable" if unreadable else "budget.max_chars")
         return reply
+
+    async def _check_call(self, prompt: object, name: str | None, arguments: str) -> Decision:
+        """Judge a call within a reply. What stops it stops the reply, and that record says how."""
+        content = ToolCall(name or "", arguments)
+        decision = await self.check(content, stage=Stage.TOOL_CALL, prompt=prompt)
+        if decision.delivers:
+            await self.delivered(decision, decision.content)
+        else:
+            await self.delivered(decision, None, how="nothing")
+        return decision
 
     async def delivered(
         self, decision: Decision, content: object, *, how: How | None = None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from guardrails.audit.record import Closed, How, new_record_id
@@ -16,12 +17,17 @@ from guardrails.pipeline.engine import Outcome
 from guardrails.pipeline.given import Release
 from guardrails.pipeline.plan import Plan
 from guardrails.pipeline.progress import Progress
+from guardrails.pipeline.replies import Reply
 from guardrails.pipeline.so_far import Head
 from guardrails.review.webhook import Webhook
 from guardrails.settings import Settings
 from guardrails.verdict import ConstitutionPin, Decision, Stage, Verdict
 
 __all__ = ["StreamedReply"]
+
+
+CheckCall = Callable[[str | None, str], Awaitable[Decision]]
+"""Judges a tool's call by its name and the JSON of its arguments, and records what comes of it."""
 
 
 class _Sum:
@@ -74,7 +80,12 @@ class StreamedReply:
         before: Sequence[Part],
         context: Context,
         budget: BudgetHandle,
+        check_call: CheckCall | None = None,
     ) -> None:
+        self._check_call = check_call
+        self._heads: list[Head] = []
+        self.calls: list[Decision] = []
+        """What was decided about tool calls so far, each by itself."""
         self._plan, self._trail, self._settings = plan, trail, settings
         self._webhook, self._context, self._before = webhook, context, tuple(before)
         self._progress = Progress(
@@ -105,6 +116,7 @@ class StreamedReply:
     def open(self, head: Head) -> int:
         """A further text begins. Its number."""
         self._sums.append(_Sum())
+        self._heads.append(head)
         return self._progress.open(head)
 
     def say(self, number: int, text: str) -> None:
@@ -136,6 +148,10 @@ class StreamedReply:
         """What may leave now; None once nothing more may before more comes, or ever. What it gives
         is on record. Raises AuditError: then hand out nothing more."""
         releases = await self._progress.advance()
+        if releases and self._check_call is not None:
+            releases = [await self._with_call(release, self._check_call) for release in releases]
+            if self._progress.stopped:
+                return None
         for release in releases or ():
             if release.number < len(self._sums):
                 self._sums[release.number].judged(release.text)
@@ -153,6 +169,23 @@ class StreamedReply:
                 )
             )
         return releases
+
+    async def _with_call(self, release: Release, check: CheckCall) -> Release:
+        """A tool call as its own stage leaves it. Where that stops it, nothing more leaves."""
+        head = self._heads[release.number] if release.number < len(self._heads) else None
+        if head is None or head.part.kind != "tool_call" or not head.is_json:
+            return release
+        decision = await check(head.part.name, release.text)
+        self.calls.append(decision)
+        if not decision.delivers:
+            self._progress.stop(_outcome(decision))
+            return release
+        text = decision.content
+        if not isinstance(text, str) or text == release.text:
+            return release
+        if not await self._progress.passes(release.number, text):
+            self._progress.refuse("format.readable")
+        return replace(release, text=text, is_changed=True)
 
     async def stop(self) -> None:
         """All has left that may of a reply that is stopped: decide. Raises AuditError."""
@@ -268,6 +301,18 @@ class StreamedReply:
             offline=self._plan.offline,
             models=outcome.models,
         )
+
+
+def _outcome(decision: Decision) -> Outcome:
+    """A reply that ends for one of its calls."""
+    return Outcome(
+        verdict=decision.verdict,
+        cause=decision.cause,
+        findings=tuple(replace(finding, part=None, span=None) for finding in decision.findings),
+        content=None,
+        reply=Reply(decision.reply_key or "blocked", decision.text),
+        models=decision.constitution.models,
+    )
 
 
 def _bytes(text: str) -> bytes:

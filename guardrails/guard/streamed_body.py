@@ -20,8 +20,7 @@ class StreamedBody:
 
     The reply's decision is there before its last event is given. It `is_over` once nothing more
     will be sent; where the reply was stopped, `ending` is how the stream ends then. `most_held`
-    bounds the bytes that wait, `most` all that come. `forbids_calls`: a call of a tool ends it, for
-    nobody judges calls here by themselves, and none was offered.
+    bounds the bytes that wait, `most` all that come.
     """
 
     def __init__(
@@ -31,7 +30,6 @@ class StreamedBody:
         *,
         most_held: int,
         most: int | None = None,
-        forbids_calls: bool = False,
     ) -> None:
         self.reply = reply
         self._reader = reader
@@ -39,7 +37,6 @@ class StreamedBody:
         self._left = _Left(self._box)
         self._most_held, self._most = most_held, most
         self._came = 0
-        self._forbids_calls = forbids_calls
         self._held = 0
         self._has_closed = self._has_ended = False
         self.is_changed = False
@@ -106,8 +103,6 @@ class StreamedBody:
             number = self.reply.open(_head(head))
             if number != head.key:
                 raise WireFormatError("parts that are not counted one by one")
-            if self._forbids_calls and head.kind == "tool_call":
-                self.reply.refuse("format.readable")
             self._box.open(number, is_repeated=self._reader.repeats)
         for said in event.says:
             if not said.repeats:

@@ -123,6 +123,24 @@ class Progress:
         """Withhold the rest: a limit from outside was reached."""
         self._halt(refuse(self._plan, limit, self._stage, self._context), lambda part: None)
 
+    def stop(self, outcome: Outcome) -> None:
+        """Withhold the rest, for what somebody else decided about a part of it."""
+        self._halt(outcome, lambda part: None)
+
+    async def passes(self, number: int, text: str) -> bool:
+        """Whether a text that another stage has changed may stand in the place of that one."""
+        outcome = await deliberate(
+            self._plan,
+            SoFar((Entry.of(number, self._given[number].head, text),)),
+            before=self._before,
+            stage=self._stage,
+            context=self._context,
+            budget=self._budget,
+            is_counted=True,
+        )
+        self._account.usage += outcome.usage
+        return outcome.verdict <= Verdict.FLAG
+
     # -- what may leave -----------------------------------------------------------------------
 
     @property
