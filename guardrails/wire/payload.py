@@ -27,6 +27,7 @@ __all__ = [
     "document_of",
     "encoding_of",
     "guarded",
+    "is_utf8",
     "problem",
 ]
 
@@ -97,14 +98,21 @@ def encoding_of(payload: Payload) -> str:
 
 def document_of(payload: Payload) -> Any:
     """The JSON of a body, which is in UTF-8 whatever is said. Raises AmbiguousError."""
-    encoding = encoding_of(payload)
-    if encoding != "utf-8" and not (encoding in ENCODINGS and payload.data.isascii()):
+    if not is_utf8(payload):
         raise AmbiguousError("not usable JSON: in another charset than UTF-8")
     return parse_json(payload.data)
 
 
+def is_utf8(payload: Payload) -> bool:
+    """Whether UTF-8 is what everybody reads it as who goes by what is said of it."""
+    encoding = encoding_of(payload)
+    return encoding == "utf-8" or (encoding in ENCODINGS and payload.data.isascii())
+
+
 def guarded(payload: Payload, role: Role, make: Callable[[bytes, Role], Body]) -> Body:
     """A body, or an opaque one for what cannot be read; ambiguity stays an error."""
+    if payload.media_type in (EVENTS, *LINES) and not is_utf8(payload):
+        raise AmbiguousError("not usable: events or lines in another charset than UTF-8")
     try:
         return make(payload.data, role)
     except (AmbiguousError, TooManyValuesError):

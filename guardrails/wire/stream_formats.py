@@ -46,13 +46,16 @@ def stream_reader(
     if declines is None:
         declines = expects_json(asked)
     readers = {name: partial(make, asked, declines=declines) for name, make in _PROVIDERS.items()}
-    if payload.media_type == EVENTS:
-        return _of_events(format, request, readers)
-    if isinstance(format, LinesFormat) and payload.media_type != JSON:
-        return LineReader(format.answer)
-    if format is AUTO and payload.media_type in LINES:
-        return LineReader()
     encoding = encoding_of(payload)
+    is_lines = isinstance(format, LinesFormat) or (format is AUTO and payload.media_type in LINES)
+    if payload.media_type == EVENTS or is_lines:
+        if encoding not in ("utf-8", "us-ascii"):
+            return None
+        if payload.media_type == EVENTS:
+            return _of_events(format, request, readers)
+        if payload.media_type == JSON:
+            return None
+        return LineReader(format.answer if isinstance(format, LinesFormat) else None)
     if encoding not in ENCODINGS:
         return None
     if format is TEXT:

@@ -217,13 +217,13 @@ async def one(dice: Dice, port: int, script: Script, records: Records) -> None:
     )
     assert got.status == 200
     if dice.breaks:
-        assert got.verdict == "block"
+        assert got.verdict == "block" or (dice.streams and got.verdict == "pending")
         assert REPLY in got.body.decode()
         assert "bidden" not in got.body.decode().lower()
         assert "ｂｉｄｄｅｎ" not in got.body.decode()
         assert len(script.seen) == (dice.breaks == "reply")
     else:
-        assert got.verdict == "allow"
+        assert got.verdict == "allow" or (dice.streams and got.verdict == "pending")
         assert got.body == reply
         assert got.headers["content-type"] == media_type
         assert script.seen[0].body == request

@@ -50,13 +50,14 @@ class Streams:
         return state.current_completion_snapshot
 
     async def _response(self, *, helper: bool) -> Any:
-        """The helper knows completed ones only; the last event has the others, too."""
+        """The helper knows completed ones only; the last event has the others, too, or is an
+        error, of which the SDK makes no exception."""
         asked: Any = {"model": "m", "input": "What is it?"}
         if helper:
             async with self.openai.responses.stream(**asked) as stream:
                 return await stream.get_final_response()
         events = [event async for event in await self.openai.responses.create(stream=True, **asked)]
-        return getattr(events[-1], "response", None)
+        return getattr(events[-1], "response", events[-1])
 
 
 @asynccontextmanager

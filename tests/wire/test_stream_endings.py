@@ -6,6 +6,8 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import anthropic
+import openai
 import pytest
 import pytest_asyncio
 from sdk_reading import Streams, streams
@@ -155,3 +157,29 @@ async def test_a_signed_block_is_left_out_and_the_others_move_up(sdks: Streams, 
     assert made["said"] == "Hello there, dear reader."
     assert made["thoughts"] == []
     assert b"see" not in out
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+async def test_a_stream_that_fails_is_an_error_to_its_sdk(sdks: Streams, name: str) -> None:
+    events = reader(name).feed(stream_of(name, whole(name, REPLIES["a text"]), 2))
+    for sent in (1, len(events) // 2):
+        read, out = reader(name), b""
+        for event in events[:sent]:
+            out += event.write()
+            read.sent(event, {})
+        failed = out + read.fail(503, "out of reach")
+        if name == "openai-responses":  # of which its SDK makes no exception
+            made = await sdks.read(name, failed)
+            assert (made.type, made.message) == ("error", "out of reach")
+            continue
+        with pytest.raises((anthropic.APIStatusError, openai.APIError), match="out of reach"):
+            await sdks.read(name, failed)
+
+
+@pytest.mark.parametrize("declines", [False, True])
+@pytest.mark.parametrize("name", DIALECTS)
+async def test_a_stream_that_never_began_is_a_refusal_to_its_sdk(
+    sdks: Streams, name: str, declines: bool
+) -> None:
+    made = await sdks.read(name, reader(name, declines=declines).cut(SORRY, released=False))
+    assert told_by_sdk(name, made) == (SORRY, (DECLINED if declines else STOPS)[name])

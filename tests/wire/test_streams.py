@@ -6,7 +6,18 @@ import json
 from typing import Any
 
 import pytest
-from event_samples import HIDDEN, REFUSED, UNHEARD, anthropic, call, chat, chunk, responses
+from event_samples import (
+    HIDDEN,
+    REFUSED,
+    UNHEARD,
+    anthropic,
+    call,
+    chat,
+    chunk,
+    events,
+    responses,
+    responses_stream,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from reply_samples import REPLIES
@@ -20,6 +31,7 @@ from guardrails.wire.payload import EVENTS, Payload
 from guardrails.wire.sse import Event, write_events
 from guardrails.wire.stream_formats import stream_reader
 from guardrails.wire.streams.model import StreamReader
+from guardrails.wire.strict_json import AmbiguousError
 
 Json = dict[str, Any]
 
@@ -156,3 +168,68 @@ def test_a_stream_with_other_texts_says_those_texts(
     assert "opaque" not in {head.kind for head in again.heads} - {h.kind for h in read.heads}
     expected = [(head.path, change(head.key, text)) for head, text in read.parts]
     assert [(p, t) for p, t in expected if t] == [(h.path, t) for h, t in again.parts if t]
+
+
+def test_a_vendors_own_fields_are_told_once_for_each_value() -> None:
+    safe = {"hate": {"filtered": False, "severity": "safe"}}
+    made = [chunk(content=text) for text in "abcd"]
+    for at, one in enumerate(made):
+        one["provider"] = "x y" if at < 3 else "z"
+        one["choices"][0]["content_filter_results"] = safe
+    read = told(reader("openai-chat"), [write_events(events(*made, named=False))])
+    texts = [text for _, text in read.parts]
+    assert texts.count("x y") == texts.count("z") == texts.count("safe") == 1
+    assert {head.fixed for head, text in read.parts if text in ("x y", "z", "safe")} == {True}
+    assert "abcd" in texts
+
+
+ANNOTATION = {"type": "url_citation", "url": "https://a.example", "title": "xyz"}
+
+
+def annotated() -> bytes:
+    stream = responses_stream(["He", "llo"])
+    place = {"item_id": "m1", "output_index": 0, "content_index": 0, "annotation_index": 0}
+    added = {"type": "response.output_text.annotation.added", **place, "annotation": ANNOTATION}
+    told = json.dumps([*stream[:6], added, *stream[6:]])
+    whole = json.loads(
+        told.replace(
+            '"text": "Hello", "annotations": []',
+            f'"text": "Hello", "annotations": [{json.dumps(ANNOTATION)}]',
+        )
+    )
+    return write_events(events(*whole))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "left"),
+    [("Hello", "Hi", 0), ("xyz", "x", 0), ("nothing", "x", 4)],
+    ids=["the text", "the annotation", "nothing"],
+)
+def test_what_points_into_a_text_goes_when_it_changes(old: str, new: str, left: int) -> None:
+    read = told(reader("openai-responses"), [annotated()])
+    assert {"Hello", "xyz", "https://a.example"} <= {text for _, text in read.parts}
+    texts = {head.key: text for head, text in read.parts}
+    made: list[bytes] = []
+    for event in read.events:
+        says = event.says
+        now = [new if texts[said.part] == old else said.text for said in says]
+        if old == "Hello":
+            now = ["" if s.text == "llo" else now[at] for at, s in enumerate(says)]
+        made.append(event.write(now))
+    body = b"".join(made)
+    assert body.count(b"a.example") == left
+    assert "opaque" not in {head.kind for head in told(reader("openai-responses"), [body]).heads}
+
+
+@pytest.mark.parametrize("charset", ["utf-7", "iso-8859-1", "shift_jis"])
+@pytest.mark.parametrize("name", ["anthropic", "openai-chat", "text", "auto", "ndjson"])
+def test_events_in_another_charset_are_not_read(name: str, charset: str) -> None:
+    media_type = "application/x-ndjson" if name == "ndjson" else EVENTS
+    payload = Payload(data='data: "é"\n\n'.encode(), media_type=media_type, charset=charset)
+    assert stream_reader(NAMES[name], payload, None) is None
+    nobody = OpaqueBody(b"", "user", "")
+    if name == "auto":
+        assert isinstance(NAMES[name].response(payload, nobody), OpaqueBody)
+    else:
+        with pytest.raises(AmbiguousError):
+            NAMES[name].response(payload, nobody)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import cast
 
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Path
 from guardrails.wire.event_replies import CHAT
 from guardrails.wire.refusals import chat_completion, chat_declined, known_of, openai_error
-from guardrails.wire.shapes import CHAT_COMPLETION
+from guardrails.wire.shapes import CHAT_COMPLETION, FREE, Shape
 from guardrails.wire.sse import DONE, write_events
 from guardrails.wire.streams.chat_deltas import ChatChoice, Delta
 from guardrails.wire.streams.event_reader import name_aside
+from guardrails.wire.streams.finding import find
 from guardrails.wire.streams.frames import write_frame
 from guardrails.wire.streams.json_events import JsonEventReader, Wording
 from guardrails.wire.streams.model import StreamEvent
@@ -26,9 +29,11 @@ _END: Json = {}
 """Stands for the data that are no JSON."""
 
 _TOP = Place(role="assistant", reads=CHAT_COMPLETION)
-_CHOICE = CHAT_COMPLETION.reads["choices"]
+_CHOICE = cast("Shape", CHAT_COMPLETION.reads["choices"])
 _FINISHES = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 _SHORT = 200
+_FEW = 4_000
+"""Characters of a field that no list names, and how many such fields are remembered."""
 
 
 class ChatReader(JsonEventReader):
@@ -38,6 +43,7 @@ class ChatReader(JsonEventReader):
         super().__init__(request, declines=declines)
         self._head: Json = {}
         """What chunks said of the whole so far, for most of them say it again."""
+        self._unnamed_said: dict[tuple[int | str, str], object] = {}
         self._choices: dict[int, ChatChoice] = {}
         self._is_changed = False
         # What is at the client:
@@ -78,13 +84,28 @@ class ChatReader(JsonEventReader):
                 if value:
                     self._quiet(telling, data, key)
                 continue
+            if key not in CHAT_COMPLETION.reads:
+                self._unnamed(telling, ("", key), value)
+                continue
             before = len(telling.opens)
             self._found(telling, {key: value}, _TOP, ())
-            if len(telling.opens) > before:
-                continue  # a text, however often it is said
-            if key in CHAT_COMPLETION.reads and _is_short(value):
-                head[key] = value
+            if len(telling.opens) == before and _is_short(value):
+                head[key] = value  # no text, which had to be told however often it is said
                 self._known |= known_of({key: value})
+
+    def _unnamed(self, telling: Telling, of: tuple[int | str, str], value: object) -> None:
+        """A field that no list names. Vendors repeat some in every chunk: it is told once for each
+        value that it has, and so cannot be changed."""
+        if of in self._unnamed_said and self._unnamed_said[of] == value:
+            return
+        place, key = of
+        path = ("choices", place) if isinstance(place, int) else ()
+        at = Place(path=path, role="assistant", reads=FREE)
+        found = [replace(one, fixed=True) for one in find({key: value}, at)]
+        telling.all(found, ())
+        is_few = sum(len(one.part.text) for one in found) < _FEW and len(found) < _FEW
+        if is_few and len(self._unnamed_said) < _FEW:
+            self._unnamed_said[of] = value
 
     def _choice(self, telling: Telling, made: Json, spot: Path) -> None:
         place = index(made)
@@ -105,7 +126,9 @@ class ChatReader(JsonEventReader):
             if key == "message":
                 raise WireFormatError("a whole message in a stream of pieces")
             finish = value if key == "finish_reason" else finish
-            if finish is not value or value not in _FINISHES:
+            if key not in _CHOICE.reads:
+                self._unnamed(telling, (place, key), value)
+            elif finish is not value or value not in _FINISHES:
                 at = Place(path=("choices", place), role="assistant", reads=_CHOICE)
                 self._found(telling, {key: value}, at, spot)
         if finish:

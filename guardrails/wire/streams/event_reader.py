@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Part
@@ -33,7 +33,7 @@ class EventReader(ABC):
     where nothing behind it can be read either, the rest is told as such, a piece for each `feed`.
     """
 
-    repeats = False
+    repeats: ClassVar[bool] = False
 
     def __init__(self, cutter: _Cutter) -> None:
         self._cutter = cutter

@@ -84,8 +84,8 @@ class StreamReader(Protocol):
 
     @property
     def repeats(self) -> bool:
-        """Whether the stream may say the whole of a text again, so that what was released of each
-        must be kept."""
+        """Whether what was released of each text must be kept, for the stream says it again. Else
+        it may be empty if the text changed: a name that each piece of a call has."""
 
     def feed(self, data: bytes) -> list[StreamEvent]:
         """What these bytes complete."""

@@ -4,6 +4,7 @@ same, so what begins as JSON does is held until it is whole."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 from guardrails.errors import WireFormatError
 from guardrails.wire.shapes import Reads
@@ -41,7 +42,7 @@ class PlainSniffer:
 class _HeldReader:
     """Reads all of it as one event: JSON if it is, else text."""
 
-    repeats = False
+    repeats: ClassVar[bool] = False
 
     def __init__(self, encoding: str, reads_of: Callable[[object], Reads]) -> None:
         self._text = TextReader(encoding)

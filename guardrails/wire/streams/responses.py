@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Part, Path
@@ -89,7 +90,7 @@ class ResponsesReader(JsonEventReader):
     """Reads a stream of `POST /v1/responses`. A reasoning item can be dropped: the items behind it
     move up, since the SDK counts them."""
 
-    repeats = True
+    repeats: ClassVar[bool] = True
 
     def __init__(self, request: Json | None = None, *, declines: bool = False) -> None:
         super().__init__(request, declines=declines)

@@ -165,7 +165,8 @@ def put(data: Json, changes: Mapping[Path, str], *, derived: Sequence[str] = DER
     for path, text in changes.items():
         holder: Any = whole
         for step in path[:-1]:
-            if step in derived and _emptied(holder, step):
+            if step in derived and isinstance(holder, dict):
+                _empty(holder, step)
                 break
             holder[step] = own(holder[step])
             holder = holder[step]
@@ -175,16 +176,15 @@ def put(data: Json, changes: Mapping[Path, str], *, derived: Sequence[str] = DER
             holder[last] = text if isinstance(old, str) else number_or_text(text)
             if isinstance(holder, dict):
                 for name in derived:
-                    _emptied(holder, name)
+                    _empty(holder, name)
     return whole
 
 
-def _emptied(holder: Any, name: str | int) -> bool:
-    """Whether such a thing is there, which is now empty."""
-    if not isinstance(holder, dict) or not holder.get(name):
-        return False
-    holder[name] = [] if isinstance(holder[name], list) and name != "citations" else None
-    return True
+def _empty(holder: Json, name: str | int) -> None:
+    """Leave nothing of such a thing, if it is there."""
+    if holder.get(str(name)):
+        is_list = isinstance(holder[str(name)], list) and name != "citations"
+        holder[str(name)] = [] if is_list else None
 
 
 def without(data: Json, *names: str) -> Json:

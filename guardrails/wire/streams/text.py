@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from guardrails.exchange import Role
 from guardrails.wire.streams.model import PartHead, Said, StreamEvent
@@ -18,7 +19,7 @@ class TextReader:
     """Reads one text in one encoding. Each piece is an event; a character that is cut in two
     belongs to the event in which it ends."""
 
-    repeats = False
+    repeats: ClassVar[bool] = False
 
     def __init__(self, encoding: str, *, role: Role = "assistant") -> None:
         self._encoding, self._role = encoding, role
