@@ -183,11 +183,21 @@ class ResponsesReader(JsonEventReader):
         )
         is_over = not kind.endswith("part.added") and not kind.endswith("item.added")
         self._each(telling, value, place, (name,), is_over=is_over, sealed=sealed)
+        if name == "item" and not is_over:
+            self._open_call(telling, at)
         if is_over and name != "annotation":
             for text_path, text in list(self._open.get(at, {}).items()):
                 if text_path[: len(path)] == path:
                     self._close(telling, text)
         self._around(telling, data, name)
+
+    def _open_call(self, telling: Telling, at: int) -> None:
+        """What a call says belongs to the event that names the tool, so that none leaves alone."""
+        for streamed in _STREAMED.values():
+            path = ("output", at, streamed.field)
+            is_call = self._types[at] in streamed.items and not streamed.within
+            if is_call and path not in self._texts:
+                self._opened(telling, path, streamed)
 
     def _place_in(self, data: Json, kind: str, path: Path) -> tuple[Path, Reads]:
         if path[1] not in self._items:
