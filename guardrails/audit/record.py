@@ -19,6 +19,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     PlainSerializer,
     StringConstraints,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "canonical",
     "delivery_fault",
     "new_record_id",
+    "stored_moment",
 ]
 
 How = Literal[
@@ -89,12 +91,16 @@ def _verdict(value: object) -> object:
 _VERDICTS = {str(verdict): verdict for verdict in Verdict}
 
 
-def _moment(value: datetime) -> str:
+def stored_moment(value: datetime) -> str:
+    """A moment as records hold it: texts of it are in the order of time."""
     return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 Text = Annotated[str, BeforeValidator(_whole)]
-Moment = Annotated[AwareDatetime, PlainSerializer(_moment)]
+Moment = Annotated[AwareDatetime, PlainSerializer(stored_moment)]
+Count = Annotated[int, Field(ge=0, le=10**15)]
+Cost = Annotated[float, Field(ge=0, le=1e12)]
+"""Bounded, so that what others wrote into a trail can be added up and printed."""
 VerdictName = Annotated[Verdict, BeforeValidator(_verdict), PlainSerializer(str)]
 
 
@@ -143,26 +149,26 @@ class CoverageRecord(_Record):
 class RoleUseRecord(_Record):
     role: Text
     model: Text
-    calls: int = 0
-    asked: int = 0
-    settled: int = 0
-    deferred: int = 0
-    checked: int = 0
-    reversed: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost_usd: float | None = 0.0
+    calls: Count = 0
+    asked: Count = 0
+    settled: Count = 0
+    deferred: Count = 0
+    checked: Count = 0
+    reversed: Count = 0
+    input_tokens: Count = 0
+    output_tokens: Count = 0
+    cost_usd: Cost | None = 0.0
 
 
 class StartRecord(_Record):
     role: Text
     why: StartReason
-    rule: int | None = None
+    rule: Count | None = None
     principle: str | None = None
     last_role: Text
     last_model: Text
-    times: int = 1
-    always_last_usd: float | None = 0.0
+    times: Count = 1
+    always_last_usd: Cost | None = 0.0
 
 
 class HandoverRecord(_Record):
@@ -170,7 +176,7 @@ class HandoverRecord(_Record):
     role: Text
     to: Text
     outcome: HandoverOutcome
-    times: int = 1
+    times: Count = 1
 
 
 class UsageRecord(_Record):
