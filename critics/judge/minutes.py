@@ -3,6 +3,7 @@ dearest role would have cost."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from critics.judge.routing import Begin
@@ -52,13 +53,13 @@ class Minutes:
 
     def heard(self, place: int, models: Mapping[str, str], settled: Iterable[str]) -> None:
         """Principles that a role was asked about, and those that it settled."""
-        known = frozenset(settled)
+        asked = Counter(models.values())
+        known = Counter(models[id] for id in settled if id in models)
         uses = (
-            RoleUse(role=self._role(place), model=model, asked=1, settled=int(id in known))
-            for id, model in models.items()
+            RoleUse(role=self._role(place), model=model, asked=count, settled=known[model])
+            for model, count in asked.items()
         )
-        for use in uses:
-            self._usage += Usage(roles=(use,))
+        self._usage += Usage(roles=tuple(uses))
 
     def deferred(self, place: int, models: Mapping[str, str], ids: Iterable[str]) -> None:
         """Doubts that go on to the next role."""

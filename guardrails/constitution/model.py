@@ -171,8 +171,8 @@ class StartRule:
 
     @property
     def is_always(self) -> bool:
-        """Whether it holds whatever comes."""
-        return self.severity is None and not self.look and self.min_chars is None
+        """Whether it holds whatever comes: of the lowest severity is any principle at least."""
+        return self.severity in (None, "low") and not self.look and self.min_chars is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

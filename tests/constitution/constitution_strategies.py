@@ -168,7 +168,7 @@ def _judges(draw: st.DrawFn) -> dict[str, Any]:
     said: dict[str, Any] = draw(_some(cascade=_unique(ROLES), timeout_s=st.integers(1, 600)))
     cascade = said.get("cascade", ["small"])
     rules = _some(
-        severity=st.sampled_from(["low", "critical"]),
+        severity=st.sampled_from(["high", "critical"]),
         look=st.just(True),
         min_chars=st.integers(1, 10**8),
     )

@@ -282,6 +282,10 @@ def test_errors_across_entries_are_told_with_those_of_entries() -> None:
             "6:67: judge.routing.start[1]: is never reached: start[0] holds for every exchange",
         ),
         (
+            "judge: {routing: {start: [{role: small, severity: low}, {role: small, look: true}]}}",
+            "6:57: judge.routing.start[1]: is never reached: start[0] holds for every exchange",
+        ),
+        (
             "judge: {routing: {confirm: breach}}",
             "6:28: judge.routing.confirm: nobody is left to ask: the cascade has one role, small",
         ),
