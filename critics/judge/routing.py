@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from guardrails.constitution.model import Principle, Reversals, Routing, StartRule
-from guardrails.verdict import Severity, StartReason
+from guardrails.constitution.routing import is_met
+from guardrails.verdict import StartReason
 
 __all__ = ["NEWEST", "Begin", "Exchange", "Past", "Router", "Tally", "is_audited", "start_role"]
 
-SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
 NEWEST = 200
 """So many checks of a role's words about one principle are remembered."""
 DAY_S = 86_400.0
@@ -91,16 +91,9 @@ def _by_rules(rules: Sequence[StartRule], cascade: Sequence[str], exchange: Exch
         if rule.severity is None and not rule.look:
             return Begin(place=place, why="rule", rule=number)
         for principle in exchange.open:
-            if _is_as_said(rule, principle, exchange.looks):
+            if is_met(rule, principle, has_look=principle.id in exchange.looks):
                 return Begin(place=place, why="rule", rule=number, principle=principle.id)
     return Begin()
-
-
-def _is_as_said(rule: StartRule, principle: Principle, looks: frozenset[str]) -> bool:
-    if rule.look and principle.id not in looks:
-        return False
-    at_least = rule.severity or SEVERITIES[0]
-    return SEVERITIES.index(principle.severity) >= SEVERITIES.index(at_least)
 
 
 def is_audited(share: float, texts: Iterable[str]) -> bool:

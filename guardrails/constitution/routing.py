@@ -8,11 +8,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from guardrails.constitution.forms import Entry, Role
-from guardrails.constitution.model import Reversals, Routing, StartRule
+from guardrails.constitution.model import Principle, Reversals, Routing, StartRule
 from guardrails.constitution.report import Report
 from guardrails.verdict import Severity
 
-__all__ = ["RoutingEntry", "check_routing", "routing_of"]
+__all__ = ["RoutingEntry", "check_routing", "is_met", "routing_of"]
+
+SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
 
 
 class StartEntry(Entry):
@@ -73,6 +75,14 @@ class RoutingEntry(Entry):
         ReversalsEntry | None,
         Field(description="Start dearer for principles about which a role was often contradicted."),
     ] = None
+
+
+def is_met(rule: StartRule, principle: Principle, *, has_look: bool) -> bool:
+    """Whether a principle is as a rule says; `has_look`: a cheaper critic said look at it."""
+    if rule.look and not has_look:
+        return False
+    at_least = rule.severity or SEVERITIES[0]
+    return SEVERITIES.index(principle.severity) >= SEVERITIES.index(at_least)
 
 
 def routing_of(said: Mapping[str, Any]) -> Routing:
