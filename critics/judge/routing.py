@@ -54,7 +54,7 @@ class Past:
 
     def reaches(self, limit: Reversals) -> bool:
         """Whether there are enough of them, and enough were reversed."""
-        return self.checked >= limit.samples and self.reversed >= limit.share * self.checked
+        return self.checked >= limit.samples and self.reversed / self.checked >= limit.share
 
 
 PastOf = Callable[[str, str], Past]

@@ -83,6 +83,11 @@ def test_a_limit_is_a_share_of_enough(past: Past, reaches: bool) -> None:
     assert past.reaches(LIMIT) is reaches
 
 
+def test_a_share_that_is_just_reached_is_reached() -> None:
+    for n in range(1, 101):
+        assert Past(100, n).reaches(Reversals(share=n / 100, samples=1)), n
+
+
 def test_roles_are_passed_over_up_to_the_last() -> None:
     def past(principle: str, role: str) -> Past:
         return Past(20, 20) if principle == "house.low" else Past()
