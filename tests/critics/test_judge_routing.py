@@ -443,3 +443,38 @@ async def test_what_is_recorded_holds_no_text() -> None:
         Handover(principle="house.kind", role="small", to="medium", outcome="reversed"),
     )
     assert isinstance(decision.usage.roles[0], RoleUse)
+
+
+@pytest.mark.parametrize("size", [3, 40, 10_000])
+async def test_how_a_stream_is_cut_changes_no_start_and_no_check(size: int) -> None:
+    made = routed(
+        principle("house.kind", critic("pattern", look=["perhaps"]), JUDGE, action="flag"),
+        start=(StartRule(role="large", look=True), StartRule(role="medium", min_chars=900)),
+        confirm="breach",
+        audit_share=0.5,
+    )
+    text = "".join(f"{FINE} Number {n}. " for n in range(80)) + "Or perhaps not. " + FINE * 40
+
+    async def pieces() -> Any:
+        for at in range(0, len(text), size):
+            yield text[at : at + size]
+
+    async with house(passing, made, **TRIO) as here:
+        stream = here.guard.stream(pieces())
+        delivered = "".join([piece async for piece in stream])
+        models = [(s.model, len(s.judged)) for s in here.sheets]
+    assert delivered == text
+    assert models == await as_a_whole(made, text)
+    assert sum(start.times for start in stream.decision.usage.starts) >= 3
+
+
+async def as_a_whole(made: Any, text: str) -> list[tuple[str, int]]:
+    """What is asked if all of a reply comes at once, as a stream of one piece."""
+
+    async def pieces() -> Any:
+        yield text
+
+    async with house(passing, made, **TRIO) as here:
+        stream = here.guard.stream(pieces())
+        _ = [piece async for piece in stream]
+        return [(s.model, len(s.judged)) for s in here.sheets]
