@@ -209,13 +209,13 @@ class _Sitting:
         self._words: dict[str, _Word] = {}
         self._usage = Usage()
         self._models: dict[str, None] = {}
-        self._minutes = Minutes(bench.players, self._price, Begin())
+        self._minutes = Minutes(bench.players, self._price)
 
     async def hold(self, open: Sequence[Principle]) -> None:
         """Ask role after role, from where the exchange starts, about what is still in doubt; and in
         the same question about the words of the role before that are to be checked."""
-        begin = self._started(open)
-        self._minutes = minutes = Minutes(self._bench.players, self._price, begin)
+        begin, minutes = self._started(open), self._minutes
+        minutes.began(begin)
         before, checked = _Heard(), list[Principle]()
         for place in range(begin.place, len(self._bench.players)):
             heard = await self._put_to(place, open, checked)

@@ -21,13 +21,19 @@ class Minutes:
     """Roles are told by their place in the cascade. `models` are by principle those that answered
     this sitting's own questions: what was remembered, or asked by others, is nobody's work here."""
 
-    def __init__(self, players: Sequence[Player], price: Price, begin: Begin) -> None:
-        self._players, self._price, self._begin = players, price, begin
-        self._usage = Usage(starts=(self._start(0.0),))
+    def __init__(self, players: Sequence[Player], price: Price) -> None:
+        self._players, self._price = players, price
+        self._begin = Begin()
+        self._usage = Usage()
 
     @property
     def usage(self) -> Usage:
         return self._usage
+
+    def began(self, begin: Begin) -> None:
+        """Where the exchange starts; known before anybody is called."""
+        self._begin = begin
+        self._usage += Usage(starts=(self._start(0.0),))
 
     def called(self, place: int, model: str, tokens: Tokens) -> None:
         """A question, answered or not, that was put to whoever plays the role."""

@@ -267,7 +267,7 @@ def test_errors_across_entries_are_told_with_those_of_entries() -> None:
         ),
         (
             "judge: {routing: {start: [{role: small, look: false}]}}",
-            "6:47: judge.routing.start[0].look: ",
+            "6:47: judge.routing.start[0].look: expected true, found 'false'",
         ),
         (
             "judge: {routing: {start: [{role: small, sevrity: high}]}}",
