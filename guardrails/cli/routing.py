@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ def show_routing(
     file: Path | None, *, since: str | None, constitution: str | None, as_json: bool
 ) -> int:
     """Add up what the records of a trail tell of the cascade."""
-    begin = None if since is None else moment(since, now=datetime.now(UTC))
+    begin = None if since is None else moment(since)
     trail = trail_of(file)
     report = routing_report(decisions(trail, since=begin), constitution=constitution)
     if as_json:

@@ -13,12 +13,13 @@ UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 AGO = re.compile(r"([0-9]{1,6})([mhdw])", re.ASCII)
 
 
-def moment(text: str, *, now: datetime) -> datetime:
-    """So long before `now`, or that moment, in UTC if it names no zone. Raises InputError."""
+def moment(text: str, *, now: datetime | None = None) -> datetime:
+    """So long before `now` (else this moment), or that day or moment, in UTC if it names no zone.
+    Raises InputError."""
     try:
-        if ago := AGO.fullmatch(text):
-            return now - timedelta(**{UNITS[ago[2]]: int(ago[1])})
-        found = datetime.fromisoformat(text)
+        if ago := AGO.fullmatch(text.strip()):
+            return (now or datetime.now(UTC)) - timedelta(**{UNITS[ago[2]]: int(ago[1])})
+        found = datetime.fromisoformat(text.strip())
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError):
         raise InputError(
