@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import ClassVar, Literal
 
 from critics.judge.context import helping
+from critics.judge.minutes import Minutes
 from critics.judge.panel import Said, answer_tokens, ask, tokens_in
 from critics.judge.remembered import (
     Case,
@@ -19,9 +21,10 @@ from critics.judge.remembered import (
     finding_of,
     kept_of,
 )
+from critics.judge.routing import Begin, Exchange, Router, Tally, is_audited, start_role
 from critics.judge.windows import Window, windows
 from guardrails.cache.value import Kept
-from guardrails.constitution.model import CriticConfig, Principle
+from guardrails.constitution.model import CriticConfig, Principle, Routing
 from guardrails.critic.protocol import (
     CriticFinding,
     Critique,
@@ -49,7 +52,8 @@ from guardrails.prompts.judging import (
 )
 from guardrails.prompts.quotes import find_quote
 from guardrails.settings import Price
-from guardrails.verdict import FindingCause, Stage, Usage
+from guardrails.telemetry import log
+from guardrails.verdict import FindingCause, HandoverOutcome, Stage, Usage
 
 __all__ = ["Judge"]
 
@@ -75,13 +79,29 @@ class _Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Bench:
-    """Who is asked, cheapest first, how long, and at what price where settings say it; and what
-    they said before, if that is kept."""
+    """Who is asked, cheapest first, how long, and at what price where settings say it; where an
+    exchange starts, and how often who was reversed; and what they said before, if that is kept."""
 
     players: tuple[Player, ...]
     timeout_s: float
     prices: Mapping[str, Price]
+    routing: Routing
+    router: Router = start_role
+    tally: Tally = field(default_factory=Tally)
     memory: Memory | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Heard:
+    """What one role said, by principle; and of what it said because it was asked here, whose model
+    did: nothing of what was remembered, or asked by others."""
+
+    words: Mapping[str, _Word] = field(default_factory=dict)
+    models: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def settled(self) -> Iterable[str]:
+        return (id for id, word in self.words.items() if word.value != "undecided")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +120,9 @@ class Judge:
 
     All open principles of a stage go into one question (more than ten into fixed groups). What is
     undecided is deferred to the next role of the cascade, which sees the principles in reverse
-    order. A quote that the text does not hold makes its verdict undecided: a model may err, and
-    may be talked into things. A model that is away is stood in for by its role's fallback.
+    order; the constitution's routing may begin at a dearer role and have words checked by the next.
+    A quote that the text does not hold makes its verdict undecided: a model may err, and may be
+    talked into things. A model that is away is stood in for by its role's fallback.
 
     Costs a call per group and window: some 0.3 to 3 s. Known misses: whatever the model misses.
     """
@@ -119,6 +140,7 @@ class Judge:
         self._bench = _Bench(
             players=tuple(players),
             timeout_s=resources.constitution.judging.timeout_s,
+            routing=resources.constitution.judging.routing,
             prices=resources.settings.prices,
             memory=_memory(rules, players, resources),
         )
@@ -187,30 +209,107 @@ class _Sitting:
         self._words: dict[str, _Word] = {}
         self._usage = Usage()
         self._models: dict[str, None] = {}
+        self._minutes = Minutes(bench.players, self._price)
 
     async def hold(self, open: Sequence[Principle]) -> None:
-        """Ask role after role about what is still in doubt."""
-        for place, player in enumerate(self._bench.players):
-            words = await self._ask(player, open, place)
-            self._words.update(words)
-            open = [p for p in open if _is_deferred(words[p.id])]
-            if not open:
+        """Ask role after role, from where the exchange starts, about what is still in doubt; and in
+        the same question about the words of the role before that are to be checked."""
+        begin, minutes = self._started(open), self._minutes
+        minutes.began(begin)
+        before, checked = _Heard(), list[Principle]()
+        for place in range(begin.place, len(self._bench.players)):
+            heard = await self._put_to(place, open, checked)
+            minutes.heard(place, heard.models, heard.settled)
+            for principle in checked:
+                self._check(principle, place, before, heard)
+            self._words |= {p.id: heard.words[p.id] for p in open}
+            if place + 1 == len(self._bench.players):
+                return
+            checked = [p for p in open if self._is_checked(heard.words[p.id])]
+            open = [p for p in open if _is_deferred(heard.words[p.id])]
+            minutes.deferred(place, heard.models, [principle.id for principle in open])
+            before = heard
+            if not open and not checked:
                 return
 
-    async def _ask(self, player: Player, open: Sequence[Principle], place: int) -> dict[str, _Word]:
+    def _started(self, open: Sequence[Principle]) -> Begin:
+        """Where to begin. A router that fails is none: it begins at the first role."""
+        targets, players = self._request.targets, self._bench.players
+        exchange = Exchange(
+            open=open,
+            looks=self._request.looks,
+            chars=sum(len(target.text) for target in targets),
+        )
+        cascade = [player.role for player in players]
+        try:
+            begin = self._bench.router(
+                self._bench.routing, cascade, exchange, self._bench.tally.past
+            )
+            players[begin.place]  # raises for a place beyond them
+        except Exception as error:  # whatever it is, the cascade is there without it
+            log.warning("judge_router_failed", error=type(error).__name__)
+            return Begin(why="failed")
+        return begin if begin.place >= 0 else Begin(why="failed")
+
+    async def _put_to(
+        self, place: int, open: Sequence[Principle], checked: Sequence[Principle]
+    ) -> _Heard:
+        """One question about both. Nothing is refused for the sake of a check: where the budget has
+        no room for it, it is left out, and the word to be checked stands. Raises BudgetExceeded."""
+        if checked:
+            with suppress(BudgetExceeded):
+                return await self._ask(place, [*open, *checked], only_checks=not open)
+        return await self._ask(place, open) if open else _Heard()
+
+    async def _ask(
+        self, place: int, open: Sequence[Principle], *, only_checks: bool = False
+    ) -> _Heard:
         """Every group that holds an open principle about every window, all at once. Raises
         BudgetExceeded for what does not fit into the call's money or time."""
         queries = list(self._queries(open, backwards=_is_backwards(place)))
         case = Case(request=self._request, shown=self._helping.shown, role=place)
-        replies = await consult(self._bench.memory, _Seated(self, player), queries, case)
-        if any(reply.said and reply.said.failure == "timeout" for reply in replies):
-            self._left_s()
+        seated = _Seated(self, self._bench.players[place], only_checks)
+        replies = await consult(self._bench.memory, seated, queries, case)
         heard: dict[str, list[_Word]] = {principle.id: [] for principle in open}
+        models: dict[str, str] = {}
         for query, reply in zip(queries, replies, strict=True):
-            self._count(player, reply)
+            self._count(place, reply)
             for principle in query.asked:
                 heard[principle.id].append(_replied(principle, reply, query.window))
-        return {p.id: _together(p, heard[p.id]) for p in open}
+                if reply.own and reply.said and principle.id not in reply.kept:
+                    models[principle.id] = reply.said.model or self._bench.players[place].name
+        if any(reply.said and reply.said.failure == "timeout" for reply in replies):
+            self._left_s()
+        return _Heard(words={p.id: _together(p, heard[p.id]) for p in open}, models=models)
+
+    def _is_checked(self, word: _Word) -> bool:
+        routing = self._bench.routing
+        match word.value:
+            case "breach":
+                return routing.confirm == "breach"
+            case "pass":
+                return self._is_audited
+            case "undecided":
+                return False
+
+    @cached_property
+    def _is_audited(self) -> bool:
+        texts = (target.text for target in self._request.targets)
+        return is_audited(self._bench.routing.audit_share, [str(self._request.stage), *texts])
+
+    def _check(self, principle: Principle, place: int, before: _Heard, heard: _Heard) -> None:
+        """The dearer role's word holds; where it has none, the one before stands."""
+        was, word = self._words[principle.id], heard.words.get(principle.id)
+        outcome: HandoverOutcome = "unanswered"
+        if word is not None and word.value != "undecided":
+            outcome = "upheld" if word.value == was.value else "reversed"
+            self._words[principle.id] = word
+        if word is not None and principle.id not in heard.models:
+            return  # it was remembered, and counted then
+        id, role = principle.id, self._bench.players[place - 1].role
+        self._minutes.checked(id, place - 1, outcome, model=before.models.get(id))
+        if outcome != "unanswered":
+            self._bench.tally.note(id, role, is_reversed=outcome == "reversed")
 
     def _queries(self, open: Sequence[Principle], *, backwards: bool) -> Iterable[Query]:
         for group in self._groups:
@@ -224,20 +323,21 @@ class _Sitting:
                 )
 
     def put(
-        self, player: Player, queries: Sequence[Query]
+        self, player: Player, queries: Sequence[Query], *, timeout_s: float
     ) -> Sequence[Callable[[], Awaitable[Said]]]:
         """Each question, reckoned with and ready to be asked. Raises BudgetExceeded."""
         texts = [(q.asked, q.prefix, self._text(q.asked, q.window)) for q in queries]
         self._spend(player, texts)
-        timeout_s = self.patience_s()
         return [
             partial(ask, player, shown, text, [p.id for p in asked], timeout_s=timeout_s)
             for asked, shown, text in texts
         ]
 
-    def patience_s(self) -> float:
-        """How long an answer may take. Raises BudgetExceeded if no time is left."""
-        return min(self._bench.timeout_s, self._left_s())
+    def patience_s(self, *, only_checks: bool) -> float:
+        """How long an answer may take; one that could be done without, half of the time that is
+        left. Raises BudgetExceeded if there is none."""
+        left_s = self._left_s()
+        return min(self._bench.timeout_s, left_s / 2 if only_checks else left_s)
 
     def _text(self, open: Sequence[Principle], window: Window) -> str:
         parts = self._request.parts
@@ -284,8 +384,9 @@ class _Sitting:
         costs = (cost_usd(model.name, tokens, own=self._bench.prices) for model in models)
         return max(cost or 0.0 for cost in costs)
 
-    def _count(self, player: Player, reply: Reply) -> None:
+    def _count(self, place: int, reply: Reply) -> None:
         """A call that failed is one, too; what was remembered, or asked by others, is none."""
+        player = self._bench.players[place]
         self._models |= dict.fromkeys(reply.models)
         self._usage += Usage(cached=reply.cached)
         answer = reply.said
@@ -295,15 +396,11 @@ class _Sitting:
             self._models[answer.model] = None
         if not reply.own:
             return
-        tokens = answer.used
-        unused = tokens == Tokens()
-        model = answer.model or player.name
-        self._usage += Usage(
-            calls=1,
-            input_tokens=tokens.total_input,
-            output_tokens=tokens.output,
-            cost_usd=0.0 if unused else cost_usd(model, tokens, own=self._bench.prices),
-        )
+        self._minutes.called(place, answer.model or player.name, answer.used)
+
+    def _price(self, model: str, tokens: Tokens) -> float | None:
+        """What a call cost; nothing if nobody answered, None if nobody knows."""
+        return 0.0 if tokens == Tokens() else cost_usd(model, tokens, own=self._bench.prices)
 
     def critique(self) -> Critique:
         return Critique(
@@ -312,7 +409,7 @@ class _Sitting:
             findings=tuple(
                 finding for id, word in self._words.items() if (finding := _finding(id, word))
             ),
-            usage=self._usage,
+            usage=self._usage + self._minutes.usage,
             model=", ".join(self._models) or None,
             windows=len(self._windows),
             left_out=self._helping.left_out,
@@ -325,12 +422,13 @@ class _Seated:
 
     sitting: _Sitting
     player: Player
+    only_checks: bool
 
     def put(self, queries: Sequence[Query]) -> Sequence[Callable[[], Awaitable[Said]]]:
-        return self.sitting.put(self.player, queries)
+        return self.sitting.put(self.player, queries, timeout_s=self.patience_s())
 
     def patience_s(self) -> float:
-        return self.sitting.patience_s()
+        return self.sitting.patience_s(only_checks=self.only_checks)
 
     def settled(self, principle: Principle, said: Said, window: Window) -> Kept | None:
         word = _word(principle, said, window)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from guardrails.audit.chain import Row, envelope_of
-from guardrails.audit.record import Begun, Closed, Opened, Outcome
+from guardrails.audit.record import Begun, Closed, Opened, Outcome, stored_moment
 from guardrails.audit.store_sqlite import open_for_reading, rows
 
-__all__ = ["StoredRecord", "escalated", "record_of", "show", "tail"]
+__all__ = ["StoredRecord", "decisions", "escalated", "record_of", "show", "tail"]
 
 MODELS: Mapping[str, type[Begun] | type[Opened] | type[Closed] | type[Outcome]] = {
     "begin": Begun,
@@ -51,6 +52,17 @@ def escalated(file: Path, n: int) -> list[StoredRecord]:
         rest = "WHERE kind = 'open' AND verdict = 'escalate' ORDER BY id DESC LIMIT ?"
         newest = list(rows(connection, rest, n))
         return [_stored(connection, str(row.record_id)) for row in reversed(newest)]
+
+
+def decisions(file: Path, *, since: datetime | None = None) -> Iterator[Opened | None]:
+    """Every decision that was opened, oldest first; None for an entry that cannot be read. Raises
+    AuditError."""
+    wanted = "WHERE kind = 'open'" + ("" if since is None else " AND at >= ?")
+    values = () if since is None else (stored_moment(since),)
+    with open_for_reading(file) as connection:
+        for row in rows(connection, f"{wanted} ORDER BY id", *values):
+            record = record_of(row)
+            yield record if isinstance(record, Opened) else None
 
 
 def show(file: Path, record_id: str) -> StoredRecord | None:

@@ -19,6 +19,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     PlainSerializer,
     StringConstraints,
 )
@@ -29,9 +30,11 @@ from guardrails.verdict import (
     Decision,
     FindingCause,
     FindingValue,
+    HandoverOutcome,
     Severity,
     Span,
     Stage,
+    StartReason,
     Verdict,
 )
 
@@ -44,15 +47,19 @@ __all__ = [
     "Digest",
     "EditRecord",
     "FindingRecord",
+    "HandoverRecord",
     "How",
     "Opened",
     "Outcome",
     "RecordId",
+    "RoleUseRecord",
+    "StartRecord",
     "UsageRecord",
     "as_json",
     "canonical",
     "delivery_fault",
     "new_record_id",
+    "stored_moment",
 ]
 
 How = Literal[
@@ -84,12 +91,16 @@ def _verdict(value: object) -> object:
 _VERDICTS = {str(verdict): verdict for verdict in Verdict}
 
 
-def _moment(value: datetime) -> str:
+def stored_moment(value: datetime) -> str:
+    """A moment as records hold it: texts of it are in the order of time."""
     return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 Text = Annotated[str, BeforeValidator(_whole)]
-Moment = Annotated[AwareDatetime, PlainSerializer(_moment)]
+Moment = Annotated[AwareDatetime, PlainSerializer(stored_moment)]
+Count = Annotated[int, Field(ge=0, le=10**15)]
+Cost = Annotated[float, Field(ge=0, le=1e12)]
+"""Bounded, so that what others wrote into a trail can be added up and printed."""
 VerdictName = Annotated[Verdict, BeforeValidator(_verdict), PlainSerializer(str)]
 
 
@@ -135,6 +146,39 @@ class CoverageRecord(_Record):
     left_out: int = 0
 
 
+class RoleUseRecord(_Record):
+    role: Text
+    model: Text
+    calls: Count = 0
+    asked: Count = 0
+    settled: Count = 0
+    deferred: Count = 0
+    checked: Count = 0
+    reversed: Count = 0
+    input_tokens: Count = 0
+    output_tokens: Count = 0
+    cost_usd: Cost | None = 0.0
+
+
+class StartRecord(_Record):
+    role: Text
+    why: StartReason
+    rule: Count | None = None
+    principle: str | None = None
+    last_role: Text
+    last_model: Text
+    times: Count = 1
+    always_last_usd: Cost | None = 0.0
+
+
+class HandoverRecord(_Record):
+    principle: str
+    role: Text
+    to: Text
+    outcome: HandoverOutcome
+    times: Count = 1
+
+
 class UsageRecord(_Record):
     calls: int = 0
     input_tokens: int = 0
@@ -142,6 +186,9 @@ class UsageRecord(_Record):
     cost_usd: float | None = 0.0
     latency_ms: float = 0.0
     cached: int = 0
+    roles: tuple[RoleUseRecord, ...] = ()
+    starts: tuple[StartRecord, ...] = ()
+    handovers: tuple[HandoverRecord, ...] = ()
 
 
 class ConstitutionRecord(_Record):

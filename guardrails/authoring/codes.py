@@ -154,6 +154,13 @@ CODES = _table(
         mend="shorten `text`, `breach` and the longest `examples`: each judged request has all",
     ),
     Code(
+        id="L403",
+        level="advice",
+        finds="A rule under `judge.routing.start` that nothing here can meet: no judged principle, "
+        "inherited ones included, has such a `severity`, or with `look: true` a critic that looks.",
+        mend="drop the rule, or give a principle that severity, or a pattern with `look`",
+    ),
+    Code(
         id="L501",
         level="error",
         finds="A reply that breaks its own constitution, as far as deterministic critics can tell.",

@@ -7,7 +7,7 @@ exactly where digests differ.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -16,12 +16,13 @@ from guardrails.authoring.strictness import (
     ROLES,
     compared_config,
     compared_critics,
+    larger,
     more_than,
     on_scale,
     smaller,
 )
 from guardrails.constitution.digest import canonical
-from guardrails.constitution.model import CaseTest, Constitution, Principle
+from guardrails.constitution.model import CaseTest, Constitution, Principle, Routing
 
 __all__ = ["EFFECTS", "Change", "Difference", "Effect", "difference"]
 
@@ -126,6 +127,7 @@ class _Comparison:
             yield from _told(f"budget.{key}", smaller(was, now), was, now)
         cascades = before["judge"]["cascade"], after["judge"]["cascade"]
         yield from _told("judge.cascade", _stronger(*cascades), *cascades)
+        yield from _routing(before["judge"], after["judge"])
         release = before["stream"]["release"], after["stream"]["release"]
         yield from _told("stream.release", on_scale(("auto", "whole"), *release), *release)
         for section, key in (
@@ -218,6 +220,27 @@ class _Comparison:
                     place=principle.place,
                 )
         yield from _tests(old.tests, new.tests)
+
+
+def _routing(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
+    """A breach that must be confirmed can only get milder, a pass that is audited only graver."""
+    unsaid = {**asdict(Routing()), "start": []}
+    was, now = (said.get("routing", unsaid) for said in (before, after))
+    effects = {
+        "start": "changed",
+        "confirm": on_scale(("breach", "nothing"), was["confirm"], now["confirm"]),
+        "audit_share": larger(was["audit_share"], now["audit_share"]),
+        "reversals": "changed",
+    }
+    for key, effect in effects.items():
+        yield from _told(f"judge.routing.{key}", effect, _given(was[key]), _given(now[key]))
+
+
+def _given(value: Any) -> Any:
+    """Rules without what they leave open."""
+    if isinstance(value, list):
+        return [{name: said for name, said in rule.items() if said} for rule in value] or None
+    return value
 
 
 def _within(

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from operator import attrgetter
 
-from guardrails.authoring import coverage, delivered, examples, patterns, stages, wording
+from guardrails.authoring import coverage, delivered, examples, patterns, routing, stages, wording
 from guardrails.authoring.cases import CaseResult, run_cases
 from guardrails.authoring.codes import LintFinding
 from guardrails.authoring.ignores import unsilenced
@@ -35,6 +35,7 @@ _READING = (
     patterns.redundant,
     stages.too_many,
     stages.too_long,
+    routing.unmet,
     delivered.missing_languages,
 )
 """Rules that only read the file."""

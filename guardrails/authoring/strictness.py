@@ -16,6 +16,7 @@ __all__ = [
     "Strictness",
     "compared_config",
     "compared_critics",
+    "larger",
     "more_than",
     "on_scale",
     "smaller",

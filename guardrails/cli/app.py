@@ -320,6 +320,23 @@ def verify(
     return verify_trail(file, anchor=anchor, key=key, as_json=as_json)
 
 
+@audit.command()
+def routing(
+    file: Trail = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="Newer ones only: 7d, 24h, 2026-11-24.")
+    ] = None,
+    constitution: Annotated[
+        str | None, typer.Option("--constitution", "-c", metavar="ID", help="Of this one only.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Tell what each role of the judge did, and what always asking the dearest would have cost."""
+    from guardrails.cli.routing import show_routing
+
+    return show_routing(file, since=since, constitution=constitution, as_json=as_json)
+
+
 @app.command()
 def playground(
     name: Name,

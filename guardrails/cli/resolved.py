@@ -16,7 +16,14 @@ from guardrails.cli.outcome import Status
 from guardrails.cli.render import COLOURS, plain
 from guardrails.cli.screen import show, write_json
 from guardrails.constitution.load import load_constitution
-from guardrails.constitution.model import Amendment, Constitution, Principle, Replies
+from guardrails.constitution.model import (
+    Amendment,
+    Constitution,
+    Principle,
+    Replies,
+    Routing,
+    StartRule,
+)
 from guardrails.constitution.schema import json_schema
 from guardrails.critic.registry import CriticRegistry
 from guardrails.display.visible import visible
@@ -92,6 +99,7 @@ def _head(found: Constitution) -> Group:
         "budget": f"{budget.deadline_s:g} s · {budget.max_chars:,} characters · "
         f"{budget.max_calls:,} calls · {budget.max_tokens:,} tokens{cost}",
         "judge": f"{' → '.join(judging.cascade)}, {judging.timeout_s:g} s",
+        "routing": "\n".join(_routing(judging.routing)),
         "revision": f"attempts: {found.max_attempts}",
         "stream": found.release,
         "cache": f"{found.cache_ttl_s:,} s",
@@ -102,6 +110,27 @@ def _head(found: Constitution) -> Group:
     title = Text.assemble((visible(f"{found.id} {found.version}"), "bold"))
     title.append(visible(f"  {found.title}"))
     return Group(title, _facts(facts))
+
+
+def _routing(routing: Routing) -> Iterator[str]:
+    for rule in routing.start:
+        yield f"{rule.role}: {', '.join(_conditions(rule)) or 'else'}"
+    if routing.confirm == "breach":
+        yield "a breach is put to the next role, too"
+    if routing.audit_share:
+        yield f"{routing.audit_share:g} of what passes is put to the next role, too"
+    if (limit := routing.reversals) is not None:
+        enough = f"{limit.share:g} of {limit.samples} or more checked words"
+        yield f"a role is passed over if {enough} were contradicted"
+
+
+def _conditions(rule: StartRule) -> Iterator[str]:
+    if rule.severity is not None:
+        yield f"{rule.severity} or graver"
+    if rule.look:
+        yield "after a look"
+    if rule.min_chars is not None:
+        yield f"from {rule.min_chars:,} characters on"
 
 
 def _facts(facts: Mapping[str, str]) -> Table:

@@ -13,6 +13,7 @@ from guardrails.audit.chain import Fault
 from guardrails.audit.read import StoredRecord, show, tail
 from guardrails.audit.record import FindingRecord, Opened
 from guardrails.audit.verify import Report, verify
+from guardrails.cli.cascade import cascade_lines
 from guardrails.cli.documents import document
 from guardrails.cli.outcome import Status
 from guardrails.cli.reading import InputError
@@ -167,6 +168,7 @@ def _opened(opened: Opened) -> Iterator[Text]:
         yield plain(f"  {attempt.method} ({edits}) was judged {attempt.verdict}, {fate}")
     if opened.coverage.uncovered:
         yield plain(f"not judged: {', '.join(opened.coverage.uncovered)}", "yellow")
+    yield from cascade_lines(opened.usage)
     yield plain(f"judged {opened.judged_digest}", "dim")
     if opened.redacted_text is not None:
         yield plain(opened.redacted_text, "italic")

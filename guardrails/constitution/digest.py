@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from typing import Any
 
-from guardrails.constitution.model import Constitution, Example, Principle
+from guardrails.constitution.model import Constitution, Example, Judging, Principle, Routing
 
 __all__ = ["canonical", "digest", "principle_digest"]
 
@@ -47,15 +48,21 @@ def canonical(constitution: Constitution) -> dict[str, Any]:
             "max_tokens": constitution.budget.max_tokens,
             "max_cost_usd": constitution.budget.max_cost_usd,
         },
-        "judge": {
-            "cascade": list(constitution.judging.cascade),
-            "timeout_s": constitution.judging.timeout_s,
-        },
+        "judge": _judge(constitution.judging),
         "revision": {"max_attempts": constitution.max_attempts},
         "stream": {"release": constitution.release},
         "cache": {"ttl_s": constitution.cache_ttl_s},
         "keep": sorted(constitution.keep),
     }
+
+
+def _judge(judging: Judging) -> dict[str, Any]:
+    said = {"cascade": list(judging.cascade), "timeout_s": judging.timeout_s}
+    routing = judging.routing
+    if routing == Routing():
+        return said  # as before there was routing, so that older digests still hold
+    start = [asdict(rule) for rule in routing.start]
+    return {**said, "routing": {**asdict(routing), "start": start}}
 
 
 def _principle(principle: Principle) -> dict[str, Any]:

@@ -46,6 +46,7 @@ from guardrails.constitution.forms import (
 )
 from guardrails.constitution.mention import Critics, Entity
 from guardrails.constitution.model import OnDoubt, Uncovered
+from guardrails.constitution.routing import RoutingEntry
 from guardrails.verdict import Severity, Stage
 
 __all__ = [
@@ -209,6 +210,10 @@ class JudgeEntry(Entry):
     ] = None
     timeout_s: Annotated[
         float | None, Field(gt=0, le=600, description="For one answer. Default: 10.")
+    ] = None
+    routing: Annotated[
+        RoutingEntry | None,
+        Field(description="Where in the cascade an exchange starts, and what is checked."),
     ] = None
 
 

@@ -10,6 +10,7 @@ from guardrails.constitution.document import Defaults, PrincipleEntry, RelaxPrin
 from guardrails.constitution.forms import SETTINGS, split_pii_id
 from guardrails.constitution.model import Amendment, Catalogue, Replies
 from guardrails.constitution.report import Report
+from guardrails.constitution.routing import routing_of
 from guardrails.constitution.rule import (
     USE_RELAX,
     Rule,
@@ -388,6 +389,8 @@ def _pii_id(key: PiiEntity) -> str:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return "mapping"
     return ", ".join(value) if isinstance(value, list) else f"{value}"
 
 
@@ -402,6 +405,8 @@ def _is_milder(section: str, key: str, value: Any, inherited: Any) -> bool:
         case "judge", "cascade":
             ends = [(_ROLES.index(value[n]), _ROLES.index(inherited[n])) for n in (0, -1)]
             return any(new < old for new, old in ends)
+        case "judge", "routing":
+            return routing_of(value) != routing_of(inherited)
     return bool(value != inherited)
 
 

@@ -29,7 +29,10 @@ __all__ = [
     "Principle",
     "Remedy",
     "Replies",
+    "Reversals",
+    "Routing",
     "Source",
+    "StartRule",
     "Tier",
 ]
 
@@ -157,11 +160,51 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StartRule:
+    """At which role an exchange starts, if one open principle is as it says (`severity`: at least
+    that) and the judged text has at least `min_chars` characters."""
+
+    role: str
+    severity: Severity | None = None
+    look: bool = False
+    min_chars: int | None = None
+
+    @property
+    def is_always(self) -> bool:
+        """Whether it holds whatever comes: of the lowest severity is any principle at least."""
+        return self.severity in (None, "low") and not self.look and self.min_chars is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reversals:
+    """From which share of reversed words on, and of how many, a role is passed over."""
+
+    share: float
+    samples: int = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routing:
+    """Where in the cascade an exchange starts, and which words are checked by the next role."""
+
+    start: tuple[StartRule, ...] = ()
+    confirm: Literal["nothing", "breach"] = "nothing"
+    audit_share: float = 0.0
+    reversals: Reversals | None = None
+
+    @property
+    def looks_again(self) -> bool:
+        """Whether any word of a cheaper role is checked."""
+        return self.confirm == "breach" or self.audit_share > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judging:
     """Which roles judge, cheapest first; settings say which model plays a role."""
 
     cascade: tuple[str, ...] = ("small",)
     timeout_s: float = 10.0
+    routing: Routing = Routing()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from guardrails.constitution.model import (
     Replies,
 )
 from guardrails.constitution.report import Report
+from guardrails.constitution.routing import check_routing, routing_of
 from guardrails.constitution.spelling import did_you_mean
 from guardrails.constitution.validate import Document
 from guardrails.verdict import Stage
@@ -75,14 +76,26 @@ def settle(
         amendments=resolved.amendments,
         file=report.source.file,
     )
+    judging = constitution.judging
+    check_routing(judging.routing, judging.cascade, report.under(*_routing_place(document)))
     return replace(constitution, digest=digest(constitution))
+
+
+def _routing_place(document: Document) -> Sequence[str | int]:
+    """Where the file says where exchanges start; else what it says of the judge made it wrong."""
+    for index, entry in document.relax.items():
+        if entry.id == "judge" and entry.set.routing is not None:
+            return "relax", index, "set", "routing"
+    return "judge", "routing"
 
 
 def _settings(said: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """What files say of the whole constitution, under the names of `Constitution`."""
-    budget, judge = said.get("budget", {}), said.get("judge", {})
+    budget, judge = said.get("budget", {}), dict(said.get("judge", {}))
     if "cascade" in judge:
-        judge = {**judge, "cascade": tuple(judge["cascade"])}
+        judge["cascade"] = tuple(judge["cascade"])
+    if "routing" in judge:
+        judge["routing"] = routing_of(judge["routing"])
     renamed = {
         "max_attempts": said.get("revision", {}).get("max_attempts"),
         "release": said.get("stream", {}).get("release"),

@@ -166,7 +166,7 @@ def _said(error: Mapping[str, Any]) -> tuple[str, str]:
         shape = SHAPES.get(context["pattern"], f"expected a text of the form {context['pattern']}")
         return shape, f"found {reprlib.repr(value)}" if value else "found an empty text"
     if kind == "literal_error":
-        return _choice(value, context["expected"])
+        return _choice(value, context["expected"].replace("True", "true"))
     if kind == "value_error":
         return str(context["error"]), ""
     return error["msg"], ""

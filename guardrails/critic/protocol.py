@@ -118,7 +118,8 @@ class CritiqueRequest:
     """One question to a critic.
 
     `asked` are the ids it should speak about, in declared order. `parts` is the whole exchange as
-    this critic may see it (context included); only `targets` are judged.
+    this critic may see it (context included); only `targets` are judged. `looks` are those of
+    `asked` at which a cheaper critic said look.
     """
 
     stage: Stage
@@ -126,6 +127,7 @@ class CritiqueRequest:
     targets: tuple[Target, ...]
     asked: tuple[str, ...]
     hits: Hits = field(default_factory=dict)
+    looks: frozenset[str] = frozenset()
     context: Context = Context()
     deadline: Deadline
     budget: BudgetHandle

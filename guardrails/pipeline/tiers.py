@@ -128,7 +128,12 @@ class _Sitting:
             *(
                 consult(
                     bound.critic,
-                    replace(request, asked=asked, hits=hits.get(bound.name, {})),
+                    replace(
+                        request,
+                        asked=asked,
+                        hits=hits.get(bound.name, {}),
+                        looks=frozenset(id for id in asked if self.inquiries[id].looks),
+                    ),
                     timeout_s=self._patience(bound),
                 )
                 for bound, asked in questions

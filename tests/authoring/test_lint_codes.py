@@ -60,6 +60,13 @@ def commented(comment: str, **changes: Any) -> str:
     return written(principle(**changes)).replace('"id": "tone', f'{comment}\n"id": "tone')
 
 
+LOOKING = {"id": "tone.odd", "critics": pattern("odd", look=["strange"])}
+
+
+def starting(*rules: dict[str, Any]) -> dict[str, Any]:
+    return {"cascade": ["small", "large"], "routing": {"start": rules}}
+
+
 PASSING = {"name": "all is well", "reply": "Good day.", "judge": {}, "expect": "allow"}
 CASES: dict[str, tuple[str, str]] = {
     "L101": (
@@ -118,6 +125,22 @@ CASES: dict[str, tuple[str, str]] = {
     "L402": (
         written(principle(breach="A sharp word. " * 700, not_breach="A joke is none. " * 500)),
         written(principle(breach="A sharp word. " * 700, not_breach="A joke is none.")),
+    ),
+    "L403": (
+        written(
+            principle(severity="high", critics=["judge"]),
+            principle(**LOOKING, severity="low"),
+            judge=starting({"severity": "high", "look": True, "role": "large"}),
+        ),
+        written(
+            principle(severity="high", critics=["judge"]),
+            principle(**LOOKING, severity="critical"),
+            judge=starting(
+                {"severity": "high", "look": True, "role": "large"},
+                {"severity": "critical", "role": "large"},
+                {"min_chars": 500, "role": "large"},
+            ),
+        ),
     ),
     "L501": (
         written(principle(critics=pattern("stupid")), replies={"blocked": "A stupid thing."}),

@@ -107,3 +107,24 @@ def test_the_schema_is_one_document(run: Run) -> None:
     status, told = run("schema")
     assert status == 0
     assert "$schema" in json.loads(told)
+
+
+def test_where_exchanges_start_is_told(run: Run, tmp_path: Path) -> None:
+    routing = (
+        "judge: {cascade: [small, large], routing: {start: [{severity: high, look: true, "
+        "role: large}, {min_chars: 20000, role: large}, {role: small}], confirm: breach, "
+        "audit_share: 0.05, reversals: {share: 0.2}}}\n"
+    )
+    (tmp_path / "child.yaml").write_text(CHILD.replace("extends:", f"{routing}extends:"))
+    told = " ".join(run("show", "child")[1].split())
+    for line in (
+        "large: high or graver, after a look",
+        "large: from 20,000 characters on",
+        "small: else",
+        "a breach is put to the next role, too",
+        "0.05 of what passes is put to the next role, too",
+        "a role is passed over if 0.2 of 20 or more checked words were contradicted",
+    ):
+        assert line in told
+    document = json.loads(run("show", "child", "--json")[1])
+    assert document["judging"]["routing"]["start"][0]["severity"] == "high"

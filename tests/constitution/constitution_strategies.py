@@ -164,6 +164,37 @@ def _is_judged(principle: dict[str, Any], stage: str) -> bool:
 
 
 @st.composite
+def _judges(draw: st.DrawFn) -> dict[str, Any]:
+    said: dict[str, Any] = draw(_some(cascade=_unique(ROLES), timeout_s=st.integers(1, 600)))
+    cascade = said.get("cascade", ["small"])
+    rules = _some(
+        severity=st.sampled_from(["high", "critical"]),
+        look=st.just(True),
+        min_chars=st.integers(1, 10**8),
+    )
+    checks: dict[str, Any] = {"confirm": st.just("nothing"), "audit_share": st.just(0)}
+    if len(cascade) > 1:
+        checks = {
+            "confirm": st.sampled_from(["nothing", "breach"]),
+            "audit_share": st.just(1) | st.just(0.5),
+            "reversals": st.fixed_dictionaries(
+                {"share": st.just(1) | st.just(0.5)}, optional={"samples": st.integers(1, 200)}
+            ),
+        }
+    routing = draw(_some(**checks))
+    if not routing.get("audit_share") and routing.get("confirm") != "breach":
+        routing.pop("reversals", None)
+    held = [
+        {**rule, "role": draw(st.sampled_from(cascade))}
+        for rule in draw(st.lists(rules, max_size=3))
+        if rule
+    ]
+    if held:
+        routing["start"] = held
+    return {**said, "routing": routing} if routing or draw(st.booleans()) else said
+
+
+@st.composite
 def files(draw: st.DrawFn) -> dict[str, Any]:
     """A file without parents."""
     principles = [draw(_principles(number)) for number in range(draw(st.integers(0, 3)))]
@@ -177,7 +208,7 @@ def files(draw: st.DrawFn) -> dict[str, Any]:
         _some(
             schema=st.just(1), title=texts, owner=texts, languages=_unique(LANGUAGES),
             extends=st.just([]), withdraw=st.just([]), relax=st.just([]),
-            judge=_some(cascade=_unique(ROLES), timeout_s=st.integers(1, 600)),
+            judge=_judges(),
             budget=_some(
                 deadline_s=st.integers(1, 3600) | st.just(0.5), max_chars=st.integers(1, 10**8),
                 max_calls=st.integers(0, 10_000), max_tokens=st.integers(0, 10**8),

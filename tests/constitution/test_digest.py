@@ -23,7 +23,19 @@ WHOLE: dict[str, Any] = {
     "title": "T",
     "owner": "O",
     "languages": ["en", "de"],
-    "judge": {"cascade": ["small", "large"], "timeout_s": 5},
+    "judge": {
+        "cascade": ["small", "large"],
+        "timeout_s": 5,
+        "routing": {
+            "start": [
+                {"severity": "critical", "role": "large"},
+                {"look": True, "min_chars": 100, "role": "small"},
+            ],
+            "confirm": "breach",
+            "audit_share": 0.25,
+            "reversals": {"share": 0.2, "samples": 10},
+        },
+    },
     "budget": {
         "deadline_s": 9, "max_chars": 100, "max_calls": 3, "max_tokens": 50, "max_cost_usd": 1,
     },
@@ -88,7 +100,13 @@ ONE = "principles.0"
     ("path", "new"),
     [
         ("id", "b"), ("version", "1.0.1"), ("languages", ["de", "en"]), ("languages", ["en"]),
-        ("judge.cascade", ["small"]), ("judge.timeout_s", 6), ("budget.deadline_s", 8),
+        ("judge.cascade", ["large", "small"]), ("judge.timeout_s", 6), ("budget.deadline_s", 8),
+        ("judge.routing", None), ("judge.routing.start", None), ("judge.routing.confirm", None),
+        ("judge.routing.start.0.severity", "high"), ("judge.routing.start.0.role", "small"),
+        ("judge.routing.start.1", None), ("judge.routing.start.1.look", None),
+        ("judge.routing.start.1.min_chars", 101), ("judge.routing.audit_share", 0.5),
+        ("judge.routing.reversals", None), ("judge.routing.reversals.share", 0.1),
+        ("judge.routing.reversals.samples", None),
         ("budget.max_chars", 99), ("budget.max_calls", 2), ("budget.max_tokens", 49),
         ("budget.max_cost_usd", 0.5), ("budget.max_cost_usd", None),
         ("revision.max_attempts", 1), ("stream.release", "auto"), ("cache.ttl_s", 61),
@@ -226,7 +244,14 @@ def test_a_principles_digest_is_its_own() -> None:
 
 def test_the_form_is_pinned() -> None:
     """Records and approvals name digests: a change of the canonical form raises `FORM`."""
-    assert digest(WHOLE) == PINNED
+    assert digest(changed("judge.routing", None)) == PINNED
+    assert digest(WHOLE) == PINNED_WITH_ROUTING
 
 
+def test_routing_that_says_nothing_leaves_the_digest_that_a_file_had_before_there_was_any() -> None:
+    for said in ({}, {"confirm": "nothing"}, {"audit_share": 0}, {"audit_share": 0.0}):
+        assert digest(changed("judge.routing", said)) == PINNED
+
+
+PINNED_WITH_ROUTING = "sha256:bf8a75d92b29cb21f5c71a345d043a7557ca27716e17730fc4b6ad2e0c8eede0"
 PINNED = "sha256:a6f3d60ce03934e11c2ed55ffc84fadfed7159e120b3fad23fe0db0ec6573ec8"

@@ -59,3 +59,14 @@ def test_its_limits_are_those_of_the_reader() -> None:
     for limit in (source.MAX_LEVELS, source.MAX_NODES, source.MAX_ITEMS, source.MAX_KEYS):
         assert f"{limit:,}" in TEXT
     assert source.MAX_BYTES == 1024 * 1024
+
+
+@pytest.mark.parametrize("page", ["constitution-format.md", "judge.md"])
+def test_its_routing_loads(page: str) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", PAGE.with_name(page).read_text(), re.DOTALL)
+    (routing,) = (block for block in blocks if "routing:" in block)
+    text = f"id: a\nversion: 1.0.0\nprinciples: [{{id: a.b, text: Is kind.}}]\n{routing}"
+    found = parse_constitution(text, file=NAME, catalogue=REGISTRY).judging.routing
+    assert len(found.start) == 3
+    assert found.looks_again
+    assert found.reversals is not None

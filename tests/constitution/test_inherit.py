@@ -738,3 +738,61 @@ def test_a_lock_of_one_parent_holds_whatever_another_says(
     assert "'p.bad' is locked by two@1.0.0; it can only be tightened" in "\n".join(
         family.problems("child")
     )
+
+
+# -- where exchanges start -------------------------------------------------------------------------
+
+ROUTED = PARENT.replace(
+    "timeout_s: 5}",
+    "timeout_s: 5, routing: {start: [{severity: high, role: small}], confirm: breach}}",
+)
+
+
+def test_routing_is_inherited_and_may_be_said_again(family: Family) -> None:
+    inherited = family.child(ROUTED, "").judging.routing
+    assert (inherited.start[0].role, inherited.confirm) == ("small", "breach")
+    again = "judge: {routing: {confirm: breach, start: [{role: small, severity: high}]}}\n"
+    assert family.child(ROUTED, again).judging.routing == inherited
+    defaults = again.replace("confirm", "audit_share: 0, confirm")
+    assert family.child_problems(ROUTED, defaults) == [], "defaults that are written out are none"
+
+
+def test_routing_that_no_parent_speaks_of_is_free(family: Family) -> None:
+    child = family.child(PARENT, "judge: {routing: {audit_share: 0.1}}\n")
+    assert child.judging.routing.audit_share == 0.1
+
+
+def test_other_routing_than_inherited_is_said_under_relax(family: Family) -> None:
+    said = family.child_problems(ROUTED, "judge: {routing: {audit_share: 0.1}}\n")
+    assert said == [f"judge.routing: changes the inherited mapping; {SAY_SO}"]
+    relaxed = family.child(ROUTED, relax("judge", "{routing: {audit_share: 0.1}}")).judging
+    assert (relaxed.routing.confirm, relaxed.routing.audit_share) == ("nothing", 0.1)
+    assert relaxed.cascade == ("small", "large")
+
+
+@pytest.mark.parametrize(
+    ("child", "said"),
+    [
+        (
+            "judge: {cascade: [medium, large]}\n",
+            "judge: the cascade has no 'small', only medium, large; name one of those, or add it "
+            "to the cascade",
+        ),
+        (
+            relax("judge", "{routing: {start: [{role: medium}]}}"),
+            "relax[0].set.routing.start[0].role: the cascade has no 'medium', only small, large; "
+            "name one of those, or add it to the cascade",
+        ),
+    ],
+)
+def test_inherited_routing_must_fit_the_cascade(family: Family, child: str, said: str) -> None:
+    assert family.child_problems(ROUTED, child) == [said]
+
+
+def test_parents_that_route_otherwise_are_both_named(family: Family) -> None:
+    cascade = "cascade: [small, large]"
+    family.add("left", f"judge: {{{cascade}, routing: {{confirm: breach}}}}\n")
+    family.add("right", f"judge: {{{cascade}, routing: {{audit_share: 0.1}}}}\n")
+    family.add("child", "", extends="left, right")
+    (problem,) = family.problems("child")
+    assert "hold 'judge.routing' with different content" in problem

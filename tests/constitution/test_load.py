@@ -259,6 +259,45 @@ def test_errors_across_entries_are_told_with_those_of_entries() -> None:
         ("judge: {cascade: [smal]}", "6:19: judge.cascade[0]: unknown value 'smal'; did you mean"),
         ("judge: {cascade: small}", "6:18: judge.cascade: expected a list, found a text"),
         ("judge: {timeout_s: 0}", "6:20: judge.timeout_s: expected more than 0"),
+        ("judge: {routing: {strat: []}}", "6:19: judge.routing.strat: unknown key; did you mean"),
+        ("judge: {routing: {start: []}}", "6:26: judge.routing.start: expected at least 1"),
+        (
+            "judge: {routing: {start: [{look: true}]}}",
+            "6:27: judge.routing.start[0]: the key 'role' is missing",
+        ),
+        (
+            "judge: {routing: {start: [{role: small, look: false}]}}",
+            "6:47: judge.routing.start[0].look: expected true, found 'false'",
+        ),
+        (
+            "judge: {routing: {start: [{role: small, sevrity: high}]}}",
+            "6:41: judge.routing.start[0].sevrity: unknown key; did you mean 'severity'?",
+        ),
+        (
+            "judge: {routing: {start: [{role: large, look: true}]}}",
+            "6:34: judge.routing.start[0].role: the cascade has no 'large', only small; name one",
+        ),
+        (
+            "judge: {cascade: [small, large], routing: {start: [{role: large}, {role: small}]}}",
+            "6:67: judge.routing.start[1]: is never reached: start[0] holds for every exchange",
+        ),
+        (
+            "judge: {routing: {start: [{role: small, severity: low}, {role: small, look: true}]}}",
+            "6:57: judge.routing.start[1]: is never reached: start[0] holds for every exchange",
+        ),
+        (
+            "judge: {routing: {confirm: breach}}",
+            "6:28: judge.routing.confirm: nobody is left to ask: the cascade has one role, small",
+        ),
+        (
+            "judge: {routing: {audit_share: 0.1}}",
+            "6:32: judge.routing.audit_share: nobody is left to ask",
+        ),
+        (
+            "judge: {cascade: [small, large], routing: {reversals: {share: 0.1}}}",
+            "6:55: judge.routing.reversals: nobody is contradicted where no word is checked",
+        ),
+        ("judge: {routing: {audit_share: 2}}", "6:32: judge.routing.audit_share: expected at most"),
         (
             "budget: {max_chars: '5'}",
             "6:21: budget.max_chars: expected a whole number, found a text",

@@ -116,7 +116,7 @@ relax:
     set: {action: flag, unless: [x], critics: [judge, {pattern: {breach: [y]}}], applies: {}}
     reason: r
   - {id: budget, set: {max_calls: 5}, reason: r}
-  - {id: judge, set: {cascade: [small]}, reason: r}
+  - {id: judge, set: {cascade: [small], routing: {confirm: nothing}}, reason: r}
   - {id: stream, set: {release: auto}, reason: r}
   - {id: revision, set: {max_attempts: 0}, reason: r}
   - {id: pii.keep, set: {keep: []}, reason: r}
@@ -167,6 +167,16 @@ def test_what_the_loader_accepts_the_schema_accepts(value: dict[str, Any]) -> No
         "    source: {title: x, page: 4}", "  - a.c", "  - {text: x}", "  - {id: a.c}",
         "  - {id: A, text: x}", "  - {id: pii.x, text: x}", "  - {id: budget, text: x}",
         "judge: {cascade: [smal]}", "judge: {cascade: []}", "judge: {cascade: [small, small]}",
+        "judge: {routing: small}", "judge: {routing: {start: small}}",
+        "judge: {routing: {start: []}}", "judge: {routing: {start: [small]}}",
+        "judge: {routing: {start: [{look: true}]}}", "judge: {routing: {confirm: pass}}",
+        "judge: {routing: {start: [{role: smal, look: true}]}}",
+        "judge: {routing: {start: [{role: small, look: false}]}}",
+        "judge: {routing: {start: [{role: small, min_chars: 0}]}}",
+        "judge: {routing: {start: [{role: small, severity: hgih}]}}",
+        "judge: {routing: {audit_share: 1.5}}", "judge: {routing: {reversals: 0.1}}",
+        "judge: {routing: {reversals: {samples: 5}}}",
+        "judge: {routing: {reversals: {share: 0}}}",
         "judge: {timeout_s: 0}", "judge: small", "budget: {max_chars: '5'}",
         "budget: {max_chars: 1.5}", "budget: {max_calls: true}", "budget: {deadline: 5}",
         "budget: {max_calls: -1}", "budget: {deadline_s: 0}", "revision: {max_attempts: 4}",
