@@ -69,17 +69,18 @@ async def ask(
         cache_prefix=cache_prefix,
         effort="low",
     )
+    guessed = Tokens(input=tokens_in(prefix, text), estimated=True)
     try:
         answer = await model.ask(question, timeout_s=timeout_s)
     except ModelOutageError as error:
         log.warning("judge_away", model=model.name, status=error.status)
-        return Said(failure="outage")
+        return Said(failure="outage", used=guessed if error.unanswered else Tokens())
     except ModelRejectionError as error:
         log.info("judge_did_not_take_it", model=model.name, status=error.status)
         return Said(failure="refused")
     except TimeoutError:
         log.info("judge_too_slow", model=model.name)
-        return Said(failure="timeout", used=Tokens(input=tokens_in(prefix, text), estimated=True))
+        return Said(failure="timeout", used=guessed)
     said = Said(model=answer.client, used=answer.tokens)
     if answer.stop == "refused":
         return replace(said, failure="refused")

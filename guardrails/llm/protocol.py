@@ -88,10 +88,11 @@ class Answer:
 class ModelOutageError(UpstreamError):
     """The endpoint cannot be reached or refuses to serve: no connection, 401, 403, 404, 408, 429,
     5xx, a body that is not the provider's, or an open circuit. Nothing the text brought about.
-    `status` is the HTTP status if there was one."""
+    `status` is the HTTP status if there was one; `unanswered` that a retry was taken and never
+    answered, so that it may be charged."""
 
-    def __init__(self, why: str, *, status: int | None = None) -> None:
-        self.status = status
+    def __init__(self, why: str, *, status: int | None = None, unanswered: bool = False) -> None:
+        self.status, self.unanswered = status, unanswered
         super().__init__(why)
 
 

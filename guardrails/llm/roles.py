@@ -154,7 +154,12 @@ class Player:
             raise outage
         known = {"role": self.role, "model": self.name, "fallback": self.fallback.name}
         log.warning("model_fallback", status=outage.status, **known)
-        return await self.fallback.ask(question, timeout_s=left_s)
+        try:
+            return await self.fallback.ask(question, timeout_s=left_s)
+        except TimeoutError:
+            # The outage took the time that the one standing in would have needed.
+            why = f"{outage}; then {self.fallback.name}: no answer in time"
+            raise ModelOutageError(why, status=outage.status, unanswered=True) from None
 
     async def aclose(self) -> None:
         await self.first.aclose()

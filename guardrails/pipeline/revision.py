@@ -15,7 +15,7 @@ from guardrails.critic.limits import BudgetHandle, Deadline
 from guardrails.errors import BudgetExceeded, UpstreamError
 from guardrails.exchange import Part
 from guardrails.llm.prices import cost_usd
-from guardrails.llm.protocol import Answer, ModelClient, Question, Tokens
+from guardrails.llm.protocol import Answer, ModelClient, ModelOutageError, Question, Tokens
 from guardrails.pipeline.facts import Vouching
 from guardrails.pipeline.remedy import remedy_edits
 from guardrails.prompts.revising import (
@@ -119,7 +119,9 @@ class Reviser:
             return _Told(usage=self._usage(Tokens(input=entered, estimated=True)))
         except UpstreamError as error:
             log.warning("reviser_away", model=self.model.name, error=type(error).__name__)
-            return _Told(usage=Usage(calls=1))
+            charged = isinstance(error, ModelOutageError) and error.unanswered
+            guessed = Tokens(input=entered, estimated=True)
+            return _Told(usage=self._usage(guessed) if charged else Usage(calls=1))
         return _Told(answer=answer, usage=self._usage(answer.tokens, answer.client))
 
     def _usage(self, tokens: Tokens, client: str = "") -> Usage:
