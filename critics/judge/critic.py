@@ -8,7 +8,7 @@ from functools import partial
 from typing import ClassVar, Literal
 
 from critics.judge.context import helping
-from critics.judge.panel import Said, answer_tokens, ask, tokens_in
+from critics.judge.panel import ROOM_TO_THINK, Said, answer_tokens, ask, tokens_in
 from critics.judge.remembered import (
     Case,
     Memory,
@@ -22,6 +22,7 @@ from critics.judge.remembered import (
 from critics.judge.windows import Window, windows
 from guardrails.cache.value import Kept
 from guardrails.constitution.model import CriticConfig, Principle
+from guardrails.critic.limits import Estimate, Reserved
 from guardrails.critic.protocol import (
     CriticFinding,
     Critique,
@@ -223,17 +224,39 @@ class _Sitting:
                     window=window,
                 )
 
-    def put(
+    async def put(
         self, player: Player, queries: Sequence[Query]
     ) -> Sequence[Callable[[], Awaitable[Said]]]:
         """Each question, reckoned with and ready to be asked. Raises BudgetExceeded."""
         texts = [(q.asked, q.prefix, self._text(q.asked, q.window)) for q in queries]
-        self._spend(player, texts)
-        timeout_s = self.patience_s()
+        estimates = [self._estimate(player, *each) for each in texts]
+        self.patience_s()
+        reserved = await self._request.budget.reserve(estimates)
+        try:
+            timeout_s = self.patience_s()
+        except BudgetExceeded:
+            for held in reserved:  # nothing is asked after all
+                await held.settle(tokens=0, cost_usd=0.0)
+            raise
         return [
-            partial(ask, player, shown, text, [p.id for p in asked], timeout_s=timeout_s)
-            for asked, shown, text in texts
+            partial(
+                self._settled,
+                player,
+                held,
+                partial(ask, player, shown, text, [p.id for p in asked], timeout_s=timeout_s),
+            )
+            for held, (asked, shown, text) in zip(reserved, texts, strict=True)
         ]
+
+    async def _settled(
+        self, player: Player, held: Reserved, asking: Callable[[], Awaitable[Said]]
+    ) -> Said:
+        """Ask, and say what it used. A call that nobody waits for any more stays reckoned with."""
+        said = await asking()
+        used = said.used
+        cost = self._price(said.model or player.name, used)
+        await held.settle(tokens=used.total_input + used.output, cost_usd=cost)
+        return said
 
     def patience_s(self) -> float:
         """How long an answer may take. Raises BudgetExceeded if no time is left."""
@@ -262,27 +285,30 @@ class _Sitting:
             raise BudgetExceeded("deadline_s", allowed, allowed - left)
         return left
 
-    def _spend(
-        self, player: Player, questions: Iterable[tuple[Sequence[Principle], str, str]]
-    ) -> None:
-        """Raises BudgetExceeded before any of the calls is made; then none of them counts."""
-        budget = self._request.budget
-        before = budget.calls, budget.tokens, budget.cost_usd
-        try:
-            for asked, shown, text in questions:
-                output = answer_tokens([principle.id for principle in asked])
-                tokens = Tokens(input=tokens_in(shown, text), output=output)
-                cost = self._dearest(player, tokens)
-                budget.spend_call(tokens=tokens.total_input + tokens.output, cost_usd=cost)
-        except BudgetExceeded:
-            budget.calls, budget.tokens, budget.cost_usd = before
-            raise
+    def _estimate(
+        self, player: Player, asked: Sequence[Principle], shown: str, text: str
+    ) -> Estimate:
+        """What a call is likely to use; at most, its prefix is written to the provider's cache and
+        all the room to think is used."""
+        output = answer_tokens([principle.id for principle in asked])
+        tokens = Tokens(input=tokens_in(shown, text), output=output)
+        kept = min(tokens_in(shown, ""), tokens.input)
+        most = Tokens(input=tokens.input - kept, cache_write=kept, output=output + ROOM_TO_THINK)
+        return Estimate(
+            tokens=tokens.total_input + tokens.output,
+            cost_usd=self._dearest(player, tokens),
+            most_tokens=most.total_input + most.output,
+            most_cost_usd=self._dearest(player, most),
+        )
 
     def _dearest(self, player: Player, tokens: Tokens) -> float:
         """What a call may cost, whoever of the two answers."""
         models = [player.first] if player.fallback is None else [player.first, player.fallback]
-        costs = (cost_usd(model.name, tokens, own=self._bench.prices) for model in models)
-        return max(cost or 0.0 for cost in costs)
+        return max(self._price(model.name, tokens) or 0.0 for model in models)
+
+    def _price(self, model: str, tokens: Tokens) -> float | None:
+        """What a call cost; nothing if nobody answered, None if nobody knows."""
+        return 0.0 if tokens == Tokens() else cost_usd(model, tokens, own=self._bench.prices)
 
     def _count(self, player: Player, reply: Reply) -> None:
         """A call that failed is one, too; what was remembered, or asked by others, is none."""
@@ -296,13 +322,11 @@ class _Sitting:
         if not reply.own:
             return
         tokens = answer.used
-        unused = tokens == Tokens()
-        model = answer.model or player.name
         self._usage += Usage(
             calls=1,
             input_tokens=tokens.total_input,
             output_tokens=tokens.output,
-            cost_usd=0.0 if unused else cost_usd(model, tokens, own=self._bench.prices),
+            cost_usd=self._price(answer.model or player.name, tokens),
         )
 
     def critique(self) -> Critique:
@@ -326,8 +350,8 @@ class _Seated:
     sitting: _Sitting
     player: Player
 
-    def put(self, queries: Sequence[Query]) -> Sequence[Callable[[], Awaitable[Said]]]:
-        return self.sitting.put(self.player, queries)
+    async def put(self, queries: Sequence[Query]) -> Sequence[Callable[[], Awaitable[Said]]]:
+        return await self.sitting.put(self.player, queries)
 
     def patience_s(self) -> float:
         return self.sitting.patience_s()

@@ -18,7 +18,7 @@ from guardrails.llm.protocol import (
 from guardrails.prompts.judging import Ruling, answer_schema, read_rulings
 from guardrails.telemetry import log
 
-__all__ = ["Failure", "Said", "answer_tokens", "ask", "tokens_in"]
+__all__ = ["ROOM_TO_THINK", "Failure", "Said", "answer_tokens", "ask", "tokens_in"]
 
 Failure = Literal["outage", "refused", "malformed", "timeout"]
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from guardrails.constitution.model import Constitution, Principle, Remedy
-from guardrails.critic.limits import BudgetHandle, Deadline
-from guardrails.errors import BudgetExceeded, UpstreamError
+from guardrails.critic.limits import BudgetHandle, Deadline, Estimate
+from guardrails.errors import BudgetExceeded, CriticOutage, UpstreamError
 from guardrails.exchange import Part
 from guardrails.llm.prices import cost_usd
 from guardrails.llm.protocol import Answer, ModelClient, ModelOutageError, Question, Tokens
@@ -103,17 +103,30 @@ class Reviser:
         entered = (len(prefix()) + len(asked.encode("utf-8", "replace"))) // BYTES_PER_TOKEN
         # Edits are short; money is reckoned as if all of it were written anew.
         dearest = Tokens(input=entered, output=question.max_tokens)
-        cost = cost_usd(self.model.name, dearest, own=self.prices)
+        estimate = Estimate(
+            tokens=entered + LEAST_TOKENS,
+            cost_usd=cost_usd(self.model.name, dearest, own=self.prices) or 0.0,
+            most_tokens=entered + question.max_tokens,
+        )
         left_s = min(self.timeout_s, deadline.remaining())
         if left_s <= 0:
             return _Told()
         try:
-            budget.spend_call(tokens=entered + LEAST_TOKENS, cost_usd=cost or 0.0)
+            (held,) = await budget.reserve([estimate])
         except BudgetExceeded as error:
-            log.info("no_budget_to_revise", limit=error.limit)
+            log.info("no_budget_to_revise", limit=error.name)
             return _Told()
+        except CriticOutage:
+            return _Told()
+        told = await self._told(question, entered, timeout_s=left_s)
+        used = told.usage
+        await held.settle(tokens=used.input_tokens + used.output_tokens, cost_usd=used.cost_usd)
+        return told
+
+    async def _told(self, question: Question, entered: int, *, timeout_s: float) -> _Told:
+        """What is answered, and what it used, whatever became of it."""
         try:
-            answer = await self.model.ask(question, timeout_s=left_s)
+            answer = await self.model.ask(question, timeout_s=timeout_s)
         except TimeoutError:
             log.warning("reviser_too_slow", model=self.model.name)
             return _Told(usage=self._usage(Tokens(input=entered, estimated=True)))
