@@ -1,4 +1,4 @@
-"""Verdicts: ordered by gravity, equal to their own names, and to nothing else."""
+"""Verdicts are ordered by gravity and equal to their own names; what was used adds up by kind."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from guardrails.verdict import Verdict
+from guardrails.verdict import Handover, RoleUse, Start, Usage, Verdict
 
 NAMES = ["allow", "flag", "redact", "revise", "block", "escalate"]
 
@@ -44,3 +44,37 @@ def test_copies_are_the_same() -> None:
     for verdict in Verdict:
         assert copy.deepcopy(verdict) is verdict
         assert pickle.loads(pickle.dumps(verdict)) is verdict
+
+
+SMALL = RoleUse(
+    role="small", model="house/s", calls=1, asked=3, settled=2, deferred=1, cost_usd=0.5
+)
+LARGE = RoleUse(role="large", model="house/l", calls=1, asked=1, settled=1, cost_usd=None)
+BEGAN = Start(role="small", last_role="large", last_model="house/l", always_last_usd=2.0)
+RAISED = Start(role="large", why="rule", rule=1, last_role="large", last_model="house/l")
+DEFERRED = Handover(principle="a", role="small", to="large", outcome="deferred")
+UPHELD = Handover(principle="a", role="small", to="large", outcome="upheld")
+
+
+def test_usage_adds_up_by_role_start_and_handover() -> None:
+    one = Usage(roles=(SMALL,), starts=(BEGAN,), handovers=(DEFERRED,))
+    other = Usage(roles=(LARGE, SMALL), starts=(RAISED, BEGAN), handovers=(UPHELD, DEFERRED))
+    both = one + other
+    assert both.roles == (SMALL + SMALL, LARGE)
+    assert (both.roles[0].asked, both.roles[0].cost_usd) == (6, 1.0)
+    assert [(s.role, s.times, s.always_last_usd) for s in both.starts] == [
+        ("small", 2, 4.0),
+        ("large", 1, 0.0),
+    ]
+    assert [(h.outcome, h.times) for h in both.handovers] == [("deferred", 2), ("upheld", 1)]
+
+
+def test_a_cost_that_is_not_known_stays_so() -> None:
+    assert (LARGE + LARGE).cost_usd is None
+    assert (Usage(roles=(LARGE,)) + Usage(roles=(LARGE,))).roles[0].cost_usd is None
+    assert (Usage(cost_usd=None) + Usage(cost_usd=1.0)).cost_usd is None
+
+
+def test_the_same_role_played_by_another_model_is_told_apart() -> None:
+    other = RoleUse(role="small", model="house/other", calls=1)
+    assert (Usage(roles=(SMALL,)) + Usage(roles=(other,))).roles == (SMALL, other)

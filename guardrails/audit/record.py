@@ -29,9 +29,11 @@ from guardrails.verdict import (
     Decision,
     FindingCause,
     FindingValue,
+    HandoverOutcome,
     Severity,
     Span,
     Stage,
+    StartReason,
     Verdict,
 )
 
@@ -44,10 +46,13 @@ __all__ = [
     "Digest",
     "EditRecord",
     "FindingRecord",
+    "HandoverRecord",
     "How",
     "Opened",
     "Outcome",
     "RecordId",
+    "RoleUseRecord",
+    "StartRecord",
     "UsageRecord",
     "as_json",
     "canonical",
@@ -135,6 +140,39 @@ class CoverageRecord(_Record):
     left_out: int = 0
 
 
+class RoleUseRecord(_Record):
+    role: Text
+    model: Text
+    calls: int = 0
+    asked: int = 0
+    settled: int = 0
+    deferred: int = 0
+    checked: int = 0
+    reversed: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float | None = 0.0
+
+
+class StartRecord(_Record):
+    role: Text
+    why: StartReason
+    rule: int | None = None
+    principle: str | None = None
+    last_role: Text
+    last_model: Text
+    times: int = 1
+    always_last_usd: float | None = 0.0
+
+
+class HandoverRecord(_Record):
+    principle: str
+    role: Text
+    to: Text
+    outcome: HandoverOutcome
+    times: int = 1
+
+
 class UsageRecord(_Record):
     calls: int = 0
     input_tokens: int = 0
@@ -142,6 +180,9 @@ class UsageRecord(_Record):
     cost_usd: float | None = 0.0
     latency_ms: float = 0.0
     cached: int = 0
+    roles: tuple[RoleUseRecord, ...] = ()
+    starts: tuple[StartRecord, ...] = ()
+    handovers: tuple[HandoverRecord, ...] = ()
 
 
 class ConstitutionRecord(_Record):

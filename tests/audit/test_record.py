@@ -24,7 +24,10 @@ from guardrails.verdict import (
     Decision,
     Edit,
     Finding,
+    Handover,
+    RoleUse,
     Stage,
+    Start,
     Usage,
     Verdict,
 )
@@ -66,7 +69,16 @@ DECISION = Decision(
         ),
     ),
     coverage=Coverage(uncovered=("med.tone",), windows=2, unjudged_parts=(4,), left_out=1),
-    usage=Usage(calls=1, input_tokens=10, output_tokens=3, cost_usd=None, latency_ms=1.5),
+    usage=Usage(
+        calls=1,
+        input_tokens=10,
+        output_tokens=3,
+        cost_usd=None,
+        latency_ms=1.5,
+        roles=(RoleUse(role="small", model="house/s", calls=1, asked=2, settled=1, deferred=1),),
+        starts=(Start(role="small", last_role="large", last_model="house/l"),),
+        handovers=(Handover(principle="med.dosage", role="small", to="large", outcome="deferred"),),
+    ),
     record_id="r1",
 )
 
@@ -129,6 +141,42 @@ def test_a_record_holds_all_of_a_decision_but_its_text() -> None:
             "cost_usd": None,
             "latency_ms": 1.5,
             "cached": 0,
+            "roles": [
+                {
+                    "role": "small",
+                    "model": "house/s",
+                    "calls": 1,
+                    "asked": 2,
+                    "settled": 1,
+                    "deferred": 1,
+                    "checked": 0,
+                    "reversed": 0,
+                    "input_tokens": 0,
+                    "output_tokens": 0,
+                    "cost_usd": 0.0,
+                }
+            ],
+            "starts": [
+                {
+                    "role": "small",
+                    "why": "first",
+                    "rule": None,
+                    "principle": None,
+                    "last_role": "large",
+                    "last_model": "house/l",
+                    "times": 1,
+                    "always_last_usd": 0.0,
+                }
+            ],
+            "handovers": [
+                {
+                    "principle": "med.dosage",
+                    "role": "small",
+                    "to": "large",
+                    "outcome": "deferred",
+                    "times": 1,
+                }
+            ],
         },
         "judged_digest": JUDGED,
         "reply_key": None,
@@ -143,6 +191,13 @@ def test_promise_9_a_record_keeps_no_user_text_unless_it_is_given_some() -> None
     record = Opened.of(DECISION, at=NOW, tenant="clinic", judged_digest=JUDGED)
     assert SECRET.encode() not in stored(record)
     assert SECRET not in repr(record)
+
+
+def test_a_record_from_before_roles_were_counted_is_still_read() -> None:
+    record = as_json(Opened.of(DECISION, at=NOW, tenant="clinic", judged_digest=JUDGED))
+    for later in ("roles", "starts", "handovers"):
+        del record["usage"][later]
+    assert Opened.model_validate(record).usage.roles == ()
 
 
 @pytest.mark.parametrize("field", ["session", "subject", "judged_digest", "reply_digest"])
