@@ -50,7 +50,7 @@ from guardrails.prompts.judging import (
 )
 from guardrails.prompts.quotes import find_quote
 from guardrails.settings import Price
-from guardrails.verdict import FindingCause, Stage, Usage
+from guardrails.verdict import FindingCause, PrincipleUse, Stage, Usage
 
 __all__ = ["Judge"]
 
@@ -209,6 +209,7 @@ class _Sitting:
         heard: dict[str, list[_Word]] = {principle.id: [] for principle in open}
         for query, reply in zip(queries, replies, strict=True):
             self._count(player, reply)
+            self._share(player, query, reply)
             for principle in query.asked:
                 heard[principle.id].append(_replied(principle, reply, query.window))
         return {p.id: _together(p, heard[p.id]) for p in open}
@@ -327,6 +328,23 @@ class _Sitting:
             input_tokens=tokens.total_input,
             output_tokens=tokens.output,
             cost_usd=self._price(answer.model or player.name, tokens),
+        )
+
+    def _share(self, player: Player, query: Query, reply: Reply) -> None:
+        """For whose sake a question was put: that of all principles that it asked about."""
+        said = reply.said
+        if said is None or not reply.own:
+            return
+        used, ids = said.used, (p.id for p in query.asked if p.id not in reply.kept)
+        spent = Usage(
+            input_tokens=used.total_input,
+            output_tokens=used.output,
+            cost_usd=self._price(said.model or player.name, used),
+        )
+        self._usage += Usage(
+            cache_read_tokens=used.cache_read,
+            cache_write_tokens=used.cache_write,
+            principles=PrincipleUse.shares(ids, spent),
         )
 
     def critique(self) -> Critique:

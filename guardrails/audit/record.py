@@ -50,6 +50,7 @@ __all__ = [
     "How",
     "Opened",
     "Outcome",
+    "PrincipleUseRecord",
     "RecordId",
     "RoleUseRecord",
     "StartRecord",
@@ -173,6 +174,14 @@ class HandoverRecord(_Record):
     times: int = 1
 
 
+class PrincipleUseRecord(_Record):
+    principle: Text
+    asked: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float | None = 0.0
+
+
 class UsageRecord(_Record):
     calls: int = 0
     input_tokens: int = 0
@@ -183,6 +192,9 @@ class UsageRecord(_Record):
     roles: tuple[RoleUseRecord, ...] = ()
     starts: tuple[StartRecord, ...] = ()
     handovers: tuple[HandoverRecord, ...] = ()
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    principles: tuple[PrincipleUseRecord, ...] = ()
 
 
 class ConstitutionRecord(_Record):

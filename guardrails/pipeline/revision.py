@@ -29,7 +29,7 @@ from guardrails.prompts.revising import (
 from guardrails.settings import Price
 from guardrails.telemetry import log
 from guardrails.text.normalise import View, normalise
-from guardrails.verdict import Edit, Finding, Repair, RepairRequest, Span, Usage
+from guardrails.verdict import Edit, Finding, PrincipleUse, Repair, RepairRequest, Span, Usage
 
 __all__ = ["BrokenPart", "Draft", "Reviser", "broken_parts", "repair_of"]
 
@@ -77,7 +77,7 @@ class Reviser:
         usage, model = Usage(), None
         for broken in broken_parts(findings, parts, constitution):
             told = await self._ask(broken, budget, deadline, again=again)
-            usage += told.usage
+            usage += told.usage + _for_the_sake_of(broken, told.usage)
             if told.answer is None:
                 return Draft(edits=None, usage=usage, model=model)
             model = told.answer.client or told.answer.model
@@ -143,7 +143,17 @@ class Reviser:
             input_tokens=tokens.total_input,
             output_tokens=tokens.output,
             cost_usd=cost_usd(client or self.model.name, tokens, own=self.prices),
+            cache_read_tokens=tokens.cache_read,
+            cache_write_tokens=tokens.cache_write,
         )
+
+
+def _for_the_sake_of(broken: BrokenPart, spent: Usage) -> Usage:
+    """The breached principles' shares of a question."""
+    if not spent.calls:
+        return Usage()
+    ids = (breach.principle.id for breach in broken.breaches)
+    return Usage(principles=PrincipleUse.shares(ids, spent))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,7 +104,9 @@ async def test_10_what_was_used_is_counted_and_not_what_was_set_aside() -> None:
 
 async def test_10_calls_at_once_do_not_overrun_it() -> None:
     mine = who()
-    async with house(daily={"tenant": {"max_cost_usd": 0.05}}, latency=Latency(first_ms=50)) as here:
+    async with house(
+        daily={"tenant": {"max_cost_usd": 0.05}}, latency=Latency(first_ms=50)
+    ) as here:
         many = [ask(here, mine, f"Good morning, {n}.") for n in range(30)]
         decisions = await asyncio.gather(*many)
         costs = [decision.usage.cost_usd for decision in decisions]

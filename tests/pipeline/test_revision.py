@@ -191,7 +191,10 @@ async def test_the_next_attempt_may_succeed_and_no_more_are_made_than_allowed() 
         output_tokens=20,
         cost_usd=pytest.approx(300e-6),
         latency_ms=outcome.usage.latency_ms,
+        principles=outcome.usage.principles,
     )
+    (use,) = outcome.usage.principles
+    assert (use.principle, use.asked, use.input_tokens) == ("a.promise", 2, 200)
     outcome, model = await mended(TEXT, "no", "no", "no", attempts=2)
     assert outcome.verdict is Verdict.BLOCK
     assert len(model.asked) == 2
