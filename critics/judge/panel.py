@@ -58,7 +58,6 @@ async def ask(
     ids: Sequence[str],
     *,
     timeout_s: float,
-    cache_prefix: bool = False,
 ) -> Said:
     """Ask whoever plays a role about these ids."""
     question = Question(
@@ -66,7 +65,7 @@ async def ask(
         text=text,
         schema=answer_schema(ids),
         max_tokens=answer_tokens(ids) + ROOM_TO_THINK,
-        cache_prefix=cache_prefix,
+        cache_prefix=None,
         effort="low",
     )
     guessed = Tokens(input=tokens_in(prefix, text), estimated=True)

@@ -81,6 +81,7 @@ class GuardedCall:
                 if error is None:
                     raise
                 log.warning("a record could not be closed", record=decision.record_id)
+        await self._budget.square()
 
     async def check(self, content: object, *, stage: Stage, prompt: object = None) -> Decision:
         """Judge a content. When this returns the decision is on record, and `delivered` must say
@@ -195,7 +196,6 @@ class GuardedCall:
                 context=self._context,
                 budget=self._budget,
             )
-            await self._budget.square()
         decision = self._decision(outcome, stage)
         record = opened(
             decision,

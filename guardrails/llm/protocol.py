@@ -29,7 +29,8 @@ class Question:
     is what differs. The answer is to fit `schema`, which the provider is told and the caller still
     checks. Roles are the provider's own: `prefix` is its system text, `text` the one user turn.
 
-    `cache_prefix` asks to keep the prefix for `cache_ttl` where that has to be asked for. `effort`
+    `cache_prefix` asks to keep the prefix for `cache_ttl` where that has to be asked for; None: who
+    plays a role (`roles.Player`) asks for it where it is likely to pay. `effort`
     says how long a model may think, where that can be said; thinking counts towards `max_tokens`.
     """
 
@@ -37,7 +38,7 @@ class Question:
     text: str = field(repr=False)
     schema: Mapping[str, Any] = field(repr=False)
     max_tokens: int
-    cache_prefix: bool = False
+    cache_prefix: bool | None = False
     cache_ttl: Literal["5m", "1h"] = "5m"
     effort: Literal["low", "medium", "high"] | None = None
 

@@ -99,6 +99,7 @@ class Reviser:
             text=asked,
             schema=EDIT_SCHEMA,
             max_tokens=LEAST_TOKENS + 2 * size // BYTES_PER_TOKEN,
+            cache_prefix=None,
         )
         entered = (len(prefix()) + len(asked.encode("utf-8", "replace"))) // BYTES_PER_TOKEN
         # Edits are short; money is reckoned as if all of it were written anew.
