@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["RedisTally"]
 
 PREFIX = "guardrails:budget:"
+MOST_AT_ONCE = 16
+"""Counts that one call tells Redis of, when that is back: no call is to wait for all others'."""
 TTL_S = 2 * 86_400
 """A day, and as long again for what is settled after midnight and for clocks that differ."""
 
@@ -116,20 +118,29 @@ class RedisTally:
         self._owe(day, accounts, more)
 
     async def square(self) -> None:
-        with self._lock:
-            owed, self._owed = self._owed, {}
-        for n, ((day, _), (account, more)) in enumerate(owed.items()):
-            told = await self._run(ADD, day, [account], more)
-            if told is None:
-                with self._lock:
-                    for place, (other, amounts) in [*owed.items()][n:]:
-                        self._remember(place, other, amounts)
-                return
-            self._learn(day, [account], told)
+        await self._square(MOST_AT_ONCE)
 
     async def aclose(self) -> None:
-        await self.square()
+        await self._square(self._entries)
         await self._connection.aclose()
+
+    async def _square(self, most: int) -> None:
+        """Tell Redis of up to so many counts what is owed; what it did not hear stays so."""
+        for _ in range(most):
+            with self._lock:
+                if not self._owed:
+                    return
+                place, (account, more) = self._owed.popitem()
+            told: list[int] | None = None
+            try:
+                told = await self._run(ADD, place[0], [account], more)
+            finally:
+                if told is None:
+                    with self._lock:
+                        self._remember(place, account, more)
+            if told is None:
+                return
+            self._learn(place[0], [account], told)
 
     def _without_redis(self, day: str, accounts: Sequence[Account], more: Amounts) -> Short | None:
         if self._on_outage == "refuse":

@@ -289,3 +289,18 @@ def test_a_tally_shows_no_address(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="budget_store: not an address") as raised:
         RedisTally("redis://h/secret?db=secret", on_outage="refuse", entries=10)
     assert "secret" not in str(raised.value)
+
+
+async def test_who_leaves_while_redis_is_told_loses_nothing(server: Server) -> None:
+    tally, mine = redis(server, timeout_s=5.0), account(max_calls=100)
+    for _ in range(20):
+        assert tally.spend(DAY, [mine], calls()) is None
+        task = asyncio.ensure_future(tally.square())
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await tally.square()
+    with server.client() as client:
+        (key,) = client.keys("*")
+        assert int(client.hget(key, "calls")) >= 20
+    await tally.aclose()
