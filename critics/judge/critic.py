@@ -8,7 +8,7 @@ from functools import partial
 from typing import ClassVar, Literal
 
 from critics.judge.context import helping
-from critics.judge.panel import ROOM_TO_THINK, Said, answer_tokens, ask, tokens_in
+from critics.judge.panel import ROOM_TO_THINK, Said, answer_tokens, ask, tokens_in, unpaid
 from critics.judge.remembered import (
     Case,
     Memory,
@@ -36,7 +36,7 @@ from guardrails.critic.protocol import (
     Whole,
 )
 from guardrails.critic.registry import JudgeConfig
-from guardrails.errors import BudgetExceeded, SettingsError
+from guardrails.errors import BudgetExceeded, CriticOutage, SettingsError
 from guardrails.llm.prices import cost_usd
 from guardrails.llm.protocol import Tokens
 from guardrails.llm.roles import Player
@@ -232,7 +232,10 @@ class _Sitting:
         texts = [(q.asked, q.prefix, self._text(q.asked, q.window)) for q in queries]
         estimates = [self._estimate(player, *each) for each in texts]
         self.patience_s()
-        reserved = await self._request.budget.reserve(estimates)
+        try:
+            reserved = await self._request.budget.reserve(estimates)
+        except CriticOutage:
+            return [unpaid for _ in texts]
         try:
             timeout_s = self.patience_s()
         except BudgetExceeded:
@@ -320,7 +323,7 @@ class _Sitting:
             return
         if answer.model is not None:
             self._models[answer.model] = None
-        if not reply.own:
+        if not reply.own or not answer.asked:
             return
         tokens = answer.used
         self._usage += Usage(
@@ -333,7 +336,7 @@ class _Sitting:
     def _share(self, player: Player, query: Query, reply: Reply) -> None:
         """For whose sake a question was put: that of all principles that it asked about."""
         said = reply.said
-        if said is None or not reply.own:
+        if said is None or not reply.own or not said.asked:
             return
         used, ids = said.used, (p.id for p in query.asked if p.id not in reply.kept)
         spent = Usage(

@@ -18,7 +18,7 @@ from guardrails.llm.protocol import (
 from guardrails.prompts.judging import Ruling, answer_schema, read_rulings
 from guardrails.telemetry import log
 
-__all__ = ["ROOM_TO_THINK", "Failure", "Said", "answer_tokens", "ask", "tokens_in"]
+__all__ = ["ROOM_TO_THINK", "Failure", "Said", "answer_tokens", "ask", "tokens_in", "unpaid"]
 
 Failure = Literal["outage", "refused", "malformed", "timeout"]
 
@@ -39,6 +39,14 @@ class Said:
     """Who answered; None if nobody did."""
     used: Tokens = field(default_factory=Tokens)
     """What it used; where nobody said, as much as may be charged nevertheless."""
+    asked: bool = True
+    """False where nobody was asked after all."""
+
+
+async def unpaid() -> Said:
+    """Nobody is asked, for nobody knows whether that may be paid: told as the outage that it is, of
+    this question alone. What others said, or was kept, stands."""
+    return Said(failure="outage", asked=False)
 
 
 def answer_tokens(ids: Sequence[str]) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from judge_samples import INSULT, House, constitution, house, principle, rulings, sheet
+from judge_samples import INSULT, House, constitution, house, principle, quoting, rulings, sheet
 from redis_samples import Server, serving
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -27,7 +27,7 @@ from guardrails.exchange import Context
 from guardrails.guard import Guard
 from guardrails.settings import Daily, Settings, load_settings
 from guardrails.testing import FakeProvider
-from guardrails.testing.provider import Latency, fault
+from guardrails.testing.provider import Latency, ProviderRequest, fault
 from guardrails.verdict import Decision, Verdict
 
 
@@ -239,6 +239,36 @@ async def test_2_while_redis_is_away_it_goes_as_settings_say(
         assert (asked, told) == (0, [("flag", "outage")] * 3)
     else:
         assert (asked, told) == (2, [("allow", None)] * 2 + [("block", "limit")])
+
+
+async def test_2_a_breach_that_is_known_stands_while_redis_is_away(
+    server: Server, tmp_path: Path
+) -> None:
+    """Of two principles one is remembered as breached; that the other cannot be asked about is an
+    outage of that one alone."""
+    rules = (principle("a.kind"), principle("b.fair", on_outage="flag"))
+    answers = quoting({"a.kind": INSULT})
+    more: dict[str, Any] = {
+        "daily": {"tenant": {"max_calls": 20}},
+        "budget_store": server.url,
+        "key_file": tmp_path / "key",
+    }
+
+    def only_the_first(request: ProviderRequest) -> Any:
+        said = answers(request)
+        return {"verdicts": [each for each in said["verdicts"] if each["id"] == "a.kind"]}
+
+    made = constitution(*rules, cache_ttl_s=60)
+    async with house(only_the_first, made, **more) as here:
+        first = await ask(here, who(tenant="t"), f"Well. {INSULT}")
+        server.kill()
+        again = await ask(here, who(tenant="t"), f"Well. {INSULT}")
+        asked = len(here.provider.requests)
+    assert (first.verdict, first.breaches, asked) == (Verdict.BLOCK, ("a.kind",), 1)
+    assert (again.verdict, again.cause, again.breaches) == (Verdict.BLOCK, "policy", ("a.kind",))
+    causes = {finding.principle: finding.cause for finding in again.findings}
+    assert causes == {"a.kind": "policy", "b.fair": "outage"}
+    assert (again.usage.calls, again.usage.cached) == (0, 1)
 
 
 # Settings
