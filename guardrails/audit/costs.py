@@ -13,14 +13,15 @@ from guardrails.audit.read import record_of
 from guardrails.audit.record import Opened
 from guardrails.audit.store_sqlite import open_for_reading, rows
 
-__all__ = ["BY", "By", "Cost", "CostLine", "CostReport", "costs"]
+__all__ = ["BY", "REST", "REST_OF_ROLES", "By", "Cost", "CostLine", "CostReport", "costs"]
 
 By = Literal["tenant", "constitution", "role", "principle", "stage", "day"]
 BY: tuple[By, ...] = get_args(By)
 
 REST = "(others)"
-"""What a decision used beyond what its roles or principles tell: by role, the reviser; and
-judgements that were cut short."""
+"""What a decision used beyond what its principles tell: judgements that were cut short."""
+REST_OF_ROLES = "(reviser and others)"
+"""Beyond what the roles of its judge's cascade tell."""
 
 TINY_USD = 1e-12
 """Sums of binary fractions may differ by less."""
@@ -138,9 +139,9 @@ def _lines(opened: Opened, by: By) -> Iterator[CostLine]:
         case "day":
             yield _whole(opened, opened.at.astimezone(UTC).date().isoformat())
         case "role":
-            yield from _parts(opened, _roles(opened))
+            yield from _parts(opened, _roles(opened), rest=REST_OF_ROLES)
         case "principle":
-            yield from _parts(opened, _principles(opened))
+            yield from _parts(opened, _principles(opened), rest=REST)
 
 
 def _roles(opened: Opened) -> Iterator[tuple[str, Cost]]:
@@ -155,7 +156,7 @@ def _principles(opened: Opened) -> Iterator[tuple[str, Cost]]:
         yield use.principle, cost
 
 
-def _parts(opened: Opened, found: Iterable[tuple[str, Cost]]) -> Iterator[CostLine]:
+def _parts(opened: Opened, found: Iterable[tuple[str, Cost]], *, rest: str) -> Iterator[CostLine]:
     """A decision's lines by role or principle, and what none of them tells of."""
     stopped = int(not opened.verdict.delivers)
     told: dict[str, Cost] = {}
@@ -163,9 +164,9 @@ def _parts(opened: Opened, found: Iterable[tuple[str, Cost]]) -> Iterator[CostLi
         told[key] = told.get(key, Cost()) + cost
     for key, cost in told.items():
         yield CostLine(key=key, decisions=1, stopped=stopped, cost=cost)
-    rest = _rest(opened, told.values())
-    if rest != Cost():
-        yield CostLine(key=REST, decisions=1, stopped=stopped, cost=rest)
+    left = _rest(opened, told.values())
+    if left != Cost():
+        yield CostLine(key=rest, decisions=1, stopped=stopped, cost=left)
 
 
 def _rest(opened: Opened, told: Iterable[Cost]) -> Cost:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from guardrails.audit.costs import BY, REST, By, costs
+from guardrails.audit.costs import BY, REST, REST_OF_ROLES, By, costs
 from guardrails.audit.record import Opened
 from guardrails.audit.trail import open_trail
 from guardrails.settings import Settings
@@ -86,7 +86,7 @@ LINES: Mapping[By, Mapping[str, tuple[int, int, int, float, int]]] = {
         "c.d": (1, 0, 40, 0.25, 0),
         REST: (1, 1, 300, 0.0, 1),
     },
-    "role": {"small (x/m)": (1, 0, 80, 0.4, 0), REST: (2, 1, 320, pytest.approx(0.1), 1)},
+    "role": {"small (x/m)": (1, 0, 80, 0.4, 0), REST_OF_ROLES: (2, 1, 320, pytest.approx(0.1), 1)},
 }
 
 
