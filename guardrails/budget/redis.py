@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from guardrails.budget.amounts import Account, Amounts, Short
 from guardrails.budget.memory import MemoryTally
-from guardrails.cache.connection import TIMEOUT_S, Connection
+from guardrails.cache.connection import Connection
 from guardrails.errors import CriticOutage
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["RedisTally"]
 
 PREFIX = "guardrails:budget:"
+TIMEOUT_S = 1.0
+"""For one operation, connecting included. Longer than for verdicts: nobody is asked without."""
 MOST_AT_ONCE = 16
 """Counts that one call tells Redis of, when that is back: no call is to wait for all others'."""
 TTL_S = 2 * 86_400
