@@ -8,6 +8,7 @@ GuardrailsError
 │   ├── CriticOutage       what the critic depends on is away: goes by `on_outage`
 │   └── MalformedCritique
 ├── BudgetExceeded         a limit of the constitution's budget was reached
+│   └── DailyBudgetExceeded    what a tenant or a subject may spend in a day, by settings
 ├── WireFormatError        a body or value could not be read as what it was said to be
 ├── DeliveryError          what was to be delivered is not what was judged: it changed meanwhile
 ├── UpstreamError          the guarded service failed
@@ -22,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 __all__ = [
     "AuditError",
@@ -30,6 +32,7 @@ __all__ = [
     "CriticError",
     "CriticOutage",
     "CriticTimeout",
+    "DailyBudgetExceeded",
     "DeliveryError",
     "GovernanceError",
     "GuardrailsError",
@@ -100,6 +103,42 @@ class BudgetExceeded(GuardrailsError):
     def __init__(self, limit: str, allowed: float, needed: float) -> None:
         self.limit, self.allowed, self.needed = limit, allowed, needed
         super().__init__(f"budget.{limit} is {allowed:g}, this call needs {needed:g}")
+
+    @property
+    def name(self) -> str:
+        """What a finding calls this limit."""
+        return f"budget.{self.limit}"
+
+    @property
+    def reason(self) -> str:
+        """What a finding says of it, if there is more to say than its name."""
+        return ""
+
+
+class DailyBudgetExceeded(BudgetExceeded):
+    """A tenant or a subject would spend more than settings allow in a day. `whose` is None where so
+    many have spent today that one more cannot be counted. Says nothing of who it is."""
+
+    def __init__(
+        self, whose: str | None, limit: str, allowed: float, needed: float, *, resets_at: datetime
+    ) -> None:
+        super().__init__(limit, allowed, needed)
+        self.whose, self.resets_at = whose, resets_at
+        self.args = (f"{self.name}: {self.reason}",)
+
+    @property
+    def name(self) -> str:
+        return f"daily.{self.whose}.{self.limit}" if self.whose else "daily.entries"
+
+    @property
+    def reason(self) -> str:
+        anew = f"it begins anew at {self.resets_at:%Y-%m-%dT%H:%M:%SZ}"
+        if self.whose is None:
+            return f"no more callers can be counted today (budget_entries); {anew}"
+        return (
+            f"the {self.whose}'s budget for the day is {self.allowed:g}, with this call it would "
+            f"be {self.needed:g}; {anew}"
+        )
 
 
 class WireFormatError(GuardrailsError):

@@ -54,7 +54,14 @@ def _store(named: str) -> str:
     raise ValueError("expected memory, off, or an address such as redis://HOST:6379/0")
 
 
+def _counting_store(named: str) -> str:
+    if named == "off":
+        raise ValueError("expected memory, or an address such as redis://HOST:6379/0")
+    return _store(named)
+
+
 CacheStore = Annotated[Name, AfterValidator(_store)]
+BudgetStore = Annotated[Name, AfterValidator(_counting_store)]
 
 
 class Provider(BaseModel):
@@ -81,6 +88,47 @@ class Price(BaseModel):
     cache_write_per_million_usd: Amount | None = None
 
 
+class DailyLimits(BaseModel):
+    """What may be spent on models in a day (UTC). What is unsaid is not limited."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    max_calls: Annotated[int, Field(ge=0, le=10**12)] | None = None
+    max_tokens: Annotated[int, Field(ge=0, le=10**15)] | None = None
+    max_cost_usd: Annotated[float, Field(ge=0, le=10**6, allow_inf_nan=False)] | None = None
+
+    @property
+    def limits_anything(self) -> bool:
+        return self != DailyLimits()
+
+
+class Daily(BaseModel):
+    """Daily budgets: of every tenant, of some tenants by name (which stand in for that), and of
+    every subject of a tenant."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    tenant: DailyLimits = DailyLimits()
+    subject: DailyLimits = DailyLimits()
+    tenants: Mapping[Name, DailyLimits] = Field(default_factory=dict)
+
+    @property
+    def all(self) -> Mapping[str, DailyLimits]:
+        """Each by its key."""
+        named = {f"daily.tenants.{name}": limits for name, limits in self.tenants.items()}
+        return {"daily.tenant": self.tenant, "daily.subject": self.subject, **named}
+
+    @property
+    def limits_anything(self) -> bool:
+        return any(limits.limits_anything for limits in self.all.values())
+
+    @property
+    def limits_cost(self) -> str | None:
+        """The key of a limit of money, if there is one."""
+        limited = (k for k, limits in self.all.items() if limits.max_cost_usd is not None)
+        return next((f"{key}.max_cost_usd" for key in limited), None)
+
+
 class Settings(BaseModel):
     """All that a process may set. `audit` is a file's path or `memory`; None means the default file
     in the user's state folder. A leading `~` in a path is the user's home. `audit_keeps` says what
@@ -91,7 +139,10 @@ class Settings(BaseModel):
     `provider/model`; `anthropic` and `openai` are known providers, `providers` names others.
     `prices` are by `provider/model` too, and go before the list that ships. `cache` says where
     verdicts of models are kept (`memory`, `off` or the address of a Redis, which may hold a
-    password), `cache_entries` how many in memory; for how long, the constitution says."""
+    password), `cache_entries` how many in memory; for how long, the constitution says. `daily` are
+    budgets of a day; `budget_store` says where they are counted (as `cache`; None: in the Redis
+    that `cache` names, else in memory), `on_budget_outage` whether models are asked while it is
+    away, `budget_entries` how many tenants and subjects are counted in memory."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -109,6 +160,10 @@ class Settings(BaseModel):
     prices: Mapping[ModelName, Price] = Field(default_factory=dict)
     cache: Annotated[CacheStore, Field(repr=False)] = "memory"
     cache_entries: Annotated[int, Field(ge=1, le=10_000_000)] = 50_000
+    daily: Daily = Daily()
+    budget_store: Annotated[BudgetStore | None, Field(repr=False)] = None
+    budget_entries: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
+    on_budget_outage: Literal["refuse", "local"] = "refuse"
     review_webhook: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
     review_webhook_key_file: File | None = None
     review_webhook_text: bool = False
@@ -119,6 +174,13 @@ class Settings(BaseModel):
         if self.audit == "memory":
             return None
         return _expanded(Path(self.audit)) if self.audit else state_folder() / "audit.db"
+
+    @property
+    def daily_store(self) -> str:
+        """Where daily budgets are counted: `memory` or the address of a Redis."""
+        if self.budget_store is not None:
+            return self.budget_store
+        return "memory" if self.cache in ("memory", "off") else self.cache
 
     @property
     def key_path(self) -> Path:

@@ -26,6 +26,7 @@ __all__ = [
     "FindingValue",
     "Handover",
     "HandoverOutcome",
+    "PrincipleUse",
     "Repair",
     "RepairRequest",
     "RoleUse",
@@ -298,6 +299,51 @@ class Handover:
         return replace(self, times=self.times + other.times)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrincipleUse:
+    """What was spent for the sake of one principle: of each question to a judge or a reviser an
+    even share, whatever was answered. `asked` counts the questions in which it stood."""
+
+    principle: str
+    asked: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float | None = 0.0
+
+    @property
+    def kind(self) -> Hashable:
+        return self.principle
+
+    def __add__(self, other: Self) -> Self:
+        return replace(
+            self,
+            asked=self.asked + other.asked,
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cost_usd=_added(self.cost_usd, other.cost_usd),
+        )
+
+    @classmethod
+    def shares(cls, ids: Iterable[str], of: Usage) -> tuple[PrincipleUse, ...]:
+        """What one question used, shared evenly. Tokens are whole, so that the first ones have what
+        is left over and all together add up."""
+        named = tuple(dict.fromkeys(ids))
+        return tuple(
+            cls(
+                principle=id,
+                asked=1,
+                input_tokens=_share(of.input_tokens, n, len(named)),
+                output_tokens=_share(of.output_tokens, n, len(named)),
+                cost_usd=None if of.cost_usd is None else of.cost_usd / len(named),
+            )
+            for n, id in enumerate(named)
+        )
+
+
+def _share(amount: int, n: int, of: int) -> int:
+    return amount // of + (n < amount % of)
+
+
 class _Countable(Protocol):
     @property
     def kind(self) -> Hashable: ...
@@ -326,7 +372,8 @@ class Usage:
     """What judging cost. `cost_usd` is None when a model's price is unknown, never 0 then. `cached`
     counts verdicts about a text or a window of it that cost nothing: kept from before, or given to
     somebody who asked the same at the same time. `roles`, `starts` and `handovers` tell of the
-    judge's cascade."""
+    judge's cascade. Of the input, `cache_read_tokens` were read from a provider's prompt cache and
+    `cache_write_tokens` written to it; `principles` are those for whose sake it was."""
 
     calls: int = 0
     input_tokens: int = 0
@@ -337,6 +384,9 @@ class Usage:
     roles: tuple[RoleUse, ...] = ()
     starts: tuple[Start, ...] = ()
     handovers: tuple[Handover, ...] = ()
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    principles: tuple[PrincipleUse, ...] = ()
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -349,6 +399,9 @@ class Usage:
             roles=_together(self.roles, other.roles),
             starts=_together(self.starts, other.starts),
             handovers=_together(self.handovers, other.handovers),
+            cache_read_tokens=self.cache_read_tokens + other.cache_read_tokens,
+            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
+            principles=_together(self.principles, other.principles),
         )
 
 

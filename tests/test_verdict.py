@@ -6,8 +6,10 @@ import copy
 import pickle
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from guardrails.verdict import Handover, RoleUse, Start, Usage, Verdict
+from guardrails.verdict import Handover, PrincipleUse, RoleUse, Start, Usage, Verdict
 
 NAMES = ["allow", "flag", "redact", "revise", "block", "escalate"]
 
@@ -78,3 +80,30 @@ def test_a_cost_that_is_not_known_stays_so() -> None:
 def test_the_same_role_played_by_another_model_is_told_apart() -> None:
     other = RoleUse(role="small", model="house/other", calls=1)
     assert (Usage(roles=(SMALL,)) + Usage(roles=(other,))).roles == (SMALL, other)
+
+
+@given(
+    st.lists(st.sampled_from("abcdefgh"), max_size=8),
+    st.integers(0, 5_000),
+    st.integers(0, 5_000),
+    st.none() | st.floats(0, 10),
+)
+def test_shares_of_a_question_add_up_to_it(
+    ids: list[str], entered: int, left: int, cost: float | None
+) -> None:
+    whole = Usage(calls=1, input_tokens=entered, output_tokens=left, cost_usd=cost)
+    shares = PrincipleUse.shares(ids, whole)
+    assert [share.principle for share in shares] == list(dict.fromkeys(ids))
+    if not shares:
+        return
+    assert sum(share.input_tokens for share in shares) == entered
+    assert sum(share.output_tokens for share in shares) == left
+    costs = [share.cost_usd for share in shares]
+    if cost is None:
+        assert set(costs) == {None}
+    else:
+        assert sum(each or 0.0 for each in costs) == pytest.approx(cost)
+    most, least = max(s.input_tokens for s in shares), min(s.input_tokens for s in shares)
+    assert most - least <= 1
+    twice = Usage(principles=shares) + Usage(principles=shares)
+    assert [share.asked for share in twice.principles] == [2] * len(shares)

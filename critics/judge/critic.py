@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 from critics.judge.context import helping
 from critics.judge.minutes import Minutes
-from critics.judge.panel import Said, answer_tokens, ask, tokens_in
+from critics.judge.panel import ROOM_TO_THINK, Said, answer_tokens, ask, tokens_in, unpaid
 from critics.judge.remembered import (
     Case,
     Memory,
@@ -25,6 +25,7 @@ from critics.judge.routing import Begin, Exchange, Router, Tally, is_audited, st
 from critics.judge.windows import Window, windows
 from guardrails.cache.value import Kept
 from guardrails.constitution.model import CriticConfig, Principle, Routing
+from guardrails.critic.limits import Estimate, Reserved
 from guardrails.critic.protocol import (
     CriticFinding,
     Critique,
@@ -38,7 +39,7 @@ from guardrails.critic.protocol import (
     Whole,
 )
 from guardrails.critic.registry import JudgeConfig
-from guardrails.errors import BudgetExceeded, SettingsError
+from guardrails.errors import BudgetExceeded, CriticOutage, SettingsError
 from guardrails.llm.prices import cost_usd
 from guardrails.llm.protocol import Tokens
 from guardrails.llm.roles import Player
@@ -53,7 +54,7 @@ from guardrails.prompts.judging import (
 from guardrails.prompts.quotes import find_quote
 from guardrails.settings import Price
 from guardrails.telemetry import log
-from guardrails.verdict import FindingCause, HandoverOutcome, Stage, Usage
+from guardrails.verdict import FindingCause, HandoverOutcome, PrincipleUse, Stage, Usage
 
 __all__ = ["Judge"]
 
@@ -273,11 +274,12 @@ class _Sitting:
         heard: dict[str, list[_Word]] = {principle.id: [] for principle in open}
         models: dict[str, str] = {}
         for query, reply in zip(queries, replies, strict=True):
-            self._count(place, reply)
+            self._count(place, query, reply)
             for principle in query.asked:
                 heard[principle.id].append(_replied(principle, reply, query.window))
-                if reply.own and reply.said and principle.id not in reply.kept:
-                    models[principle.id] = reply.said.model or self._bench.players[place].name
+                said = reply.said
+                if reply.own and said and said.asked and principle.id not in reply.kept:
+                    models[principle.id] = said.model or self._bench.players[place].name
         if any(reply.said and reply.said.failure == "timeout" for reply in replies):
             self._left_s()
         return _Heard(words={p.id: _together(p, heard[p.id]) for p in open}, models=models)
@@ -322,16 +324,42 @@ class _Sitting:
                     window=window,
                 )
 
-    def put(
-        self, player: Player, queries: Sequence[Query], *, timeout_s: float
+    async def put(
+        self, player: Player, queries: Sequence[Query], *, only_checks: bool
     ) -> Sequence[Callable[[], Awaitable[Said]]]:
         """Each question, reckoned with and ready to be asked. Raises BudgetExceeded."""
         texts = [(q.asked, q.prefix, self._text(q.asked, q.window)) for q in queries]
-        self._spend(player, texts)
+        estimates = [self._estimate(player, *each) for each in texts]
+        self.patience_s(only_checks=only_checks)
+        try:
+            reserved = await self._request.budget.reserve(estimates)
+        except CriticOutage:
+            return [unpaid for _ in texts]
+        try:
+            timeout_s = self.patience_s(only_checks=only_checks)
+        except BudgetExceeded:
+            for held in reserved:  # nothing is asked after all
+                await held.settle(tokens=0, cost_usd=0.0)
+            raise
         return [
-            partial(ask, player, shown, text, [p.id for p in asked], timeout_s=timeout_s)
-            for asked, shown, text in texts
+            partial(
+                self._settled,
+                player,
+                held,
+                partial(ask, player, shown, text, [p.id for p in asked], timeout_s=timeout_s),
+            )
+            for held, (asked, shown, text) in zip(reserved, texts, strict=True)
         ]
+
+    async def _settled(
+        self, player: Player, held: Reserved, asking: Callable[[], Awaitable[Said]]
+    ) -> Said:
+        """Ask, and say what it used. A call that nobody waits for any more stays reckoned with."""
+        said = await asking()
+        used = said.used
+        cost = self._price(said.model or player.name, used)
+        await held.settle(tokens=used.total_input + used.output, cost_usd=cost)
+        return said
 
     def patience_s(self, *, only_checks: bool) -> float:
         """How long an answer may take; one that could be done without, half of the time that is
@@ -362,29 +390,32 @@ class _Sitting:
             raise BudgetExceeded("deadline_s", allowed, allowed - left)
         return left
 
-    def _spend(
-        self, player: Player, questions: Iterable[tuple[Sequence[Principle], str, str]]
-    ) -> None:
-        """Raises BudgetExceeded before any of the calls is made; then none of them counts."""
-        budget = self._request.budget
-        before = budget.calls, budget.tokens, budget.cost_usd
-        try:
-            for asked, shown, text in questions:
-                output = answer_tokens([principle.id for principle in asked])
-                tokens = Tokens(input=tokens_in(shown, text), output=output)
-                cost = self._dearest(player, tokens)
-                budget.spend_call(tokens=tokens.total_input + tokens.output, cost_usd=cost)
-        except BudgetExceeded:
-            budget.calls, budget.tokens, budget.cost_usd = before
-            raise
+    def _estimate(
+        self, player: Player, asked: Sequence[Principle], shown: str, text: str
+    ) -> Estimate:
+        """What a call is likely to use; at most, its prefix is written to the provider's cache and
+        all the room to think is used."""
+        output = answer_tokens([principle.id for principle in asked])
+        tokens = Tokens(input=tokens_in(shown, text), output=output)
+        kept = min(tokens_in(shown, ""), tokens.input)
+        most = Tokens(input=tokens.input - kept, cache_write=kept, output=output + ROOM_TO_THINK)
+        return Estimate(
+            tokens=tokens.total_input + tokens.output,
+            cost_usd=self._dearest(player, tokens),
+            most_tokens=most.total_input + most.output,
+            most_cost_usd=self._dearest(player, most),
+        )
 
     def _dearest(self, player: Player, tokens: Tokens) -> float:
         """What a call may cost, whoever of the two answers."""
         models = [player.first] if player.fallback is None else [player.first, player.fallback]
-        costs = (cost_usd(model.name, tokens, own=self._bench.prices) for model in models)
-        return max(cost or 0.0 for cost in costs)
+        return max(self._price(model.name, tokens) or 0.0 for model in models)
 
-    def _count(self, place: int, reply: Reply) -> None:
+    def _price(self, model: str, tokens: Tokens) -> float | None:
+        """What a call cost; nothing if nobody answered, None if nobody knows."""
+        return 0.0 if tokens == Tokens() else cost_usd(model, tokens, own=self._bench.prices)
+
+    def _count(self, place: int, query: Query, reply: Reply) -> None:
         """A call that failed is one, too; what was remembered, or asked by others, is none."""
         player = self._bench.players[place]
         self._models |= dict.fromkeys(reply.models)
@@ -394,13 +425,25 @@ class _Sitting:
             return
         if answer.model is not None:
             self._models[answer.model] = None
-        if not reply.own:
+        if not reply.own or not answer.asked:
             return
-        self._minutes.called(place, answer.model or player.name, answer.used)
+        model = answer.model or player.name
+        self._minutes.called(place, model, answer.used)
+        self._share(model, query, reply, answer.used)
 
-    def _price(self, model: str, tokens: Tokens) -> float | None:
-        """What a call cost; nothing if nobody answered, None if nobody knows."""
-        return 0.0 if tokens == Tokens() else cost_usd(model, tokens, own=self._bench.prices)
+    def _share(self, model: str, query: Query, reply: Reply, used: Tokens) -> None:
+        """For whose sake a question was put: that of all principles that it asked about."""
+        ids = (principle.id for principle in query.asked if principle.id not in reply.kept)
+        spent = Usage(
+            input_tokens=used.total_input,
+            output_tokens=used.output,
+            cost_usd=self._price(model, used),
+        )
+        self._usage += Usage(
+            cache_read_tokens=used.cache_read,
+            cache_write_tokens=used.cache_write,
+            principles=PrincipleUse.shares(ids, spent),
+        )
 
     def critique(self) -> Critique:
         return Critique(
@@ -424,8 +467,8 @@ class _Seated:
     player: Player
     only_checks: bool
 
-    def put(self, queries: Sequence[Query]) -> Sequence[Callable[[], Awaitable[Said]]]:
-        return self.sitting.put(self.player, queries, timeout_s=self.patience_s())
+    async def put(self, queries: Sequence[Query]) -> Sequence[Callable[[], Awaitable[Said]]]:
+        return await self.sitting.put(self.player, queries, only_checks=self.only_checks)
 
     def patience_s(self) -> float:
         return self.sitting.patience_s(only_checks=self.only_checks)

@@ -18,7 +18,7 @@ from guardrails.llm.protocol import (
 from guardrails.prompts.judging import Ruling, answer_schema, read_rulings
 from guardrails.telemetry import log
 
-__all__ = ["Failure", "Said", "answer_tokens", "ask", "tokens_in"]
+__all__ = ["ROOM_TO_THINK", "Failure", "Said", "answer_tokens", "ask", "tokens_in", "unpaid"]
 
 Failure = Literal["outage", "refused", "malformed", "timeout"]
 
@@ -39,6 +39,14 @@ class Said:
     """Who answered; None if nobody did."""
     used: Tokens = field(default_factory=Tokens)
     """What it used; where nobody said, as much as may be charged nevertheless."""
+    asked: bool = True
+    """False where nobody was asked after all."""
+
+
+async def unpaid() -> Said:
+    """Nobody is asked, for nobody knows whether that may be paid: told as the outage that it is, of
+    this question alone. What others said, or was kept, stands."""
+    return Said(failure="outage", asked=False)
 
 
 def answer_tokens(ids: Sequence[str]) -> int:
@@ -58,7 +66,6 @@ async def ask(
     ids: Sequence[str],
     *,
     timeout_s: float,
-    cache_prefix: bool = False,
 ) -> Said:
     """Ask whoever plays a role about these ids."""
     question = Question(
@@ -66,20 +73,21 @@ async def ask(
         text=text,
         schema=answer_schema(ids),
         max_tokens=answer_tokens(ids) + ROOM_TO_THINK,
-        cache_prefix=cache_prefix,
+        cache_prefix=None,
         effort="low",
     )
+    guessed = Tokens(input=tokens_in(prefix, text), estimated=True)
     try:
         answer = await model.ask(question, timeout_s=timeout_s)
     except ModelOutageError as error:
         log.warning("judge_away", model=model.name, status=error.status)
-        return Said(failure="outage")
+        return Said(failure="outage", used=guessed if error.unanswered else Tokens())
     except ModelRejectionError as error:
         log.info("judge_did_not_take_it", model=model.name, status=error.status)
         return Said(failure="refused")
     except TimeoutError:
         log.info("judge_too_slow", model=model.name)
-        return Said(failure="timeout", used=Tokens(input=tokens_in(prefix, text), estimated=True))
+        return Said(failure="timeout", used=guessed)
     said = Said(model=answer.client, used=answer.tokens)
     if answer.stop == "refused":
         return replace(said, failure="refused")

@@ -66,7 +66,7 @@ class Reply:
 class Panel(Protocol):
     """Whoever can be asked, at this caller's expense."""
 
-    def put(self, queries: Sequence[Query]) -> Sequence[Callable[[], Awaitable[Said]]]:
+    async def put(self, queries: Sequence[Query]) -> Sequence[Callable[[], Awaitable[Said]]]:
         """Reckon what these cost, and how each is asked. Raises BudgetExceeded."""
         ...
 
@@ -178,7 +178,7 @@ async def consult(
 ) -> list[Reply]:
     """Ask what is not remembered, all at once. Raises BudgetExceeded before anything is asked."""
     if memory is None:
-        said = await asyncio.gather(*(ask() for ask in panel.put(queries)))
+        said = await asyncio.gather(*(ask() for ask in await panel.put(queries)))
         return [Reply(said=one) for one in said]
     return await _Consultation(memory, panel, case).hold(queries)
 
@@ -229,8 +229,8 @@ class _Consultation:
                 seat.land(_Landing(reply=known, given_s=0.0))
         if not asking:
             return
+        asks = await self._panel.put([query for *_, query in asking])
         given_s = self._panel.patience_s()
-        asks = self._panel.put([query for *_, query in asking])
         for (named, seat, known, query), ask in zip(asking, asks, strict=True):
             seat.launch(self._asked(named, known, query, ask, given_s))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from guardrails.asgi.messages import Headers, Send
+from guardrails.budget.daily import seconds_to_next_day
 from guardrails.errors import AuditError
 from guardrails.telemetry import log
 from guardrails.verdict import ConstitutionPin, Decision
@@ -15,6 +16,7 @@ __all__ = [
     "decision_headers",
     "instead",
     "pending_headers",
+    "retry_after_s",
     "send_answer",
     "status_of",
     "unrecorded",
@@ -94,7 +96,9 @@ async def unrecorded(error: AuditError, format: BodyFormat, send: Send) -> None:
     await send_answer(send, answer, more=[])
 
 
-async def send_answer(send: Send, answer: Answer, *, more: list[tuple[str, str]]) -> None:
+async def send_answer(
+    send: Send, answer: Answer, *, more: list[tuple[str, str]], retry_after_s: int = RETRY_AFTER_S
+) -> None:
     media = answer.media_type
     if media.startswith("text/"):
         media += "; charset=utf-8"
@@ -102,10 +106,16 @@ async def send_answer(send: Send, answer: Answer, *, more: list[tuple[str, str]]
         ("content-type", media), ("content-length", str(len(answer.data))), *more
     )
     if answer.status in (429, 503):
-        headers = headers.plus(("retry-after", str(RETRY_AFTER_S)))
+        headers = headers.plus(("retry-after", str(retry_after_s)))
     headers = headers.plus(("cache-control", "no-store"))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers.raw()})
     await send({"type": "http.response.body", "body": answer.data})
+
+
+def retry_after_s(decision: Decision) -> int:
+    """What a client is told to wait: until the next day, if the day's budget is spent."""
+    spent = any(finding.principle.startswith("daily.") for finding in decision.findings)
+    return seconds_to_next_day() if spent and decision.cause == "limit" else RETRY_AFTER_S
 
 
 def _problem(status: int, decision: Decision) -> Answer:

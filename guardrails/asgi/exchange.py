@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from guardrails.asgi.answers import (
+    RETRY_AFTER_S,
     bad_request,
     decision_headers,
     instead,
+    retry_after_s,
     send_answer,
     status_of,
     unrecorded,
@@ -82,7 +84,8 @@ class _AnsweredError(Exception):
     async def send(self, send: Send) -> None:
         made = self._decision
         more = [] if made is None else decision_headers(made)
-        await send_answer(send, self._answer, more=more)
+        wait_s = RETRY_AFTER_S if made is None else retry_after_s(made)
+        await send_answer(send, self._answer, more=more, retry_after_s=wait_s)
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from guardrails.asgi.answers import (
     bad_request,
     decision_headers,
     pending_headers,
+    retry_after_s,
     send_answer,
     status_of,
 )
@@ -96,7 +97,12 @@ class StreamedResponse:
             return
         async with self._sending:
             self._has_started = True
-            await send_answer(self._send, answer, more=decision_headers(decision))
+            await send_answer(
+                self._send,
+                answer,
+                more=decision_headers(decision),
+                retry_after_s=retry_after_s(decision),
+            )
 
     async def _out(self, made: bytes, *, more: bool) -> None:
         async with self._sending:

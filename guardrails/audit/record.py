@@ -51,6 +51,7 @@ __all__ = [
     "How",
     "Opened",
     "Outcome",
+    "PrincipleUseRecord",
     "RecordId",
     "RoleUseRecord",
     "StartRecord",
@@ -179,6 +180,14 @@ class HandoverRecord(_Record):
     times: Count = 1
 
 
+class PrincipleUseRecord(_Record):
+    principle: Text
+    asked: Count = 0
+    input_tokens: Count = 0
+    output_tokens: Count = 0
+    cost_usd: Cost | None = 0.0
+
+
 class UsageRecord(_Record):
     calls: int = 0
     input_tokens: int = 0
@@ -189,6 +198,9 @@ class UsageRecord(_Record):
     roles: tuple[RoleUseRecord, ...] = ()
     starts: tuple[StartRecord, ...] = ()
     handovers: tuple[HandoverRecord, ...] = ()
+    cache_read_tokens: Count = 0
+    cache_write_tokens: Count = 0
+    principles: tuple[PrincipleUseRecord, ...] = ()
 
 
 class ConstitutionRecord(_Record):

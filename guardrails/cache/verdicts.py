@@ -25,10 +25,14 @@ SKEW_S = 60  # by how much replicas' clocks may differ
 class Store(Protocol):
     """Keeps bytes by name for a while, or does not. Never raises; works from any loop."""
 
-    kind: str
-    away: bool
-    """Whether it cannot be reached now, so that nothing is kept."""
-    outages: int
+    @property
+    def kind(self) -> str: ...
+    @property
+    def away(self) -> bool:
+        """Whether it cannot be reached now, so that nothing is kept."""
+
+    @property
+    def outages(self) -> int: ...
 
     async def get(self, names: Sequence[Name]) -> Sequence[bytes | None]:
         """The value of each name, in order; None for what is not there."""

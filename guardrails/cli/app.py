@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -335,6 +335,26 @@ def routing(
     from guardrails.cli.routing import show_routing
 
     return show_routing(file, since=since, constitution=constitution, as_json=as_json)
+
+
+CostsBy = Literal["tenant", "constitution", "role", "principle", "stage", "day"]
+"""As `audit.costs` has it, which is not imported for other commands."""
+
+
+@audit.command()
+def cost(
+    file: Trail = None,
+    by: Annotated[CostsBy, typer.Option(help="What the lines are of.")] = "tenant",
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="WHEN", help="2026-11-01, 2026-11-01T12:00, 7d or 12h; UTC."),
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Add up what judging cost: calls, tokens and US dollars, stopped decisions included."""
+    from guardrails.cli.costs import show_costs
+
+    return show_costs(file, by=by, since=since, as_json=as_json)
 
 
 @app.command()

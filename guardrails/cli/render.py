@@ -49,7 +49,7 @@ SAID = {
     "unjudged_part": "no critic can read this kind of content",
     "unknown_format": "the content's format is not known",
     "outage": "what the critic depends on is away",
-    "limit": "a limit of the constitution's budget was reached",
+    "limit": "a limit was reached",
 }
 """Causes of findings in words; `policy` needs none."""
 

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
+from guardrails.audit.keys import make_keys
 from guardrails.audit.trail import Trail, open_trail
+from guardrails.budget.daily import DailyBudgets, open_daily
 from guardrails.constitution.load import load_constitution
 from guardrails.constitution.model import Constitution
 from guardrails.critic.protocol import Critic
@@ -68,18 +70,26 @@ class Guard:
             )
         owns_trail = trail is None
         lasts = owns_trail and settings.audit_file is not None
+        key_file = settings.key_path if lasts else settings.key_file
         plan = make_plan(
             constitution,
             registry=registry,
             settings=settings,
             offline=offline,
-            key_file=settings.key_path if lasts else settings.key_file,
+            key_file=key_file,
         )
         prove(plan)
+        daily = None if offline else _daily(settings, key_file)
         if trail is None:
             trail = open_trail(settings)
         return cls(
-            Enforcement(plan=plan, trail=trail, settings=settings, webhook=webhook_of(settings)),
+            Enforcement(
+                plan=plan,
+                trail=trail,
+                settings=settings,
+                webhook=webhook_of(settings),
+                daily=daily,
+            ),
             owns_trail=owns_trail,
         )
 
@@ -177,6 +187,8 @@ class Guard:
     async def aclose(self) -> None:
         """Write what waits and let go of the record. The end of the interpreter does so, too."""
         await self._enforcement.plan.aclose()
+        if self._enforcement.daily is not None:
+            await self._enforcement.daily.aclose()
         if self._enforcement.webhook is not None:
             await self._enforcement.webhook.aclose()
         if self._owns_trail:
@@ -191,6 +203,13 @@ class Guard:
     def __repr__(self) -> str:
         mode = ", offline" if self.offline else ""
         return f"<Guard {self.constitution.id}@{self.constitution.version}{mode}>"
+
+
+def _daily(settings: Settings, key_file: Path | None) -> DailyBudgets | None:
+    """What tenants and subjects may spend on models in a day; None if that is not limited."""
+    if not settings.daily.limits_anything:
+        return None
+    return open_daily(settings, None if key_file is None else make_keys(key_file).derive("budget"))
 
 
 def _stage(named: Stage | str) -> Stage:

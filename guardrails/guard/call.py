@@ -10,6 +10,7 @@ from typing import Self
 
 from guardrails.audit.record import Closed, How, Opened, delivery_fault, new_record_id
 from guardrails.audit.trail import Trail
+from guardrails.budget.daily import DailyBudgets
 from guardrails.critic.limits import BudgetHandle
 from guardrails.errors import AuditError, DeliveryError, WireFormatError
 from guardrails.exchange import Context, Part
@@ -37,6 +38,7 @@ class Enforcement:
     trail: Trail = field(repr=False)
     settings: Settings = field(repr=False)
     webhook: Webhook | None = field(default=None, repr=False)
+    daily: DailyBudgets | None = field(default=None, repr=False)
 
 
 class GuardedCall:
@@ -59,6 +61,7 @@ class GuardedCall:
             max_calls=limits.max_calls,
             max_tokens=limits.max_tokens,
             max_cost_usd=limits.max_cost_usd,
+            purse=None if enforcement.daily is None else enforcement.daily.purse(context),
         )
         self._open: dict[str, tuple[Decision, Opened]] = {}
 
@@ -78,6 +81,7 @@ class GuardedCall:
                 if error is None:
                     raise
                 log.warning("a record could not be closed", record=decision.record_id)
+        await self._budget.square()
 
     async def check(self, content: object, *, stage: Stage, prompt: object = None) -> Decision:
         """Judge a content. When this returns the decision is on record, and `delivered` must say

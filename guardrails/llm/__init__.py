@@ -2,6 +2,6 @@
 
 `protocol` says what is asked and answered; `anthropic` and `openai` speak to endpoints. `endpoint`
 keeps an endpoint's limits: what an attempt came to (`attempts`), when to stop asking (`breaker`),
-how much at once (`slots`). `prices` knows what tokens cost and `roles` which model plays which
-role. May import lines 0 and 1.
+how much at once (`slots`). `prices` knows what tokens cost, `prefixes` whether keeping one with its
+provider pays, and `roles` which model plays which role. May import lines 0 and 1.
 """

@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
@@ -110,7 +110,7 @@ class Endpoint:
         if leave is None:
             raise ModelOutageError(f"{asking}: not asked, {self.name} has been away (open circuit)")
         with leave:
-            number = 1
+            number, trouble = 1, None
             while True:
                 result = await self._attempt(attempt, deadline)
                 if not isinstance(result, Failed):
@@ -118,7 +118,9 @@ class Endpoint:
                     return Called(value=result, attempts=number)
                 wait_s = self._wait(result, number, deadline, retries, leave)
                 if wait_s is None:
-                    raise self._ended(result, number, asking, timeout_s, leave)
+                    raise self._ended(result, trouble, number, asking, timeout_s, leave)
+                if result.is_outage:
+                    trouble = result
                 log.info("model_retry", model=asking, why=result.why, wait_s=round(wait_s, 3))
                 await self._sleep(wait_s)
                 number += 1
@@ -151,10 +153,21 @@ class Endpoint:
         return wait_s if fits else None
 
     def _ended(
-        self, failed: Failed, attempts: int, asking: str, timeout_s: float, leave: Pass
+        self,
+        failed: Failed,
+        trouble: Failed | None,
+        attempts: int,
+        asking: str,
+        timeout_s: float,
+        leave: Pass,
     ) -> Exception:
-        if failed.kind == "timed_out":
+        """`trouble` is an outage that an attempt before the last one met."""
+        unanswered = failed.kind == "timed_out"
+        if unanswered and trouble is None:
             return TimeoutError(f"{asking}: no answer in {timeout_s:g} s")
+        if unanswered and trouble is not None:
+            # No text made the endpoint refuse to serve, and for that there was too little time.
+            failed = replace(trouble, why=f"{trouble.why}, then no answer in time")
         times = f" after {attempts} attempts" if attempts > 1 else ""
         why = f"{asking}: {failed.why}{times}"
         if not failed.is_outage:
@@ -163,7 +176,7 @@ class Endpoint:
             return ModelRejectionError(why, status=failed.status)
         if failed.is_passing and leave.away():
             log.warning("model_circuit_open", endpoint=self.name, why=failed.why)
-        return ModelOutageError(why, status=failed.status)
+        return ModelOutageError(why, status=failed.status, unanswered=unanswered)
 
 
 def _checked(name: str, base_url: str, api_key: str | None) -> None:

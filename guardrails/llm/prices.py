@@ -18,9 +18,11 @@ from pydantic import BaseModel, ConfigDict
 from guardrails.llm.protocol import Tokens
 from guardrails.settings import Price
 
-__all__ = ["Listed", "Rate", "Source", "cache_pays", "cost_usd", "listed", "rate"]
+__all__ = ["Listed", "Rate", "Source", "cache_pays", "cost_usd", "listed", "rate", "smallest_kept"]
 
 MILLION = 1_000_000
+USUALLY_KEPT = 1024
+"""Tokens from which on most models keep a prompt's beginning."""
 DATED = re.compile(r"-(?:\d{8}|\d{4}-\d{2}-\d{2})$")
 """A snapshot of a model, `claude-haiku-4-5-20251001`, costs what the model does."""
 
@@ -55,23 +57,27 @@ class _Row(BaseModel):
 
     source: str
     rates: tuple[Rate, ...]
+    cache_from_tokens: int = USUALLY_KEPT
 
 
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     unit: str
+    cache_from_tokens: Source
     sources: Mapping[str, Source]
     models: Mapping[str, _Row]
 
 
 class Listed(BaseModel):
-    """A model's row of the list: rates by length of prompt, shortest first."""
+    """A model's row of the list: rates by length of prompt, shortest first; a prompt's beginning is
+    kept by the provider if it has `cache_from_tokens` tokens at least."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     rates: tuple[Rate, ...]
     source: Source
+    cache_from_tokens: int = USUALLY_KEPT
 
 
 @cache
@@ -80,7 +86,11 @@ def listed() -> Mapping[str, Listed]:
     text = resources.files("guardrails.llm").joinpath("prices.json").read_text(encoding="utf-8")
     file = _File.model_validate(json.loads(text))
     return {
-        model: Listed(rates=row.rates, source=file.sources[row.source])
+        model: Listed(
+            rates=row.rates,
+            source=file.sources[row.source],
+            cache_from_tokens=row.cache_from_tokens,
+        )
         for model, row in file.models.items()
     }
 
@@ -93,11 +103,22 @@ def rate(model: str, prompt_tokens: int, *, own: Mapping[str, Price] | None = No
     price = (own or {}).get(model)
     if price is not None:
         return _rate(price)
-    row = listed().get(model) or listed().get(DATED.sub("", model))
+    row = _row(model)
     for found in row.rates if row else ():
         if found.up_to_prompt_tokens is None or prompt_tokens <= found.up_to_prompt_tokens:
             return found
     return None
+
+
+def smallest_kept(model: str) -> int:
+    """From how many tokens on a provider keeps a prompt's beginning; for a model that the list does
+    not name, from as many as for most."""
+    row = _row(model)
+    return USUALLY_KEPT if row is None else row.cache_from_tokens
+
+
+def _row(model: str) -> Listed | None:
+    return listed().get(model) or listed().get(DATED.sub("", model))
 
 
 def cost_usd(model: str, tokens: Tokens, *, own: Mapping[str, Price] | None = None) -> float | None:

@@ -29,7 +29,8 @@ class Question:
     is what differs. The answer is to fit `schema`, which the provider is told and the caller still
     checks. Roles are the provider's own: `prefix` is its system text, `text` the one user turn.
 
-    `cache_prefix` asks to keep the prefix for `cache_ttl` where that has to be asked for. `effort`
+    `cache_prefix` asks to keep the prefix for `cache_ttl` where that has to be asked for; None: who
+    plays a role (`roles.Player`) asks for it where it is likely to pay. `effort`
     says how long a model may think, where that can be said; thinking counts towards `max_tokens`.
     """
 
@@ -37,7 +38,7 @@ class Question:
     text: str = field(repr=False)
     schema: Mapping[str, Any] = field(repr=False)
     max_tokens: int
-    cache_prefix: bool = False
+    cache_prefix: bool | None = False
     cache_ttl: Literal["5m", "1h"] = "5m"
     effort: Literal["low", "medium", "high"] | None = None
 
@@ -88,10 +89,11 @@ class Answer:
 class ModelOutageError(UpstreamError):
     """The endpoint cannot be reached or refuses to serve: no connection, 401, 403, 404, 408, 429,
     5xx, a body that is not the provider's, or an open circuit. Nothing the text brought about.
-    `status` is the HTTP status if there was one."""
+    `status` is the HTTP status if there was one; `unanswered` that a retry was taken and never
+    answered, so that it may be charged."""
 
-    def __init__(self, why: str, *, status: int | None = None) -> None:
-        self.status = status
+    def __init__(self, why: str, *, status: int | None = None, unanswered: bool = False) -> None:
+        self.status, self.unanswered = status, unanswered
         super().__init__(why)
 
 

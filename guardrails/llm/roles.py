@@ -12,6 +12,7 @@ from guardrails.errors import SettingsError
 from guardrails.llm.anthropic import ANTHROPIC_URL, AnthropicModel
 from guardrails.llm.endpoint import Clock, Endpoint, Retries
 from guardrails.llm.openai import OPENAI_URL, OpenAIModel
+from guardrails.llm.prefixes import Prefixes
 from guardrails.llm.prices import cost_usd, rate
 from guardrails.llm.protocol import Answer, ModelClient, ModelOutageError, Question
 from guardrails.settings import Provider, Settings
@@ -54,6 +55,7 @@ class Roles:
     ) -> None:
         self._prices = settings.prices
         self._clock = clock
+        self._prefixes = Prefixes(settings.prices, clock=clock)
         self._maker = _Maker(settings.providers, environ)
         self._players: dict[str, Player] = {}
         problems: list[str] = []
@@ -122,9 +124,11 @@ class Roles:
             raise SettingsError(_no_model(role))
         other = settings.fallbacks.get(role)
         if other is None:
-            return Player(role, self._maker.model(name, Retries()), None, self._clock)
+            model = self._maker.model(name, Retries())
+            return Player(role, model, None, self._clock, self._prefixes)
         first = self._maker.model(name, BEFORE_A_FALLBACK)
-        return Player(role, first, self._maker.model(other, Retries()), self._clock)
+        second = self._maker.model(other, Retries())
+        return Player(role, first, second, self._clock, self._prefixes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,7 @@ class Player:
     first: ModelClient
     fallback: ModelClient | None
     clock: Clock
+    prefixes: Prefixes | None = None
 
     @property
     def name(self) -> str:
@@ -143,10 +148,10 @@ class Player:
     async def ask(self, question: Question, *, timeout_s: float) -> Answer:
         """As `ModelClient.ask`; the answer's `client` says who of the two gave it."""
         if self.fallback is None:
-            return await self.first.ask(question, timeout_s=timeout_s)
+            return await self._put(self.first, question, timeout_s)
         deadline = self.clock() + timeout_s
         try:
-            return await self.first.ask(question, timeout_s=timeout_s)
+            return await self._put(self.first, question, timeout_s)
         except ModelOutageError as error:
             outage = error
         left_s = deadline - self.clock()
@@ -154,7 +159,21 @@ class Player:
             raise outage
         known = {"role": self.role, "model": self.name, "fallback": self.fallback.name}
         log.warning("model_fallback", status=outage.status, **known)
-        return await self.fallback.ask(question, timeout_s=left_s)
+        try:
+            return await self._put(self.fallback, question, left_s)
+        except TimeoutError:
+            # The outage took the time that the one standing in would have needed.
+            why = f"{outage}; then {self.fallback.name}: no answer in time"
+            raise ModelOutageError(why, status=outage.status, unanswered=True) from None
+
+    async def _put(self, model: ModelClient, question: Question, timeout_s: float) -> Answer:
+        """Where nobody says whether the prefix is to be kept, traffic and prices do."""
+        if question.cache_prefix is not None or self.prefixes is None:
+            return await model.ask(question, timeout_s=timeout_s)
+        with self.prefixes.asking(model.name, question) as asking:
+            answer = await model.ask(asking.question, timeout_s=timeout_s)
+            asking.answered(answer.tokens)
+        return answer
 
     async def aclose(self) -> None:
         await self.first.aclose()

@@ -36,10 +36,12 @@ _OWN_CAUSES: frozenset[FindingCause] = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """A critic that could not be heard, and why. `limit` names the budget that ran out."""
+    """A critic that could not be heard, and why. `limit` names the budget that ran out, `reason`
+    says when it begins anew, where it does."""
 
     cause: FindingCause
     limit: Limit | None = None
+    reason: str = ""
 
 
 async def consult(
@@ -73,7 +75,10 @@ async def consult(
     except BaseException as error:  # whatever a critic raises is one thing here: no answer
         if _is_interrupt(error):
             raise
-        log.warning("critic_failed", critic=critic.name, error=type(error).__name__)
+        if isinstance(error, BudgetExceeded):
+            log.info("budget_reached", critic=critic.name, limit=error.name)
+        else:
+            log.warning("critic_failed", critic=critic.name, error=type(error).__name__)
         return _silence(error)
     return critique
 
@@ -114,7 +119,7 @@ def _abandon(task: asyncio.Task[Critique]) -> None:
 def _silence(error: BaseException) -> Silence:
     match error:
         case BudgetExceeded():
-            return Silence("limit", cast("Limit", f"budget.{error.limit}"))
+            return Silence("limit", cast("Limit", error.name), error.reason)
         case CriticOutage() | UpstreamError():
             return Silence("outage")
         case CriticTimeout():

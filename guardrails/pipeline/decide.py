@@ -30,6 +30,13 @@ Limit = Literal[
     "budget.max_calls",
     "budget.max_tokens",
     "budget.max_cost_usd",
+    "daily.tenant.max_calls",  # these are of settings, all the others of the constitution
+    "daily.tenant.max_tokens",
+    "daily.tenant.max_cost_usd",
+    "daily.subject.max_calls",
+    "daily.subject.max_tokens",
+    "daily.subject.max_cost_usd",
+    "daily.entries",
     "format.readable",  # too deep, too many values, or a value that contains itself
 ]
 

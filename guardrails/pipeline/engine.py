@@ -168,6 +168,7 @@ class _Deliberation:
         self.content = content
         self.findings: list[Finding] = []
         self.attempts: list[Attempt] = []
+        self.rulings: dict[tuple[Edit, ...], Ruling] = {}
         self.verdict = Verdict.ALLOW
         self.usage = Usage()
         self.models: dict[str, str] = {}
@@ -192,7 +193,7 @@ class _Deliberation:
                 break
             method: Method = "remedy" if self.verdict is Verdict.REVISE else "redaction"
             ruling = await self._attempt(edits, method)
-            if self.attempts[-1].released:
+            if ruling.verdict <= Verdict.FLAG:
                 return await self._released(ruling)
             if not await self._learn(ruling, edits):
                 break
@@ -237,13 +238,15 @@ class _Deliberation:
             self.usage += draft.usage
             if draft.model is not None:
                 self.models["reviser"] = draft.model
-            if draft.edits and await self._apply(draft.edits):
-                ruling = await self._attempt(draft.edits, "model")
-                if self.attempts[-1].released:
+            for way in draft.ways:
+                if not await self._apply(way.edits):
+                    continue
+                ruling = await self._attempt(way.edits, way.method)
+                if ruling.verdict <= Verdict.FLAG:
                     return ruling
                 # The next attempt is told of what this one still breached, or breached anew; the
                 # remedies without a model are not: they never see this one's words.
-                still = await self._in_original(ruling, draft.edits)
+                still = await self._in_original(ruling, way.edits)
                 findings, again = (*self.findings, *still), True
         return None
 
@@ -269,7 +272,9 @@ class _Deliberation:
         return self.original.rewrite({index - offset: text for index, text in texts.items()})
 
     async def _attempt(self, edits: tuple[Edit, ...], method: Method) -> Ruling:
-        ruling = await self._judge(self.content)
+        if (known := self.rulings.get(edits)) is not None:  # one of a reviser's ways before
+            return known
+        ruling = self.rulings[edits] = await self._judge(self.content)
         self.attempts.append(
             Attempt(
                 method=method,

@@ -229,14 +229,23 @@ def _roles(
 
     cascade = constitution.judging.cascade
     roles = Roles(settings, cascade if asking else cascade[:1])
-    if constitution.budget.max_cost_usd is not None and (unknown := roles.unpriced()):
-        raise SettingsError(
-            f"constitution {constitution.id!r} limits budget.max_cost_usd, and nobody knows what "
-            f"{', '.join(unknown)} costs; give its price in guardrails.toml "
-            f'([prices."{unknown[0]}"] input_per_million_usd = …), 0 included'
-        )
+    _refuse_unpriced(constitution, roles, settings)
     roles.prepare()
     return roles
+
+
+def _refuse_unpriced(constitution: Constitution, roles: Roles, settings: Settings) -> None:
+    """A limit of money is none where nobody knows what is spent."""
+    limit = settings.daily.limits_cost
+    said = None if limit is None else f"settings limit {limit}"
+    if constitution.budget.max_cost_usd is not None:
+        said = f"constitution {constitution.id!r} limits budget.max_cost_usd"
+    if said is not None and (unknown := roles.unpriced()):
+        raise SettingsError(
+            f"{said}, and nobody knows what {', '.join(unknown)} costs; give its price in "
+            f"guardrails.toml "
+            f'([prices."{unknown[0]}"] input_per_million_usd = …), 0 included'
+        )
 
 
 def _reviser(constitution: Constitution, roles: Roles, settings: Settings) -> Reviser | None:

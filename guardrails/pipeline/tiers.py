@@ -89,7 +89,7 @@ class _Sitting:
             deadline=deadline,
             budget=budget,
         )
-        self.limits: dict[Limit, str] = {}
+        self.limits: dict[Limit, tuple[str, str]] = {}
         self.usage = Usage()
         self.models: dict[str, str] = {}
         self.windows = self.left_out = 0
@@ -212,7 +212,7 @@ class _Sitting:
 
     def _silent(self, bound: BoundCritic, asked: Sequence[str], silence: Silence) -> None:
         if silence.limit is not None:
-            self.limits[silence.limit] = bound.name
+            self.limits[silence.limit] = bound.name, silence.reason
             return
         for id in asked:
             self.inquiries[id].silent(bound, silence.cause)
@@ -270,8 +270,8 @@ class _Sitting:
 
     def _limits(self) -> list[Observation]:
         return [
-            Observation(about=limit, critic=critic, value="undecided", cause="limit")
-            for limit, critic in self.limits.items()
+            Observation(about=limit, critic=critic, value="undecided", cause="limit", reason=reason)
+            for limit, (critic, reason) in self.limits.items()
         ]
 
     def _unread(self) -> tuple[int, ...]:

@@ -25,6 +25,7 @@ from guardrails.verdict import (
     Edit,
     Finding,
     Handover,
+    PrincipleUse,
     RoleUse,
     Stage,
     Start,
@@ -78,6 +79,9 @@ DECISION = Decision(
         roles=(RoleUse(role="small", model="house/s", calls=1, asked=2, settled=1, deferred=1),),
         starts=(Start(role="small", last_role="large", last_model="house/l"),),
         handovers=(Handover(principle="med.dosage", role="small", to="large", outcome="deferred"),),
+        cache_read_tokens=4,
+        cache_write_tokens=2,
+        principles=(PrincipleUse(principle="med.dosage", asked=1, input_tokens=10),),
     ),
     record_id="r1",
 )
@@ -177,6 +181,17 @@ def test_a_record_holds_all_of_a_decision_but_its_text() -> None:
                     "times": 1,
                 }
             ],
+            "cache_read_tokens": 4,
+            "cache_write_tokens": 2,
+            "principles": [
+                {
+                    "principle": "med.dosage",
+                    "asked": 1,
+                    "input_tokens": 10,
+                    "output_tokens": 0,
+                    "cost_usd": 0.0,
+                }
+            ],
         },
         "judged_digest": JUDGED,
         "reply_key": None,
@@ -195,8 +210,16 @@ def test_promise_9_a_record_keeps_no_user_text_unless_it_is_given_some() -> None
 
 def test_a_record_from_before_roles_were_counted_is_still_read() -> None:
     record = as_json(Opened.of(DECISION, at=NOW, tenant="clinic", judged_digest=JUDGED))
-    for later in ("roles", "starts", "handovers"):
-        del record["usage"][later]
+    later = (
+        "roles",
+        "starts",
+        "handovers",
+        "principles",
+        "cache_read_tokens",
+        "cache_write_tokens",
+    )
+    for each in later:
+        del record["usage"][each]
     assert Opened.model_validate(record).usage.roles == ()
 
 

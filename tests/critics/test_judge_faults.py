@@ -14,7 +14,7 @@ import pytest
 from judge_samples import constitution, house, principle
 
 from guardrails.constitution.model import Budget, Judging
-from guardrails.testing.provider import FakeProvider, Fault, faults
+from guardrails.testing.provider import FakeProvider, Fault, When, faults
 from guardrails.verdict import Decision, Verdict, cause_of
 
 DOC = Path(__file__).parents[2] / "docs" / "judge.md"
@@ -112,4 +112,42 @@ async def test_a_provider_that_is_not_there_is_an_outage() -> None:
     providers = {"fake": {"kind": "anthropic", "base_url": url}}
     async with house(made=made, providers=providers) as here:
         decision = await here.guard.check_output("Good morning.")
+    assert (decision.verdict, decision.cause) == (Verdict.FLAG, "outage")
+
+
+def named(name: str) -> Fault:
+    (found,) = (fault for fault in faults() if fault.name == name)
+    return found
+
+
+@pytest.mark.parametrize("kind", ["anthropic", "openai"])
+@pytest.mark.parametrize("first", ["status-503", "reset-before-headers", "html-502"])
+async def test_2_an_outage_whose_retry_times_out_is_told_as_an_outage(
+    first: str, kind: str
+) -> None:
+    more: dict[str, Any] = {} if kind == "anthropic" else {"models": {"small": "other/third"}}
+    made = constitution(
+        principle(on_outage="flag", on_undecided="block"), judging=Judging(timeout_s=1.0)
+    )
+    script = [named(first), named("never-answers")]
+    async with house(script, made, **more) as here:
+        decision = await here.guard.check_output("Good morning.")
+        assert len(here.provider.requests) == 2
+    assert (decision.verdict, decision.cause) == (Verdict.FLAG, "outage")
+    assert decision.usage.calls == 1
+    assert decision.usage.input_tokens > 100, "the retry may be charged"
+    assert decision.usage.cost_usd
+
+
+async def test_2_so_is_one_whose_fallback_times_out() -> None:
+    made = constitution(
+        principle(on_outage="flag", on_undecided="block"), judging=Judging(timeout_s=1.0)
+    )
+    script = [
+        When(lambda request: request.endpoint == "messages", named("status-401")),
+        named("never-answers"),
+    ]
+    async with house(script, made, fallbacks={"small": "other/third"}) as here:
+        decision = await here.guard.check_output("Good morning.")
+        assert [request.endpoint for request in here.provider.requests] == ["messages", "chat"]
     assert (decision.verdict, decision.cause) == (Verdict.FLAG, "outage")

@@ -52,7 +52,7 @@ class Caller:
         self.patience, self.takes_s = patience_s, takes_s
         self.calls = 0
 
-    def put(self, queries: Sequence[Query]) -> Sequence[Callable[[], Awaitable[Said]]]:
+    async def put(self, queries: Sequence[Query]) -> Sequence[Callable[[], Awaitable[Said]]]:
         return [self.ask for _ in queries]
 
     async def ask(self) -> Said:

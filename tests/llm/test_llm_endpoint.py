@@ -139,9 +139,31 @@ def test_2_a_status_is_an_outage_or_a_doubt(status: int) -> None:
     assert not (failed.is_passing and status in DOUBTS)
 
 
-async def test_2_a_time_out_after_trouble_is_a_time_out() -> None:
-    script = Script(BUSY, Failed(kind="timed_out", why="no answer in time"))
+SLOW = Failed(kind="timed_out", why="no answer in time")
+
+
+async def test_2_a_time_out_after_trouble_is_an_outage() -> None:
+    script = Script(BUSY, SLOW)
+    why = r"^house/small: answered 529, then no answer in time after 2 attempts$"
+    with pytest.raises(ModelOutageError, match=why) as raised:
+        await script.call()
+    assert (raised.value.status, raised.value.unanswered) == (529, True)
+    for _ in range(4):
+        script.made = 0
+        with pytest.raises(ModelOutageError, match="then no answer"):
+            await script.call()
+    assert script.endpoint.breaker.state == "open", "the trouble was real"
+
+
+async def test_2_a_time_out_without_trouble_is_a_time_out() -> None:
+    script = Script(SLOW)
     with pytest.raises(TimeoutError, match=r"^house/small: no answer in 20 s$"):
+        await script.call()
+
+
+async def test_2_a_rejection_after_trouble_is_a_doubt() -> None:
+    script = Script(BUSY, Failed(kind="status", why="answered 422", status=422))
+    with pytest.raises(ModelRejectionError, match="answered 422"):
         await script.call()
 
 

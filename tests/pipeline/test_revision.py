@@ -66,7 +66,7 @@ def promising(id: str = "a.promise", word: str = "promise", **more: Any) -> Prin
 
 
 async def mended(
-    text: str,
+    text: object,
     *answers: Said,
     principles: Sequence[Principle] = (),
     attempts: int = 1,
@@ -191,7 +191,10 @@ async def test_the_next_attempt_may_succeed_and_no_more_are_made_than_allowed() 
         output_tokens=20,
         cost_usd=pytest.approx(300e-6),
         latency_ms=outcome.usage.latency_ms,
+        principles=outcome.usage.principles,
     )
+    (use,) = outcome.usage.principles
+    assert (use.principle, use.asked, use.input_tokens) == ("a.promise", 2, 200)
     outcome, model = await mended(TEXT, "no", "no", "no", attempts=2)
     assert outcome.verdict is Verdict.BLOCK
     assert len(model.asked) == 2
@@ -329,3 +332,111 @@ async def test_a_repair_is_there_as_data_whether_it_was_made_or_not() -> None:
         assert "'promise'" not in repr(repair)
     outcome, _ = await mended("All is well.")
     assert outcome.repair is None
+
+
+REPLACED = {"rewrite": "Hope instead.", "replace_sentence": "Nobody knows."}
+"""A remedy for a model, and one that needs none."""
+
+
+async def test_6_of_several_ways_the_one_that_changes_fewest_sentences_goes_on() -> None:
+    """A reply written anew is one edit, and changes more than one sentence that is replaced."""
+    principles = [promising(remedy=Remedy(**REPLACED))]
+    outcome, model = await mended(
+        TEXT, edits(rewrite="All is new. So be it."), principles=principles
+    )
+    assert text_of(outcome) == "It is fine. Nobody knows. Sleep well.\n"
+    assert [(each.method, each.released) for each in outcome.attempts] == [("remedy", True)]
+    assert len(model.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        [replaced("promise", "hope")],
+        [replaced("promise", "hope"), replaced("that", "this")],
+        [replaced("I promise that.", "Who knows.")],
+    ],
+)
+async def test_6_of_ways_that_change_as_many_the_models_goes_on(made: Any) -> None:
+    principles = [promising(remedy=Remedy(**REPLACED))]
+    text = "Is it fine? I promise that. Sleep well."
+    outcome, _ = await mended(text, edits(*made), principles=principles)
+    assert [(each.method, each.released) for each in outcome.attempts] == [("model", True)]
+    assert "Nobody knows" not in text_of(outcome)
+
+
+async def test_6_if_that_one_breaches_something_the_models_goes_on() -> None:
+    principles = [promising(remedy=Remedy(**REPLACED)), promising("a.nobody", "Nobody")]
+    outcome, _ = await mended(TEXT, edits(rewrite="All is new. So be it."), principles=principles)
+    assert text_of(outcome) == "All is new. So be it."
+    assert [(each.method, each.released) for each in outcome.attempts] == [
+        ("remedy", False),
+        ("model", True),
+    ]
+
+
+async def test_6_what_was_judged_once_is_not_judged_again() -> None:
+    principles = [promising(remedy=Remedy(**REPLACED)), rule("a.nobody", pattern("Nobody|new"))]
+    outcome, _ = await mended(TEXT, edits(rewrite="All is new. So be it."), principles=principles)
+    assert outcome.verdict is Verdict.BLOCK
+    assert [(each.method, each.released) for each in outcome.attempts] == [
+        ("remedy", False),
+        ("model", False),
+    ]
+
+
+TWO = {"one": "I promise that. Sleep well.", "two": "So we promise, too. Good night."}
+
+
+async def test_parts_are_asked_about_at_once() -> None:
+    """Each waits for the other to be asked."""
+
+    class Meeting(Scripted):
+        def __init__(self) -> None:
+            super().__init__()
+            self.met = asyncio.Barrier(2)
+
+        async def ask(self, question: Question, *, timeout_s: float) -> Answer:
+            self.asked.append(question)
+            async with asyncio.timeout(5):
+                await self.met.wait()
+            return answer(json.dumps(edits(replaced("promise", "hope"))))
+
+    outcome, model = await mended(TWO, model=Meeting())
+    assert outcome.content is not None
+    assert outcome.content.value == {key: v.replace("promise", "hope") for key, v in TWO.items()}
+    assert len(model.asked) == 2
+    assert outcome.usage.calls == 2
+
+
+async def test_parts_are_asked_about_together_or_not_at_all() -> None:
+    outcome, model = await mended(TWO, budget=Budget(max_calls=1))
+    assert not model.asked
+    assert outcome.verdict is Verdict.BLOCK
+
+
+async def test_6_each_part_is_mended_where_fewest_sentences_change() -> None:
+    answers = [edits(replaced("promise", "hope")), edits(rewrite="All is new. So be it.")]
+    principles = [promising(remedy=Remedy(**REPLACED))]
+    outcome, _ = await mended(TWO, *answers, principles=principles)
+    assert outcome.content is not None
+    assert outcome.content.value == {
+        "one": "I hope that. Sleep well.",
+        "two": "Nobody knows. Good night.",
+    }
+    assert [(each.method, each.released) for each in outcome.attempts] == [("model", True)]
+
+
+async def test_a_part_with_a_remedy_of_its_own_is_not_asked_about() -> None:
+    principles = [
+        promising("a.sleep", "Sleep", remedy=Remedy(replace_sentence="Rest.")),
+        promising("a.night", "night"),
+    ]
+    outcome, model = await mended(TWO, edits(replaced("night", "day")), principles=principles)
+    assert len(model.asked) == 1
+    assert "Good night" in model.asked[0].text
+    assert outcome.content is not None
+    assert outcome.content.value == {
+        "one": "I promise that. Rest.",
+        "two": "So we promise, too. Good day.",
+    }

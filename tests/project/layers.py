@@ -16,7 +16,7 @@ LINES: tuple[tuple[str, ...], ...] = (
     ("text", "settings", "telemetry", "loop"),
     ("verdict", "exchange"),
     ("constitution", "llm", "wire", "audit", "vault", "cache", "display"),
-    ("critic", "prompts", "governance", "review"),
+    ("critic", "prompts", "budget", "governance", "review"),
     ("critics", "testing"),
     ("pipeline",),
     ("guard",),
