@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-__all__ = ["Context", "Kind", "Part", "Path", "Role", "context", "current_context"]
+__all__ = ["Call", "Context", "Kind", "Part", "Path", "Role", "context", "current_context"]
 
 Role = Literal["system", "user", "assistant", "tool"]
 Kind = Literal["text", "thinking", "tool_call", "tool_result", "document", "image", "opaque"]
@@ -39,6 +39,20 @@ class Part:
     @property
     def readable(self) -> bool:
         return self.kind in READABLE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A tool call in an exchange, whole, as whoever runs it gets it.
+
+    `name` is None where nothing says which tool it is. `arguments` are a mapping, JSON in a string,
+    or whatever the application's own value holds. `part` is the first of the parts that hold its
+    texts, None if it has none.
+    """
+
+    name: str | None = field(repr=False)  # a model may write anything there
+    arguments: object = field(repr=False)
+    part: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

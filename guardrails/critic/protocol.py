@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
 from guardrails.cache.verdicts import VerdictCache
 from guardrails.constitution.model import Constitution, CriticConfig, Principle, Tier
 from guardrails.critic.limits import BudgetHandle, Deadline
-from guardrails.exchange import Context, Part
+from guardrails.exchange import Call, Context, Part
 from guardrails.settings import Settings
 from guardrails.text.patterns import Pattern
 from guardrails.verdict import FindingCause, FindingValue, Span, Stage, Usage
@@ -118,7 +118,8 @@ class CritiqueRequest:
     """One question to a critic.
 
     `asked` are the ids it should speak about, in declared order. `parts` is the whole exchange as
-    this critic may see it (context included); only `targets` are judged.
+    this critic may see it (context included); only `targets` are judged. `calls` are the tool calls
+    among them, whole and as they came; models get none.
     """
 
     stage: Stage
@@ -129,6 +130,7 @@ class CritiqueRequest:
     context: Context = Context()
     deadline: Deadline
     budget: BudgetHandle
+    calls: tuple[Call, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,8 +24,12 @@ from guardrails.settings import Settings
 from guardrails.telemetry import log
 from guardrails.verdict import ConstitutionPin, Decision, Stage, Verdict
 from guardrails.wire.reading import Reading
+from guardrails.wire.tools import ToolSchemas
 
 __all__ = ["Enforcement", "GuardedCall"]
+
+_CALLING = frozenset({Stage.OUTPUT, Stage.TOOL_CALL})
+"""Stages at which a model calls tools."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +182,7 @@ class GuardedCall:
                 stage=stage,
                 context=self._context,
                 budget=self._budget,
+                schemas=ToolSchemas.of(prompt) if stage in _CALLING else None,
             )
         decision = self._decision(outcome, stage)
         record = opened(

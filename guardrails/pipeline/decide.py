@@ -31,6 +31,7 @@ Limit = Literal[
     "budget.max_tokens",
     "budget.max_cost_usd",
     "format.readable",  # too deep, too many values, or a value that contains itself
+    "format.tool_schema",  # changed arguments that the tool's schema does not take
 ]
 
 _CAUSES: tuple[Cause, ...] = ("undecided", "outage", "limit", "policy")
