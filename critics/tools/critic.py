@@ -118,8 +118,7 @@ class ToolsCritic:
         return ()
 
     async def critique(self, request: CritiqueRequest) -> Critique:
-        size = sum(len(part.text) for part in request.parts)
-        if request.calls and size > OFF_LOOP_CHARACTERS:
+        if request.calls and sum(len(part.text) for part in request.parts) > OFF_LOOP_CHARACTERS:
             findings = await asyncio.to_thread(self._look, request)
         else:
             findings = self._look(request)
@@ -255,7 +254,7 @@ class _Watched:
                 return
 
     def _is_source(self, part: Part) -> bool:
-        if part.kind != "tool_result":
+        if part.role != "tool":
             return False
         return part.name is None or any(alike(part.name, tool) for tool in self.tools)
 
