@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, cast
 
 from pydantic import Field, model_validator
@@ -32,7 +32,8 @@ from guardrails.critic.protocol import (
     Tier,
     Width,
 )
-from guardrails.exchange import Call, Part
+from guardrails.exchange import UNSAID, Call, Part
+from guardrails.text.normalise import normalise
 from guardrails.verdict import Stage
 from guardrails.wire.tools import read_arguments
 
@@ -144,7 +145,8 @@ class _Called:
     _arguments: dict[str, Any] | None
 
     def __init__(self, call: Call, part: int | None) -> None:
-        self.name, self.part = call.name, part
+        self.name, self.part, self.after = call.name, part, call.after
+        self.is_said = call.arguments is not UNSAID
         self._call, self._read = call, False
 
     @property
@@ -188,7 +190,7 @@ class _ToolRule:
                 continue
             if not is_plain(call.name):
                 yield _doubt(id, call.part, "a call whose tool cannot be told")
-            elif self._means(cast("str", call.name), self._said.tool):
+            elif call.is_said and self._means(cast("str", call.name), self._said.tool):
                 mine.append(call)
         for call in mine:
             yield from self._of_arguments(id, call)
@@ -233,6 +235,9 @@ class _Watched:
         self, id: str, calls: Sequence[_Called], parts: Sequence[Part]
     ) -> Iterator[CriticFinding]:
         sources = [part for part in parts if self._is_source(part)]
+        for call in calls[:1]:  # all of one reply come after the same
+            given = (part for part in call.after if self._is_source(part))
+            sources += (replace(part, text=normalise(part.text).text) for part in given)
         if not calls or not sources:
             return
         traces: Traces[int] = Traces()

@@ -117,6 +117,7 @@ class GuardedCall:
             before=before,
             context=self._context,
             budget=self._budget,
+            schemas=ToolSchemas.of(prompt),
         )
         if unreadable or sum(len(part.text) for part in before) > self._max_chars:
             reply.refuse("format.readable" if unreadable else "budget.max_chars")

@@ -20,6 +20,7 @@ from guardrails.pipeline.so_far import Head
 from guardrails.review.webhook import Webhook
 from guardrails.settings import Settings
 from guardrails.verdict import ConstitutionPin, Decision, Stage, Verdict
+from guardrails.wire.tools import ToolSchemas
 
 __all__ = ["StreamedReply"]
 
@@ -74,6 +75,7 @@ class StreamedReply:
         before: Sequence[Part],
         context: Context,
         budget: BudgetHandle,
+        schemas: ToolSchemas | None = None,
     ) -> None:
         self._plan, self._trail, self._settings = plan, trail, settings
         self._webhook, self._context, self._before = webhook, context, tuple(before)
@@ -83,6 +85,7 @@ class StreamedReply:
             context=context,
             budget=budget,
             keeps=settings.audit_keeps == "redacted",
+            schemas=schemas,
         )
         self._record_id = new_record_id()
         self._sums: list[_Sum] = []

@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from guardrails.errors import WireFormatError
-from guardrails.exchange import Call
+from guardrails.exchange import UNREADABLE, UNSAID, Call
 from guardrails.wire import rebuild
 from guardrails.wire.body import Body, JoinedBody, JsonBody
 from guardrails.wire.json_schema import JsonSchema, problems
@@ -57,6 +57,8 @@ def _plain(value: Any, depth: int) -> Any:
         raise WireFormatError(f"arguments nested more than {MAX_DEPTH} levels deep")
     if value is None or type(value) in (bool, int, float, str):
         return value
+    if value is UNREADABLE or value is UNSAID:
+        raise WireFormatError("arguments that nobody can read")
     if isinstance(value, Enum):
         return _plain(value.value, depth + 1)
     if isinstance(value, BaseModel):
