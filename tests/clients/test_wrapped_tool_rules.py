@@ -70,4 +70,4 @@ async def test_one_that_does_not_never_reaches_the_application(
         got = str(await face.events(client)) if streamed else str(await face.ask(client))
     assert REPLY in got
     assert call.name not in got
-    assert "block" in {verdict for _, verdict, _ in records.how()}
+    assert "block" in {record.verdict for record in records.opened}

@@ -19,6 +19,7 @@ from guardrails.guard import Guard
 from guardrails.guard.streamed_body import StreamedBody
 from guardrails.wire.streams.anthropic import AnthropicReader
 from guardrails.wire.streams.chat import ChatReader
+from guardrails.wire.streams.responses import ResponsesReader
 
 RULES = r"""
 schema: 1
@@ -87,6 +88,34 @@ def written(events: Sequence[Json]) -> bytes:
     return "".join(told).encode()
 
 
+def responses(*items: tuple[Json, Sequence[str], Json | None]) -> list[Json]:
+    """Events for calls: as each item is added, its arguments in pieces, and as it is in the end."""
+    head = {"id": "r", "object": "response", "created_at": 1, "model": "x", "status": "in_progress"}
+    events: list[Json] = [{"type": "response.created", "response": {**head, "output": []}}]
+    whole = []
+    for at, (item, pieces, done) in enumerate(items):
+        added = {"type": "function_call", "id": "f", "call_id": "c", "status": "completed", **item}
+        place = {"item_id": "f", "output_index": at}
+        named = {"type": "response.output_item.added", "output_index": at}
+        events.append({**named, "item": {**added, "arguments": ""}})
+        kind = "response.function_call_arguments"
+        events += ({"type": f"{kind}.delta", **place, "delta": piece} for piece in pieces)
+        end = {**added, "arguments": "".join(pieces), **(done or {})}
+        events.append({"type": f"{kind}.done", **place, "arguments": end["arguments"]})
+        events.append({**named, "type": "response.output_item.done", "item": end})
+        whole.append(end)
+    response = {**head, "status": "completed", "output": whole}
+    return [*events, {"type": "response.completed", "response": response}]
+
+
+def only_at_its_end(item: Json) -> list[Json]:
+    """A call that no event tells of but the last."""
+    events = responses()
+    events[-1]["response"]["output"] = [{"type": "function_call", "call_id": "c", **item}]
+    return events
+
+
+MAIL = {"name": "send_mail"}
 SEARCH = (
     {"type": "server_tool_use", "id": "s", "name": "look", "input": {}}, '{"query": "a"}'
 )  # fmt: skip
@@ -101,6 +130,9 @@ LEAVES: dict[str, list[Json]] = {
     "chat": chat(function("{"), piece('"to": "a'), piece('nn"}')),
     "chat at once": chat(function(json.dumps(FINE))),
     "chat without arguments": chat(function("", "look")),
+    "responses": responses((MAIL, ['{"to": "a', 'nn"}'], None), ({"name": "look"}, [], None)),
+    "responses at once": responses((MAIL, [json.dumps(FINE)], None)),
+    "responses at the end": only_at_its_end({**MAIL, "arguments": json.dumps(FINE)}),
 }
 STAYS: dict[str, list[Json]] = {
     "a value": anthropic((use("send_mail"), json.dumps(BAD))),
@@ -130,6 +162,19 @@ STAYS: dict[str, list[Json]] = {
             "name": "send_mail", "arguments": '{"to": "zq81f4@x.example"}'}}]}
     ),
     "chat: the older form": chat({"function_call": {"name": "run", "arguments": "{}"}}),
+    "responses: a value": responses((MAIL, ['{"to": "zq81', 'f4@x.example"}'], None)),
+    "responses: another tool": responses(({"name": "run"}, ["{}"], None)),
+    "responses: without arguments": responses((MAIL, [], None)),
+    "responses: other arguments in the end": responses(
+        (MAIL, [json.dumps(FINE)], {"arguments": json.dumps(BAD)})
+    ),
+    "responses: another name in the end": responses(
+        ({"name": "look"}, ['{"q": "a"}'], {"name": "send_mail"})
+    ),
+    "responses: only at the end": only_at_its_end({**MAIL, "arguments": json.dumps(BAD)}),
+    "responses: only at the end, nothing": only_at_its_end({**MAIL, "arguments": ""}),
+    "responses: only at the end, a name": only_at_its_end({"name": "run"}),
+    "responses: a key twice": responses((MAIL, ['{"to": "ann", "to": "zq81f4"}'], None)),
     "chat: a free text": chat(
         {"tool_calls": [{"index": 0, "id": "c", "type": "custom",
                          "custom": {"name": "run", "input": "zq81f4"}}]}
@@ -143,7 +188,9 @@ async def passed(
     """What leaves of a stream that is cut so, and the verdict."""
     data = written(events)
     bounds = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    reader = AnthropicReader() if "type" in events[0] else ChatReader()
+    kind = str(events[0].get("type", ""))
+    made = ResponsesReader if kind.startswith("response.") else AnthropicReader
+    reader = made() if kind else ChatReader()
     async with guard.call() as call:
         prompt = [{"role": "user", "content": "Write to Ann."}]
         body = StreamedBody(await call.reply(prompt=prompt), reader, most_held=1_000_000)
@@ -183,7 +230,7 @@ def test_nothing_of_one_that_does_not_ever_leaves(
     assert verdict == "block"
     assert b"No, not here." in left
     assert b"zq81" not in left
-    assert b"send_mail" not in left
+    assert b"send_mail" not in left or b"Hello." in left  # as it was said, and judged, at first
     assert b'"run"' not in left
 
 
