@@ -206,7 +206,7 @@ def relaxed_tools(
         return old
     below = report.under("set")
     alone = tightened_tools(Tooling(), said, languages, origin, below)
-    if not says_more(alone, old, said):
+    if not _says_more(alone, old, said):
         below.add((), "the constitution says so already", "drop the relaxation")
     for name in said.rules or {}:
         if name not in old.rules:
@@ -223,7 +223,7 @@ def relaxed_tools(
     )
 
 
-def says_more(alone: Tooling, old: Tooling, said: ToolsSection) -> bool:
+def _says_more(alone: Tooling, old: Tooling, said: ToolsSection) -> bool:
     """Whether a relaxation changes anything."""
     keys = said.model_fields_set - {"rules"}
     return any(getattr(alone, key) != getattr(old, key) for key in keys) or any(

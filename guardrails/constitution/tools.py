@@ -38,6 +38,9 @@ from guardrails.text.patterns import PatternError, compile_pattern, compiled
 from guardrails.verdict import Severity
 
 __all__ = [
+    "MOST_ARGUMENTS",
+    "Argument",
+    "ArgumentPath",
     "ArgumentRule",
     "ToolAction",
     "ToolName",
@@ -45,6 +48,11 @@ __all__ = [
     "ToolRuleEntry",
     "Tooling",
     "ToolsSection",
+    "Written",
+    "checks_arguments",
+    "keeps_apart",
+    "said_of",
+    "says_something",
     "steps_of",
 ]
 
