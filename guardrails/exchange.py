@@ -6,10 +6,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from enum import Enum
 from types import MappingProxyType
 from typing import Literal
 
-__all__ = ["Context", "Kind", "Part", "Path", "Role", "context", "current_context"]
+__all__ = [
+    "UNREADABLE",
+    "UNSAID",
+    "Call",
+    "Context",
+    "Kind",
+    "Part",
+    "Path",
+    "Role",
+    "context",
+    "current_context",
+]
 
 Role = Literal["system", "user", "assistant", "tool"]
 Kind = Literal["text", "thinking", "tool_call", "tool_result", "document", "image", "opaque"]
@@ -39,6 +51,34 @@ class Part:
     @property
     def readable(self) -> bool:
         return self.kind in READABLE
+
+
+class _Instead(Enum):
+    UNREADABLE = "unreadable"
+    UNSAID = "unsaid"
+
+
+UNREADABLE = _Instead.UNREADABLE
+"""In the place of arguments that nobody can be sure to read as whoever runs the tool does."""
+
+UNSAID = _Instead.UNSAID
+"""In the place of arguments that are told of by another call, with the same name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A tool call in an exchange, whole, as whoever runs it gets it.
+
+    `name` is None where nothing says which tool it is. `arguments` are a mapping, JSON in a string,
+    or whatever the application's own value holds. `part` is the first of the parts that hold its
+    texts, None if it has none. `after` is what tools gave in the same reply that is not among the
+    exchange's parts any more.
+    """
+
+    name: str | None = field(repr=False)  # a model may write anything there
+    arguments: object = field(repr=False)
+    part: int | None = None
+    after: tuple[Part, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,12 @@ PROGRAMS = {
     ],
     "structured_reply.py": ["leaflet, section 3", "[EMAIL_ADDRESS]"],
     "streaming.py": ["The card on file is **** **** **** 1111, valid until next year."],
+    "guarded_tools.py": [
+        "search: allow",
+        "run_shell: block",
+        "send_mail: argument 'to' does not fit 'match'",
+        "copied from a result of read_web",
+    ],
     "bulk_check.py": ["one: allow", "two: revise", "three: "],
     "wrapped_client.py": ["a pharmacist", "(send_mail may be called", "[tool_use]", "[refusal]"],
 }

@@ -116,7 +116,7 @@ async def _decide(guard: Guard, case: CaseTest) -> Decision:
         case Stage.TOOL_CALL:
             tool = case.tool or {}
             return await guard.check_tool_call(
-                tool["name"], tool["arguments"], prompt=case.prompt, context=context
+                tool["name"], tool["arguments"], prompt=_before(case), context=context
             )
         case Stage.TOOL_RESULT:
             name = None if case.tool is None else case.tool["name"]
@@ -124,6 +124,16 @@ async def _decide(guard: Guard, case: CaseTest) -> Decision:
         case Stage.RETRIEVAL:
             parts = [Part(text=text, role="tool", kind="document") for text in case.documents]
     return await guard.check(parts, stage=case.stage, prompt=case.prompt, context=context)
+
+
+def _before(case: CaseTest) -> object:
+    """What came before a call: what somebody asked, and what tools gave back."""
+    given = [
+        Part(text=text, role="tool", kind="tool_result", name=name)
+        for name, text in case.results.items()
+    ]
+    asked = [Part(text=case.prompt, role="user")] if case.prompt is not None else []
+    return [*asked, *given] if given else case.prompt
 
 
 def _result(case: CaseTest, decision: Decision, constitution: Constitution) -> CaseResult:

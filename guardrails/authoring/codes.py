@@ -203,6 +203,40 @@ CODES = _table(
         mend="say in `reason` why it is right here; `show` and `diff` print it to whoever approves",
     ),
     Code(
+        id="L801",
+        level="error",
+        finds="A tool that `tools` both allows and denies. It is denied.",
+        mend="take it out of `allow` or out of `deny`",
+    ),
+    Code(
+        id="L802",
+        level="error",
+        finds="A rule in `tools` for a tool that may not be called at all, so that it does "
+        "nothing.",
+        mend="add the tool to `allow`, or drop its rule",
+    ),
+    Code(
+        id="L803",
+        level="advice",
+        finds="A `never_from` that names a tool of which `tools` says nothing else, although "
+        "`allow` lists those that may be called: nothing can come from it.",
+        mend="write the tool's name as `allow` has it, or drop it here",
+    ),
+    Code(
+        id="L804",
+        level="error",
+        finds="An argument that no value can have: none of its `one_of` fits what else is asked of "
+        "it, or `match` needs more characters than `max_length` allows.",
+        mend="widen `match`, `max_length`, `min` or `max`, or take another value into `one_of`",
+    ),
+    Code(
+        id="L805",
+        level="advice",
+        finds="A part of `tools` that no test of the file reaches.",
+        mend="add a test such as `{name: …, stage: tool_call, tool: {name: …, arguments: {…}}, "
+        "expect: block}`, and one that is near and passes",
+    ),
+    Code(
         id="L901",
         level="error",
         finds="A `# lint: ignore` without a reason. It silences nothing.",

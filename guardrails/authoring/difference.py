@@ -193,7 +193,10 @@ class _Comparison:
         if change.effect == "tightened":
             return change
         for amendment in self.new.amendments:
-            if amendment.id in (change.about, *ids) and amendment not in self.old.amendments:
+            about = amendment.id in (change.about, *ids) or (
+                amendment.id == "tools" and change.about.startswith("tools.")
+            )
+            if about and amendment not in self.old.amendments:
                 return replace(change, reason=amendment.reason, by=amendment.by)
         return change
 
@@ -267,7 +270,7 @@ def _within(
             configs = (was["critics"][name], now["critics"][name])
         for found in compared_config(old, new, name, *configs):
             yield from _told(id, found.effect, found.was, found.now, key=f"{name}.{found.key}")
-    for key in _WORDS:
+    for key in _WORDS if not id.startswith("tools.") else ():  # made of what is compared above
         yield from _wording(id, key, was[key], now[key])
     yield from _replies(id, "reply", was["reply"] or {}, now["reply"] or {})
     yield from _remedy(id, was["remedy"], now["remedy"])

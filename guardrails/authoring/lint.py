@@ -10,7 +10,16 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from operator import attrgetter
 
-from guardrails.authoring import coverage, delivered, examples, patterns, routing, stages, wording
+from guardrails.authoring import (
+    coverage,
+    delivered,
+    examples,
+    patterns,
+    routing,
+    stages,
+    tools,
+    wording,
+)
 from guardrails.authoring.cases import CaseResult, run_cases
 from guardrails.authoring.codes import LintFinding
 from guardrails.authoring.ignores import unsilenced
@@ -37,13 +46,17 @@ _READING = (
     stages.too_long,
     routing.unmet,
     delivered.missing_languages,
+    tools.contradicting,
+    tools.unreachable,
+    tools.unknown_sources,
+    tools.impossible,
 )
 """Rules that only read the file."""
 
 _TRYING = (examples.breached, examples.uncaught, patterns.hits_fine, delivered.self_breaking)
 """Rules that need to know what the critics make of the file's own texts."""
 
-_TESTED = (coverage.unreached, coverage.not_judged)
+_TESTED = (coverage.unreached, coverage.not_judged, tools.untested)
 """Rules that need to know what came of the file's tests."""
 
 

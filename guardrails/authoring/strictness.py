@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from guardrails.constitution.model import Principle
+from guardrails.constitution.tool_merge import narrows
 from guardrails.verdict import Action
 
 __all__ = [
@@ -132,6 +133,11 @@ _RULES: Mapping[tuple[str, str], Any] = {
     ("secrets", "kinds"): "more",
     ("invisible_text", "kinds"): "more",
     ("schema", "fenced"): (True, False),
+    ("tools", "allow"): "fewer",
+    ("tools", "arguments"): lambda was, now: _arguments(was or {}, now or {}),
+    ("tools", "deny"): "more",
+    ("tools", "never_from"): "more",
+    ("tools", "additional"): (True, False),
     **{("length", f"max_{unit}"): smaller for unit in ("characters", "words", "sentences")},
     **{("length", f"min_{unit}"): larger for unit in ("characters", "words", "sentences")},
 }
@@ -162,6 +168,13 @@ def _alternatives(was: Sequence[Any], now: Sequence[Any]) -> Strictness:
     if before < after:
         return "relaxed"
     return "tightened" if after < before else "changed"
+
+
+def _arguments(was: Mapping[str, Any], now: Mapping[str, Any]) -> Strictness:
+    """What a tool may be called with: stricter where nothing may be that might not be before."""
+    if narrows(was, now):
+        return "tightened"
+    return "relaxed" if narrows(now, was) else "changed"
 
 
 def _case(was: Mapping[str, Any], now: Mapping[str, Any]) -> Strictness:

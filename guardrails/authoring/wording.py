@@ -122,7 +122,8 @@ class _Gist:
 def twins(subject: Subject) -> Iterator[LintFinding]:
     """L104, L105: told at the later of the two, if the file writes it, else at the other."""
     own = {entry.principle.id: entry for entry in subject.own}
-    rules = [(p, _Gist.of(p.text)) for p in subject.constitution.principles if p.entity is None]
+    said = [p for p in subject.constitution.principles if p.entity is None]
+    rules = [(p, _Gist.of(p.text)) for p in said if not p.id.startswith("tools.")]
     for index, (principle, gist) in enumerate(rules):
         for earlier, other in rules[:index]:
             entry = own.get(principle.id) or own.get(earlier.id)

@@ -173,7 +173,26 @@ def _principle(number: int, principle: Principle) -> Group:
     }
     for kind, patterns in groupby(_patterns(principle), key=lambda pattern: pattern.list):
         facts[f"pattern {kind}"] = "\n".join(f"{p.source}  (width {p.width:,})" for p in patterns)
+    facts |= _calls(principle)
     return Group(head, Padding(_facts(facts), (0, 0, 0, 3)))
+
+
+def _calls(principle: Principle) -> dict[str, str]:
+    """What the section `tools` asks of a tool's arguments."""
+    use = principle.critic("tools")
+    if use is None:
+        return {}
+    said = use.config.model_dump(mode="json", exclude_unset=True)
+    arguments = "\n".join(
+        f"{path}: {', '.join(f'{key} {document(value)}' for key, value in rule.items()) or 'any'}"
+        for path, rule in said.get("arguments", {}).items()
+    )
+    others = "" if said.get("additional", True) else "none"
+    return {
+        "arguments": arguments,
+        "others": others,
+        "never from": ", ".join(said.get("never_from", ())),
+    }
 
 
 def _colour(action: Action) -> str:

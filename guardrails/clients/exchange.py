@@ -287,7 +287,7 @@ class Exchange:
         """Judge the calls that are not among `calls` yet, all at once, and put them there. The
         decision that stops one, if there is one."""
         new = {called.key: called for called in found if called.key not in calls}
-        contents = [ToolCall(called.name, called.arguments) for called in new.values()]
+        contents = [ToolCall(called.name, called.arguments, called.free) for called in new.values()]
         if not contents:
             return None
         made: list[Decision] = yield Ask(partial(self._check_all, contents))

@@ -20,6 +20,8 @@ class Called:
     name: str
     arguments: Any = field(repr=False)
     place: Place = field(repr=False)
+    free: bool = False
+    """Whether they are one text of no form."""
 
     @property
     def key(self) -> str:
@@ -50,21 +52,25 @@ def _called(reply: Json) -> Iterator[Called]:
             yield from _in_message(message, ("choices", at, "message"))
     for at, item in _objects(reply.get("output")):
         if (where := _ITEMS.get(str(item.get("type")))) is not None:
-            yield _call(item, where, ("output", at))
+            yield _call(item, where, ("output", at), free=where == "input")
 
 
 def _in_message(message: Json, place: Place) -> Iterator[Called]:
     for at, call in _objects(message.get("tool_calls")):
         for kind, where in (("function", "arguments"), ("custom", "input")):
             if isinstance(call.get(kind), dict):
-                yield _call(call[kind], where, (*place, "tool_calls", at, kind))
+                inside = (*place, "tool_calls", at, kind)
+                yield _call(call[kind], where, inside, free=where == "input")
     if isinstance(message.get("function_call"), dict):
         yield _call(message["function_call"], "arguments", (*place, "function_call"))
 
 
-def _call(holder: Json, where: str, place: Place) -> Called:
+def _call(holder: Json, where: str, place: Place, *, free: bool = False) -> Called:
     return Called(
-        name=str(holder.get("name", "")), arguments=holder.get(where), place=(*place, where)
+        name=str(holder.get("name", "")),
+        arguments=holder.get(where),
+        place=(*place, where),
+        free=free,
     )
 
 

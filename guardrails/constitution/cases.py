@@ -25,6 +25,7 @@ from guardrails.constitution.forms import (
     StageName,
     different,
 )
+from guardrails.constitution.tools import ToolName
 from guardrails.verdict import Stage
 
 __all__ = [
@@ -69,6 +70,9 @@ _NEEDED_SCHEMA: dict[str, Any] = {
         for stage, key in NEEDED.items()
     ],
     "anyOf": [{"required": [key]} for key in ("stage", "prompt", "reply")],
+    "dependentSchemas": {
+        "results": {"required": ["stage"], "properties": {"stage": {"const": "tool_call"}}}
+    },
 }
 
 
@@ -95,6 +99,10 @@ class TestEntry(Entry):
     ] = None
     result: Annotated[
         LongText | None, Field(description="What a tool gives back, at the stage tool_result.")
+    ] = None
+    results: Annotated[
+        Annotated[dict[ToolName, LongText], Field(min_length=1, max_length=100)] | None,
+        Field(description="By tool, what tools gave back before the call, at the stage tool_call."),
     ] = None
     attributes: Annotated[
         dict[
@@ -132,5 +140,9 @@ class TestEntry(Entry):
                 "needs",
                 "a test at stage {stage} needs the key '{key}'",
                 {"stage": str(self.at), "key": NEEDED[self.at]},
+            )
+        if self.results is not None and self.at is not Stage.TOOL_CALL:
+            raise PydanticCustomError(
+                "needs", "'results' is for tests at the stage tool_call; one result is 'result'"
             )
         return self

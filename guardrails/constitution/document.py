@@ -47,6 +47,7 @@ from guardrails.constitution.forms import (
 from guardrails.constitution.mention import Critics, Entity
 from guardrails.constitution.model import OnDoubt, Uncovered
 from guardrails.constitution.routing import RoutingEntry
+from guardrails.constitution.tools import ToolsSection
 from guardrails.verdict import Severity, Stage
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "PrincipleFields",
     "RelaxEntry",
     "RelaxPrinciple",
+    "RelaxTools",
     "WithdrawEntry",
 ]
 
@@ -370,10 +372,15 @@ class RelaxPii(WithdrawEntry):
     set: Annotated[PiiChange, _SET]
 
 
+class RelaxTools(WithdrawEntry):
+    id: Literal["tools"]
+    set: Annotated[ToolsSection, _SET]
+
+
 def _relaxed(value: object) -> str:
     """Which kind of thing a relaxation is about, by its id."""
     id = value.get("id") if isinstance(value, dict) else getattr(value, "id", None)
-    if id in SETTINGS or id == "pii.keep":
+    if id in SETTINGS or id in ("pii.keep", "tools"):
         return f"<{id}>"
     return "<pii>" if isinstance(id, str) and id.startswith("pii.") else "<principle>"
 
@@ -385,6 +392,7 @@ RelaxEntry = Annotated[
     | Annotated[RelaxStream, Tag("<stream>")]
     | Annotated[RelaxRevision, Tag("<revision>")]
     | Annotated[RelaxKeep, Tag("<pii.keep>")]
+    | Annotated[RelaxTools, Tag("<tools>")]
     | Annotated[RelaxPii, Tag("<pii>")],
     Discriminator(_relaxed),
 ]
@@ -448,6 +456,10 @@ class Head(Entry):
     pii: Annotated[
         PiiSection | None,
         Field(description="Per stage, what happens to which kind of personal data."),
+    ] = None
+    tools: Annotated[
+        ToolsSection | None,
+        Field(description="Which tools may be called, with what arguments, and fed by what."),
     ] = None
 
 

@@ -23,9 +23,11 @@ from guardrails.verdict import Stage
 
 __all__ = [
     "ANY_ID",
+    "ARGUMENT",
     "EMPTY",
     "ENTITY",
     "FORM",
+    "HOST",
     "ID",
     "LANGUAGE",
     "PARENT",
@@ -34,6 +36,7 @@ __all__ = [
     "SEMVER",
     "SETTINGS",
     "SHAPES",
+    "TOOL",
     "UNIQUE",
     "ActionOrEach",
     "AnyId",
@@ -61,19 +64,26 @@ _SEGMENT = "[a-z0-9][a-z0-9-]*"
 _STAGES = "|".join(Stage)
 ID = rf"^{_SEGMENT}(\.{_SEGMENT})*$"
 PII_ID = rf"^pii\.({_STAGES})\.[A-Z][A-Z0-9_]*$"
-ANY_ID = rf"{ID}|{PII_ID}"
+TOOL = "^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$"
+TOOL_ID = rf"^tools\.(allow|deny|(arguments|never-from)\.{TOOL[1:-1]})$"
+ARGUMENT = r"^\S+$"
+HOST = r"^(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
+ANY_ID = rf"{ID}|{PII_ID}|{TOOL_ID}"
 ENTITY = "^[A-Z][A-Z0-9_]*$"
 LANGUAGE = "^[a-z]{2,3}(-[a-z0-9]{2,8})*$"
 SEMVER = f"^{VERSION}$"
 PARENT = rf"^{_SEGMENT}(\.{_SEGMENT})*(@[ ^~<>=0-9A-Za-z.+-]+)?$"
 SETTINGS = ("budget", "judge", "stream", "revision")
-RESERVED = rf"^({'|'.join(SETTINGS)}|pii(\..*)?)$"
+RESERVED = rf"^({'|'.join(SETTINGS)}|(pii|tools)(\..*)?)$"
 
 SHAPES: Mapping[str, str] = {
     r"\S": "expected some text",
     ID: "expected lower-case words of a-z, 0-9 and '-' joined by dots, as 'med.dosage.advice'",
     ANY_ID: "expected a principle's id, as 'med.dosage.advice' or 'pii.output.EMAIL_ADDRESS'",
     PII_ID: "expected pii.<stage>.<ENTITY>, as 'pii.output.EMAIL_ADDRESS'",
+    TOOL: "expected a tool's name of letters, digits and _ . : / -, as 'send_mail'",
+    ARGUMENT: "expected an argument's name or path, as 'to', 'message.to' or '/message/to'",
+    HOST: "expected a host in lower case, as 'example.com' or '*.example.com'",
     ENTITY: "expected an entity in capitals, as EMAIL_ADDRESS",
     LANGUAGE: "expected a language tag in lower case, as 'en' or 'pt-br'",
     SEMVER: "expected a semantic version, as 1.0.0",

@@ -6,7 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from guardrails.constitution.document import Defaults, PrincipleEntry, RelaxPrinciple
+from guardrails.constitution.document import (
+    Defaults,
+    PrincipleEntry,
+    RelaxPrinciple,
+    RelaxTools,
+)
 from guardrails.constitution.forms import SETTINGS, split_pii_id
 from guardrails.constitution.model import Amendment, Catalogue, Replies
 from guardrails.constitution.report import Report
@@ -22,6 +27,13 @@ from guardrails.constitution.rule import (
     same,
 )
 from guardrails.constitution.spelling import did_you_mean
+from guardrails.constitution.tool_merge import (
+    inherited_tools,
+    relaxed_tools,
+    tightened_tools,
+    withdrawn_tools,
+)
+from guardrails.constitution.tools import Tooling
 from guardrails.constitution.validate import Document
 from guardrails.verdict import Action, Stage
 
@@ -57,6 +69,7 @@ class Resolved:
     rules: Mapping[str, Rule] = field(default_factory=dict)
     pii: Mapping[PiiEntity, PiiHandling] = field(default_factory=dict)
     keep: tuple[str, ...] = ()
+    tools: Tooling = field(default_factory=Tooling)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     replies: Mapping[str, Replies] = field(default_factory=dict)
     amendments: tuple[Amendment, ...] = ()
@@ -92,9 +105,10 @@ class _Merge:
         self.rules = self._common("rules", lambda id: id, same)
         self.pii = self._common("pii", _pii_id, lambda one, other: one == other)
         self.keep = self._inherited_keep()
+        self.tools = self._inherited_tools()
         self.settings = self._inherited_settings()
         self.replies = self._inherited_replies()
-        self.inherited = {*self.rules, *map(_pii_id, self.pii)}
+        self.inherited = {*self.rules, *map(_pii_id, self.pii), *self.tools.ids()}
         self.amendments: list[Amendment] = []
         for parent in parents:
             self.amendments += [a for a in parent.amendments if a not in self.amendments]
@@ -108,6 +122,7 @@ class _Merge:
             self._set(section)
         self._principles()
         self._personal_data()
+        self._tools()
         self._replies()
         lineage = {k: v for parent in self.parents for k, v in parent.lineage.items()}
         lineage |= {parent.id: parent.version for parent in self.parents}
@@ -118,6 +133,7 @@ class _Merge:
             rules=self.rules,
             pii=self.pii,
             keep=self.keep,
+            tools=self.tools,
             settings=self.settings,
             replies=self.replies,
             amendments=tuple(self.amendments),
@@ -171,6 +187,17 @@ class _Merge:
                 self._conflict(index, "'pii.keep'", holders[0][1], parent)
         return holders[0][1].keep if holders else ()
 
+    def _inherited_tools(self) -> Tooling:
+        def conflict(what: str, one: int, other: int) -> None:
+            self.report.add(
+                ("extends", other),
+                f"{self.parents[one].name} and {self.parents[other].name} hold {what} with "
+                f"different content",
+                "extend only one of them, or bring them to agree",
+            )
+
+        return inherited_tools([parent.tools for parent in self.parents], conflict)
+
     def _inherited_settings(self) -> dict[str, dict[str, Any]]:
         """What parents say, together: the stricter where one is stricter, else they must agree."""
         found: dict[str, dict[str, Any]] = {}
@@ -207,6 +234,8 @@ class _Merge:
         self.rules.pop(id, None)
         if id.startswith("pii."):
             self.pii.pop(split_pii_id(id), None)
+        if id.startswith("tools."):
+            self.tools = withdrawn_tools(self.tools, id)
         self._amend("withdraw", id, {}, reason)
 
     def _relax(self, entry: Any, report: Report) -> None:
@@ -226,6 +255,8 @@ class _Merge:
             if len(report.problems) == before:
                 self._check(rule, report.under("set"), {})
             self.rules[entry.id] = rule
+        elif isinstance(entry, RelaxTools):
+            self.tools = relaxed_tools(self.tools, entry.set, self.languages, self.origin, report)
         elif entry.id == "pii.keep":
             self._relax_keep(tuple(entry.set.keep), report)
         elif entry.id.startswith("pii."):
@@ -238,15 +269,19 @@ class _Merge:
         if id not in self.inherited:
             meant = did_you_mean(id, self.inherited)
             report.add(("id",), f"no parent has a principle {id!r}", meant)
-        elif id not in self.rules and (
-            not id.startswith("pii.") or split_pii_id(id) not in self.pii
-        ):
+        elif not self._holds(id):
             report.add(("id",), f"{id!r} is withdrawn already")
         elif id in self.locks:
             report.add(("id",), f"{id!r} is locked by {self.locks[id]}", "it can only be tightened")
         else:
             return True
         return False
+
+    def _holds(self, id: str) -> bool:
+        """Whether an inherited principle is still there."""
+        if id.startswith("tools."):
+            return id in self.tools.ids()
+        return id in self.rules or (id.startswith("pii.") and split_pii_id(id) in self.pii)
 
     def _relax_pii(self, id: str, changes: Mapping[str, Any], report: Report) -> None:
         if not self._changeable(id, report):
@@ -370,6 +405,16 @@ class _Merge:
             )
         elif pii.keep is not None:
             self.keep = tuple(pii.keep)
+
+    def _tools(self) -> None:
+        if self.head.tools is not None:
+            self.tools = tightened_tools(
+                self.tools,
+                self.head.tools,
+                self.languages,
+                self.origin,
+                self.report.under("tools"),
+            )
 
     def _replies(self) -> None:
         for key, said in _said(self.head.replies).items():

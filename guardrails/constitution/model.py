@@ -221,6 +221,7 @@ class CaseTest:
     documents: tuple[str, ...] = ()
     tool: Mapping[str, Any] | None = None
     result: str | None = None
+    results: Mapping[str, str] = field(default_factory=dict)
     attributes: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     language: str | None = None
     judge: Mapping[str, str | bool] | None = None

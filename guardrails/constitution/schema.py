@@ -95,7 +95,9 @@ def _critics(catalogue: Catalogue) -> dict[str, Any]:
     for name, entry in _importable(catalogue):
         prefix = f"critic_{re.sub(r'[^A-Za-z0-9_]', '_', name)}"
         settings = _settings(entry.config, prefix)
-        definitions |= {f"{prefix}_{n}": held for n, held in settings.pop("$defs", {}).items()}
+        definitions |= {
+            f"{prefix}_{n}": _all_given(held) for n, held in settings.pop("$defs", {}).items()
+        }
         forms += _forms(name, entry.config, _ref(prefix))
         definitions[prefix] = settings
     return {"critic": {"oneOf": forms}, **definitions}
@@ -131,8 +133,12 @@ def _settings(config: type[CriticConfig], prefix: str) -> dict[str, Any]:
         made = config.model_json_schema(schema_generator=_Plain, ref_template=template)
     except PydanticInvalidForJsonSchema:
         return {"type": "object"}
-    properties = made.get("properties", {})
-    return {**made, "properties": {key: _given(value) for key, value in properties.items()}}
+    return _all_given(made)
+
+
+def _all_given(schema: dict[str, Any]) -> dict[str, Any]:
+    properties = schema.get("properties", {})
+    return {**schema, "properties": {key: _given(value) for key, value in properties.items()}}
 
 
 def _given(setting: dict[str, Any]) -> dict[str, Any]:

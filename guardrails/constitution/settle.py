@@ -26,6 +26,7 @@ from guardrails.constitution.model import (
 from guardrails.constitution.report import Report
 from guardrails.constitution.routing import check_routing, routing_of
 from guardrails.constitution.spelling import did_you_mean
+from guardrails.constitution.tool_principles import tool_principles
 from guardrails.constitution.validate import Document
 from guardrails.verdict import Stage
 
@@ -57,7 +58,8 @@ def settle(
     if head.pii is not None and head.pii.keep and not found:
         report.add(("pii", "keep"), "nothing here looks for personal data", "drop it")
     written = (_settled(rule.principle, resolved.languages) for rule in resolved.rules.values())
-    principles = (*written, *personal)
+    tools = tool_principles(resolved.tools, catalogue, resolved.languages, report)
+    principles = (*written, *tools, *personal)
     tests = _tests(document, principles, report)
     constitution = Constitution(
         id=resolved.id,
@@ -208,6 +210,7 @@ def _test(entry: TestEntry, place: str) -> CaseTest:
         documents=tuple(entry.documents or ()),
         tool=None if entry.tool is None else entry.tool.model_dump(),
         result=entry.result,
+        results=dict(entry.results or {}),
         attributes={
             name: value if isinstance(value, str) else tuple(value)
             for name, value in (entry.attributes or {}).items()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
 from guardrails.cache.verdicts import VerdictCache
 from guardrails.constitution.model import Constitution, CriticConfig, Principle, Tier
 from guardrails.critic.limits import BudgetHandle, Deadline
-from guardrails.exchange import Context, Part
+from guardrails.exchange import Call, Context, Part
 from guardrails.settings import Settings
 from guardrails.text.patterns import Pattern
 from guardrails.verdict import FindingCause, FindingValue, Span, Stage, Usage
@@ -119,7 +119,8 @@ class CritiqueRequest:
 
     `asked` are the ids it should speak about, in declared order. `parts` is the whole exchange as
     this critic may see it (context included); only `targets` are judged. `looks` are those of
-    `asked` at which a cheaper critic said look.
+    `asked` at which a cheaper critic said look. `calls` are the tool calls among the targets, whole
+    and as they came; models get none.
     """
 
     stage: Stage
@@ -131,6 +132,7 @@ class CritiqueRequest:
     context: Context = Context()
     deadline: Deadline
     budget: BudgetHandle
+    calls: tuple[Call, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,8 +26,12 @@ from guardrails.settings import Settings
 from guardrails.telemetry import log
 from guardrails.verdict import ConstitutionPin, Decision, Stage, Verdict
 from guardrails.wire.reading import Reading
+from guardrails.wire.tools import ToolSchemas
 
 __all__ = ["Enforcement", "GuardedCall"]
+
+_CALLING = frozenset({Stage.OUTPUT, Stage.TOOL_CALL})
+"""Stages at which a model calls tools."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +124,7 @@ class GuardedCall:
             context=self._context,
             budget=self._budget,
             check_call=partial(self._check_call, prompt) if judges_calls else None,
+            schemas=ToolSchemas.of(prompt),
         )
         if unreadable or sum(len(part.text) for part in before) > self._max_chars:
             reply.refuse("format.readable" if unreadable else "budget.max_chars")
@@ -195,6 +200,7 @@ class GuardedCall:
                 stage=stage,
                 context=self._context,
                 budget=self._budget,
+                schemas=ToolSchemas.of(prompt) if stage in _CALLING else None,
             )
         decision = self._decision(outcome, stage)
         record = opened(

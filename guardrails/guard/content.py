@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from guardrails.errors import WireFormatError
-from guardrails.exchange import Kind, Part, Role
+from guardrails.exchange import Call, Kind, Part, Role
+from guardrails.pipeline.calls import calls_in
 from guardrails.pipeline.engine import Content
 from guardrails.verdict import Stage
 from guardrails.wire import rebuild
@@ -49,6 +50,10 @@ class Parts:
         names = (replace(part, text=part.name or "", name=None) for part in named)
         return (*self.value, *names)
 
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        return calls_in(self.value)
+
     def rewrite(self, texts: Mapping[int, str]) -> Parts:
         if any(index >= len(self.value) for index in texts):
             raise WireFormatError("a part's name cannot be changed")
@@ -61,10 +66,12 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A tool's name with its arguments: a mapping, or the JSON that a model wrote."""
+    """A tool's name with its arguments: a mapping, or the JSON that a model wrote. `free`: they are
+    one text of no form, which rules know as the argument `input`."""
 
     name: str
     arguments: object = field(repr=False)
+    free: bool = False
 
 
 async def read_content(value: object, stage: Stage, max_chars: int = MAX_CHARS) -> Content:
@@ -117,6 +124,12 @@ class _CallContent:
     name: str | None
     arguments: object = field(repr=False)
     reading: Reading = field(repr=False)
+    free: bool = False
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        given = {"input": self.arguments} if self.free else self.arguments
+        return (Call(name=self.name, arguments=given, part=0 if self.parts else None),)
 
     @property
     def value(self) -> object:
@@ -136,7 +149,7 @@ class _CallContent:
         if ahead and 0 in texts:
             raise WireFormatError("a tool's name cannot be changed")
         written = self.reading.rewrite({index - ahead: text for index, text in texts.items()})
-        return _CallContent(self.name, written.value, written)
+        return _CallContent(self.name, written.value, written, self.free)
 
 
 def _read_call(value: object, most: int, longest: int) -> _CallContent:
@@ -145,7 +158,7 @@ def _read_call(value: object, most: int, longest: int) -> _CallContent:
     name = call.name if call else None
     place = Place(role="assistant", kind="tool_call", name=name, reads=JSON_TEXT)
     reading = read(arguments, place, most=most, longest=longest)
-    return _CallContent(name, arguments, reading)
+    return _CallContent(name, arguments, reading, call is not None and call.free)
 
 
 async def read_prompt(value: object, max_chars: int = MAX_CHARS) -> tuple[Part, ...]:

@@ -22,6 +22,7 @@ from guardrails.pipeline.so_far import Head
 from guardrails.review.webhook import Webhook
 from guardrails.settings import Settings
 from guardrails.verdict import ConstitutionPin, Decision, Stage, Verdict
+from guardrails.wire.tools import ToolSchemas
 
 __all__ = ["StreamedReply"]
 
@@ -81,6 +82,7 @@ class StreamedReply:
         context: Context,
         budget: BudgetHandle,
         check_call: CheckCall | None = None,
+        schemas: ToolSchemas | None = None,
     ) -> None:
         self._check_call = check_call
         self._heads: list[Head] = []
@@ -94,6 +96,7 @@ class StreamedReply:
             context=context,
             budget=budget,
             keeps=settings.audit_keeps == "redacted",
+            schemas=schemas,
         )
         self._record_id = new_record_id()
         self._sums: list[_Sum] = []

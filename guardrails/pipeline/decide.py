@@ -38,6 +38,7 @@ Limit = Literal[
     "daily.subject.max_cost_usd",
     "daily.entries",
     "format.readable",  # too deep, too many values, or a value that contains itself
+    "format.tool_schema",  # changed arguments that the tool's schema does not take
 ]
 
 _CAUSES: tuple[Cause, ...] = ("undecided", "outage", "limit", "policy")

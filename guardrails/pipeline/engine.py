@@ -14,7 +14,8 @@ from typing import Literal, ParamSpec, Protocol, Self, TypeVar
 
 from guardrails.critic.limits import BudgetHandle, Deadline
 from guardrails.errors import BudgetExceeded, WireFormatError
-from guardrails.exchange import Context, Part
+from guardrails.exchange import Call, Context, Part
+from guardrails.pipeline.calls import moved
 from guardrails.pipeline.decide import Observation, Ruling, decide
 from guardrails.pipeline.plan import Plan
 from guardrails.pipeline.remedy import apply_edits, remedy_edits
@@ -33,6 +34,7 @@ from guardrails.verdict import (
     Usage,
     Verdict,
 )
+from guardrails.wire.tools import ToolSchemas
 
 __all__ = ["Content", "Outcome", "deliberate", "refuse"]
 
@@ -57,6 +59,8 @@ class Content(Protocol):
     def value(self) -> object: ...
     @property
     def parts(self) -> tuple[Part, ...]: ...
+    @property
+    def calls(self) -> tuple[Call, ...]: ...
     def rewrite(self, texts: Mapping[int, str]) -> Self:
         """The value with other texts, read again. Raises WireFormatError if it cannot hold them."""
         ...
@@ -89,20 +93,24 @@ async def deliberate(
     stage: Stage,
     context: Context,
     budget: BudgetHandle,
+    schemas: ToolSchemas | None = None,
     is_counted: bool = False,
     may_vanish: bool = False,
 ) -> Outcome:
     """Judge a content at a stage and make of it what may go on.
 
-    `before` are the parts that only help to judge it, in their order. `is_counted`: its size is
-    known to be within the budget. `may_vanish`: it is a piece of a reply of which more is left.
-    Raises nothing that a text, a critic or an endpoint could bring about.
+    `before` are the parts that only help to judge it, in their order. A call whose arguments are
+    changed still fits `schemas`, or nothing goes on. `is_counted`: its size is known to be within
+    the budget. `may_vanish`: it is a piece of a reply of which more is left. Raises nothing that a
+    text, a critic or an endpoint could bring about.
     """
     started = time.perf_counter()
     try:
         if not is_counted:
             _admit(content, before, budget)
-        work = _Deliberation(plan, content, before, stage, context, budget, may_vanish=may_vanish)
+        work = _Deliberation(
+            plan, content, before, stage, context, budget, schemas, may_vanish=may_vanish
+        )
         outcome = await work.outcome()
     except BudgetExceeded as error:
         outcome = refuse(plan, f"budget.{error.limit}", stage, context, content=content)
@@ -153,10 +161,12 @@ class _Deliberation:
         stage: Stage,
         context: Context,
         budget: BudgetHandle,
+        schemas: ToolSchemas | None,
         *,
         may_vanish: bool = False,
     ) -> None:
         self.plan, self.original, self.stage = plan, content, stage
+        self.schemas, self.misfit = schemas, False
         self.context, self.budget, self.may_vanish = context, budget, may_vanish
         self.before = tuple(before)
         self.parts = (*before, *content.parts)
@@ -190,6 +200,7 @@ class _Deliberation:
                 remedy_edits, tuple(self.findings), self.parts, self.plan.constitution
             )
             if edits is None or not await self._apply(edits):
+                ruling = self._unfit(ruling)
                 break
             method: Method = "remedy" if self.verdict is Verdict.REVISE else "redaction"
             ruling = await self._attempt(edits, method)
@@ -213,6 +224,7 @@ class _Deliberation:
             context=self.context,
             budget=self.budget,
             deadline=self.deadline,
+            calls=moved(content.calls, len(self.before)),
         )
         self.usage += judgement.usage
         self.models.update(judgement.models)
@@ -269,7 +281,22 @@ class _Deliberation:
     def _changed(self, edits: tuple[Edit, ...]) -> Content:
         offset = len(self.before)
         texts = apply_edits(self.parts, edits)
-        return self.original.rewrite({index - offset: text for index, text in texts.items()})
+        changed = self.original.rewrite({index - offset: text for index, text in texts.items()})
+        self.misfit = self.schemas is not None and not self.schemas.admit(
+            self.original.calls, changed.calls
+        )
+        if self.misfit:
+            raise WireFormatError("a tool would not take the changed arguments")
+        return changed
+
+    def _unfit(self, ruling: Ruling) -> Ruling:
+        """A call that its tool's schema refuses is never handed on: then nothing is."""
+        if not self.misfit:
+            return ruling
+        seen = Observation(
+            about="format.tool_schema", critic="engine", value="undecided", cause="unknown_format"
+        )
+        return decide([seen], stage=self.stage)
 
     async def _attempt(self, edits: tuple[Edit, ...], method: Method) -> Ruling:
         if (known := self.rulings.get(edits)) is not None:  # one of a reviser's ways before

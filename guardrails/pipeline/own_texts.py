@@ -114,5 +114,6 @@ async def look_alone(
         budget=limits,
         deadline=limits.deadline(),
         tiers=("deterministic",),
+        calls=(),  # a text that nobody sent calls nothing
     )
     return judgement.observations

@@ -17,6 +17,7 @@ from guardrails.critic.protocol import Whole, Width
 from guardrails.errors import BudgetExceeded, WireFormatError
 from guardrails.exchange import Context, Part
 from guardrails.pipeline.account import Account, Place, PlaceOf
+from guardrails.pipeline.calls import moved
 from guardrails.pipeline.decide import Observation, decide
 from guardrails.pipeline.engine import Outcome, deliberate, refuse
 from guardrails.pipeline.given import Given, Release
@@ -26,6 +27,7 @@ from guardrails.pipeline.replies import reply_to
 from guardrails.pipeline.so_far import Entry, Head, SoFar
 from guardrails.pipeline.tiers import Judgement, judge
 from guardrails.verdict import Finding, Span, Stage, Usage, Verdict
+from guardrails.wire.tools import ToolSchemas
 
 __all__ = ["Progress", "is_held_whole"]
 
@@ -62,7 +64,11 @@ class Progress:
         context: Context,
         budget: BudgetHandle,
         keeps: bool = False,
+        schemas: ToolSchemas | None = None,
     ) -> None:
+        self._schemas = schemas
+        self._gave: dict[int, list[str]] = {}
+        """What tools gave in the reply itself, by the number of the text."""
         self._plan, self._stage, self._context = plan, Stage.OUTPUT, context
         self._before, self._budget = tuple(before), budget
         stage = plan.stages[self._stage]
@@ -107,6 +113,8 @@ class Progress:
         except BudgetExceeded as error:
             self._over = error
         self._held.feed(number, text[: max(0, room)])
+        if self._given[number].head.part.role == "tool":
+            self._gave.setdefault(number, []).append(text[: max(0, room)])
 
     def shut(self, number: int) -> None:
         """That text is complete."""
@@ -220,6 +228,13 @@ class Progress:
         text = self._held.text(cut.part, start, cut.offset)
         return self._let_go(cut, [Release(number=cut.part, start=start, end=cut.offset, text=text)])
 
+    def _so_far(self, entries: tuple[Entry, ...]) -> SoFar:
+        gave = (
+            replace(self._given[number].head.part, text="".join(pieces), target=False)
+            for number, pieces in self._gave.items()
+        )
+        return SoFar(entries, tuple(gave))
+
     # -- a look without a model ---------------------------------------------------------------
 
     async def _first_to_act_on(self, cut: Cut) -> tuple[Cut, _Look]:
@@ -247,7 +262,7 @@ class Progress:
         if entry is None:
             return _Look(observations=(UNREADABLE,))
         self._given[number].parts = len(entry.parts)
-        judgement = await self._judged(SoFar((entry,)))
+        judgement = await self._judged(self._so_far((entry,)))
         if entry.head.is_json:
             return _Look(observations=judgement.observations, judgement=judgement)
         found = (_moved(observation, shift) for observation in judgement.observations)
@@ -260,15 +275,19 @@ class Progress:
         """By the critics that need no model. What only a model could settle is not open to them
         where one will be asked."""
         started = time.perf_counter()
+        calls = content.calls
+        before = self._before if calls else ()  # what is handed to a tool may be from there
         judgement = await judge(
             self._plan,
-            content.parts,
+            (*before, *content.parts),
             stage=self._stage,
             context=self._context,
             budget=self._budget,
             deadline=self._budget.deadline(),
             tiers=("deterministic",),
+            calls=moved(calls, len(before)),
         )
+        judgement = _back(judgement, len(before))
         self._budget.spend_time(time.perf_counter() - started)
         if not self._asks_models:
             return judgement
@@ -284,7 +303,7 @@ class Progress:
         if entries is None:
             self.refuse("format.readable")
             return None
-        content = SoFar(entries)
+        content = self._so_far(entries)
         place_of = self._place_of(content)
         if self._acted is not None and self._acted[0] == cut:
             outcome = self._acted[1]
@@ -296,6 +315,7 @@ class Progress:
                 stage=self._stage,
                 context=self._context,
                 budget=self._budget,
+                schemas=self._schemas,
                 is_counted=True,
                 may_vanish=not (self._has_ended and self._is_last(cut)),
             )
@@ -387,7 +407,7 @@ class Progress:
         if not is_seen and self._plan.stages[self._stage].is_open(changed + ahead, border):
             return None
         entry = Entry.of(cut.part, given.head, changed + ahead)
-        judgement = await self._judged(SoFar((entry,)))
+        judgement = await self._judged(self._so_far((entry,)))
         ends = [
             o.span[1]
             for o in judgement.observations
@@ -512,6 +532,18 @@ class Progress:
     def _is_whole(self, number: int) -> bool:
         head = self._given[number].head
         return head.is_whole or not head.part.readable
+
+
+def _back(judgement: Judgement, by: int) -> Judgement:
+    """The same, told of parts that nothing stands before."""
+    if not by:
+        return judgement
+    observations = tuple(
+        o if o.part is None else replace(o, part=o.part - by) for o in judgement.observations
+    )
+    unread = tuple(part - by for part in judgement.coverage.unjudged_parts)
+    coverage = replace(judgement.coverage, unjudged_parts=unread)
+    return replace(judgement, observations=observations, coverage=coverage)
 
 
 def _moved(observation: Observation, shift: int) -> Observation:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from itertools import pairwise
+from typing import Any, Literal, Self
 
 from guardrails.errors import WireFormatError
-from guardrails.exchange import Part
+from guardrails.exchange import UNREADABLE, UNSAID, Call, Part, Path
 from guardrails.wire.reading import Reading, read
 from guardrails.wire.shapes import JSON_TEXT
 from guardrails.wire.walk import Place
@@ -59,6 +60,28 @@ class Entry:
             return self._reading.parts
         return (replace(self.head.part, text=self.text),)
 
+    def call(self, part: int, after: tuple[Part, ...]) -> Call | None:
+        """The tool call that it tells of, if it does; `part` is the first of its own parts.
+
+        A call comes as several texts, each judged by itself: the name first, and the arguments when
+        they are whole. Arguments that came otherwise than all others do are nobody's to read.
+        """
+        head = self.head.part
+        if self.is_dropped or head.role != "assistant":
+            return None
+        name, given = head.name, _given(head.path)
+        if self.head.is_json and head.kind == "tool_call":
+            arguments: object = self.text
+        elif given == "free" and head.kind == "tool_call":
+            arguments = {"input": self.text}
+        elif given is not None:
+            arguments = UNREADABLE
+        elif head.kind == "tool_call" and head.path[-1:] == ("name",):
+            name, arguments = self.text, UNSAID
+        else:
+            return None
+        return Call(name=name, arguments=arguments, part=part if self.parts else None, after=after)
+
     def rewrite(self, texts: Mapping[int, str]) -> Entry:
         """Raises WireFormatError for what cannot be changed."""
         if not texts or self.is_dropped:
@@ -73,11 +96,27 @@ class Entry:
         return replace(self, text=str(written.value), _reading=written)
 
 
+def _given(path: Path) -> Literal["free", "inside"] | None:
+    """Whether a path leads to a call's arguments or into them: a text of no form, or anything."""
+    match path:
+        case (*_, "custom", "input") | ("output", int(), "input"):
+            return "free"
+        case ("content", int(), "input", *_) | ("output", int(), "arguments" | "input", *_):
+            return "inside"
+    steps = list(pairwise(path))
+    for pair in (("function", "arguments"), ("function_call", "arguments"), ("custom", "input")):
+        if pair in steps:
+            return "inside"
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class SoFar:
-    """Several texts of a reply. Its parts are theirs, one after the other."""
+    """Several texts of a reply. Its parts are theirs, one after the other. `gave` is what tools
+    gave in it before."""
 
     entries: tuple[Entry, ...]
+    gave: tuple[Part, ...] = field(default=(), repr=False)
 
     @property
     def value(self) -> Self:
@@ -86,6 +125,16 @@ class SoFar:
     @property
     def parts(self) -> tuple[Part, ...]:
         return tuple(part for entry in self.entries for part in entry.parts)
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        calls: list[Call] = []
+        first = 0
+        for entry in self.entries:
+            if (call := entry.call(first, self.gave)) is not None:
+                calls.append(call)
+            first += len(entry.parts)
+        return tuple(calls)
 
     def rewrite(self, texts: Mapping[int, str]) -> SoFar:
         if not texts:
@@ -96,7 +145,7 @@ class SoFar:
             mine = {n - first: text for n, text in texts.items() if first <= n < first + count}
             written.append(entry.rewrite(mine))
             first += count
-        return SoFar(tuple(written))
+        return SoFar(tuple(written), self.gave)
 
     def places(self) -> list[tuple[int, int]]:
         """Of each part: which entry it belongs to, and its number there."""

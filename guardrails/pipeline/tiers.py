@@ -14,7 +14,8 @@ from typing import ParamSpec, TypeVar
 from guardrails.constitution.model import Tier
 from guardrails.critic.limits import BudgetHandle, Deadline
 from guardrails.critic.protocol import Critique, CritiqueRequest, Hits
-from guardrails.exchange import Context, Part
+from guardrails.exchange import Call, Context, Part
+from guardrails.pipeline.calls import calls_in
 from guardrails.pipeline.consult import Silence, consult
 from guardrails.pipeline.decide import Limit, Observation
 from guardrails.pipeline.hiding import hidden_in_context, hidden_in_targets
@@ -51,11 +52,14 @@ async def judge(
     budget: BudgetHandle,
     deadline: Deadline,
     tiers: Sequence[Tier] = TIERS,
+    calls: Sequence[Call] | None = None,
 ) -> Judgement:
-    """Judge the targets of an exchange by all principles of a stage that hold for the caller."""
+    """Judge the targets of an exchange by all principles of a stage that hold for the caller.
+    `calls` are the tool calls in it; None: each part of one is one."""
     views = await look_at(parts)
-    sitting = _Sitting(plan, views, stage, context, budget, deadline)
-    if views.targets:
+    calls = calls_in(parts) if calls is None else tuple(calls)
+    sitting = _Sitting(plan, views, stage, context, budget, deadline, calls)
+    if sitting.has_targets:
         for tier in tiers:
             await sitting.ask(tier)
     return await sitting.aside(sitting.conclude, tiers)
@@ -72,8 +76,10 @@ class _Sitting:
         context: Context,
         budget: BudgetHandle,
         deadline: Deadline,
+        calls: tuple[Call, ...],
     ) -> None:
         self.plan, self.views, self.stage = plan, views, stage
+        self.has_targets = bool(views.targets or calls)
         self.stage_plan = plan.stages[stage]
         self.inquiries = {
             principle.id: Inquiry(principle, stage)
@@ -88,6 +94,7 @@ class _Sitting:
             context=context,
             deadline=deadline,
             budget=budget,
+            calls=calls,
         )
         self.limits: dict[Limit, tuple[str, str]] = {}
         self.usage = Usage()
@@ -120,6 +127,8 @@ class _Sitting:
                 self._silent(bound, asked, views)
             return
         request = replace(self.blank, parts=views.shown, targets=views.targets)
+        if tier == "model":
+            request = replace(request, calls=())  # they hold what is hidden from it
         before = _spent(request.budget)
         hits: Mapping[str, Hits] = {}
         if tier == "deterministic":
@@ -247,7 +256,7 @@ class _Sitting:
         unread = self._unread()
         observations = [*self._limits(), *self._unjudged(unread)]
         uncovered: list[str] = []
-        if self.views.targets:
+        if self.has_targets:
             reached = self._reached()
             bound = frozenset(b.name for b in self.stage_plan.critics if b.tier in tiers)
             for id, inquiry in self.inquiries.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from guardrails.wire.body import Body, JsonBody, OpaqueBody, PairsBody, TextBody
@@ -59,10 +58,12 @@ class AutoFormat:
 
     def _events(self, payload: Payload) -> Body:
         for provider in (ANTHROPIC_MESSAGES, OPENAI_RESPONSES, OPENAI_CHAT):
-            with suppress(AmbiguousError):
+            try:
                 body = provider.response(payload, OpaqueBody(b"", "user", ""))
-                if isinstance(body, EventBody):
-                    return body
+            except AmbiguousError:  # of this format, or of none
+                break
+            if isinstance(body, EventBody):
+                return body
         why = "an event stream of no provider's format; for plain text in events say 'text'"
         return OpaqueBody(payload.data, "assistant", why)
 

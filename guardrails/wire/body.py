@@ -12,7 +12,7 @@ from typing import Any, Self, cast
 from urllib.parse import parse_qsl, urlencode
 
 from guardrails.errors import WireFormatError
-from guardrails.exchange import Part, Role
+from guardrails.exchange import Call, Part, Role
 from guardrails.wire.pointer import Pointer, put
 from guardrails.wire.reading import Reading, read
 from guardrails.wire.shapes import Reads
@@ -43,6 +43,11 @@ class Body(ABC):
     @property
     @abstractmethod
     def parts(self) -> tuple[Part, ...]: ...
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The tool calls in it, whole."""
+        return ()
 
     @property
     def value(self) -> Self:
@@ -103,6 +108,10 @@ class JsonBody(Body):
     def parts(self) -> tuple[Part, ...]:
         return self._parts
 
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        return self.reading.calls
+
     def rewrite(self, texts: Mapping[int, str]) -> Self:
         if not texts:
             return self
@@ -146,6 +155,10 @@ class PointedBody(Body):
     @property
     def parts(self) -> tuple[Part, ...]:
         return self._parts
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        return _counted_on(self.readings)
 
     def rewrite(self, texts: Mapping[int, str]) -> Self:
         if not texts:
@@ -232,6 +245,10 @@ class JoinedBody(Body):
     def parts(self) -> tuple[Part, ...]:
         return self._parts
 
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        return _counted_on(self.bodies)
+
     def rewrite(self, texts: Mapping[int, str]) -> Self:
         written, first = [], 0
         for body in self.bodies:
@@ -243,6 +260,16 @@ class JoinedBody(Body):
 
 def _as_targets(parts: Iterable[Part]) -> tuple[Part, ...]:
     return tuple(part if part.target else replace(part, target=True) for part in parts)
+
+
+def _counted_on(some: Iterable[Body | Reading]) -> tuple[Call, ...]:
+    """The calls of several, each with its parts' place among the parts of all."""
+    calls: list[Call] = []
+    first = 0
+    for one in some:
+        calls += (c if c.part is None else replace(c, part=c.part + first) for c in one.calls)
+        first += len(one.parts)
+    return tuple(calls)
 
 
 def _within(texts: Mapping[int, str], first: int, count: int) -> dict[int, str]:

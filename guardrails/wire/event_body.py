@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from guardrails.errors import WireFormatError
-from guardrails.exchange import Part, Role
+from guardrails.exchange import Call, Part, Role
 from guardrails.wire.body import Body
 from guardrails.wire.event_replies import EventCodec, with_asides
 from guardrails.wire.reading import Reading, read
@@ -42,6 +42,10 @@ class EventBody(Body):
     @property
     def parts(self) -> tuple[Part, ...]:
         return self.reading.parts
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        return self.reading.calls
 
     def rewrite(self, texts: Mapping[int, str]) -> Self:
         if not texts:

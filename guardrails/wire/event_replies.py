@@ -244,6 +244,8 @@ class _Chat:
             if event.data.strip() == DONE:
                 continue
             data = _data(event)
+            if "choices" not in data and "error" not in data:
+                raise WireFormatError("an event that is no chunk of a completion")
             for key, value in data.items():
                 if key not in ("choices", "obfuscation") and value:
                     _set(head, key, value, said)

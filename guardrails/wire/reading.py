@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from guardrails.errors import WireFormatError
-from guardrails.exchange import Part
+from guardrails.exchange import Call, Part
 from guardrails.wire.replies import reply_in_place_of
 from guardrails.wire.walk import MAX_NODES, Place, Walk
 
@@ -15,11 +15,13 @@ __all__ = ["Reading", "read"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What there is to judge in a value. `parts` come in one order, whenever it is read."""
+    """What there is to judge in a value. `parts` come in one order, whenever it is read. `calls`
+    are the tool calls in it that are to be judged, where its format says what one is."""
 
     value: object = field(repr=False)
     parts: tuple[Part, ...] = field(repr=False)
     place: Place = field(repr=False)
+    calls: tuple[Call, ...] = field(default=(), repr=False)
 
     def write(self, texts: Mapping[int, str]) -> object:
         """The value with these parts' texts replaced: of the same type, a new object where
@@ -49,13 +51,18 @@ class Reading:
 class _Reader:
     def __init__(self) -> None:
         self.parts: list[Part] = []
+        self.calls: list[Call] = []
 
     def see(self, part: Part, *, fixed: bool = False) -> str:
         self.parts.append(part)
         return part.text
 
+    def called(self, name: str | None, arguments: object, mark: int) -> None:
+        part = mark if len(self.parts) > mark else None
+        self.calls.append(Call(name=name, arguments=arguments, part=part))
+
     def mark(self) -> int:
-        return 0
+        return len(self.parts)
 
     def forget(self, mark: int) -> None:
         raise AssertionError("a reader changes nothing, so nothing is left out")
@@ -82,6 +89,9 @@ class _Writer:
         self.kept.append(None if fixed else text)
         return text
 
+    def called(self, name: str | None, arguments: object, mark: int) -> None:
+        """Read anew when all is written."""
+
     def wrote(self, parts: tuple[Part, ...]) -> bool:
         """Whether these are the texts that should be there."""
         return len(parts) == len(self.kept) and all(
@@ -102,7 +112,7 @@ def read(
     holds more than `most` values, or JSON in a string of more than `longest` characters."""
     reader = _Reader()
     _walked(value, place, reader, most, longest)
-    return Reading(value=value, parts=tuple(reader.parts), place=place)
+    return Reading(value=value, parts=tuple(reader.parts), place=place, calls=tuple(reader.calls))
 
 
 def _walked(

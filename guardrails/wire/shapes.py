@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import MappingProxyType, NoneType
+from typing import Any
 
 from guardrails.exchange import Kind, Role
 
@@ -89,7 +90,12 @@ class Shape:
     how to read the others. `unreadable` fields hold
     what no critic can read. `derived` fields depend on the text: when it changes they get what is
     made here. A `sealed` object is signed: never edited, but left out whole. Nobody can read an
-    `opaque` one. `names` is the field that names the tool.
+    `opaque` one. `names` is the field that names the tool, `called` the name of one that the
+    provider itself runs.
+
+    In a call, `arguments` is the field with all of its arguments; where there is none, the fields
+    `inputs` are its arguments. `id` is the field that identifies a call, `answers` that of a result
+    which says whose it is.
     """
 
     silent: frozenset[str] = frozenset()
@@ -101,6 +107,11 @@ class Shape:
     sealed: bool = False
     opaque: bool = False
     names: str | None = None
+    called: str | None = None
+    arguments: str | None = None
+    inputs: tuple[str, ...] = ()
+    id: str | None = None
+    answers: str | None = None
     kind: Kind | None = None
     role: Role | None = None
     target: bool | None = None
@@ -130,12 +141,17 @@ def _shape(quiet: str = "", text: str = "", /, **reads: Reads) -> Shape:
     )
 
 
-def _call(shape: Shape) -> Shape:
-    return replace(shape, kind="tool_call", role="assistant", names="name")
+def _call(shape: Shape, arguments: str | None = None, **more: Any) -> Shape:
+    made = replace(shape, kind="tool_call", role="assistant", names="name")
+    return replace(made, arguments=arguments, **more)
 
 
-def _result(shape: Shape) -> Shape:
-    return replace(shape, kind="tool_result", role="tool")
+def _result(shape: Shape, answers: str) -> Shape:
+    return replace(shape, kind="tool_result", role="tool", answers=answers)
+
+
+_GIVEN = As(role="tool", kind="tool_result")
+"""What a tool gave that the provider itself has run, beside its call."""
 
 
 def _document(shape: Shape) -> Shape:
@@ -170,10 +186,14 @@ _FOUND = _shape(
     "title url stdout stderr",
     encrypted_content=CIPHER,
 )
-_SERVER_RESULT = _result(_shape("id tool_use_id cache_control caller", content=_FOUND))
+_SERVER_RESULT = _result(
+    _shape("id tool_use_id cache_control caller", content=_FOUND), "tool_use_id"
+)
 _FETCHED = replace(_FOUND, reads={**_FOUND.reads, "content": BLOCKS})
-_TOOL_USE = _call(_shape("id caller cache_control", "name input toolset_name server_name"))
-_TOOL_RESULT = _result(_shape("tool_use_id is_error cache_control", content=BLOCKS))
+_TOOL_USE = _call(
+    _shape("id caller cache_control", "name input toolset_name server_name"), "input", id="id"
+)
+_TOOL_RESULT = _result(_shape("tool_use_id is_error cache_control", content=BLOCKS), "tool_use_id")
 _TEXT = _shape("", "text")
 
 _blocks |= {
@@ -214,7 +234,7 @@ _blocks |= {
 
 # OpenAI's messages and items.
 
-FUNCTION = _call(_shape("", "name", arguments=JSON_TEXT))
+FUNCTION = _call(_shape("", "name", arguments=JSON_TEXT), "arguments")
 CHAT_MESSAGE = replace(
     _shape(
         "id role status phase tool_call_id",
@@ -223,8 +243,11 @@ CHAT_MESSAGE = replace(
         tool_calls=Choice(
             ("type",),
             {
-                "function": _shape("id index", function=FUNCTION),
-                "custom": _shape("id index", custom=_call(_shape("", "name input"))),
+                "function": replace(_shape("id index", function=FUNCTION), id="id"),
+                "custom": replace(
+                    _shape("id index", custom=_call(_shape("", "name input"), inputs=("input",))),
+                    id="id",
+                ),
             },
         ),
         function_call=FUNCTION,
@@ -246,20 +269,34 @@ ITEMS = Choice(
             role="assistant",
             sealed=True,
         ),
-        "function_call": _call(_shape(_CALL_FIELDS, "name", arguments=JSON_TEXT)),
-        "custom_tool_call": _call(_shape(_CALL_FIELDS, "name input")),
+        "function_call": _call(
+            _shape(_CALL_FIELDS, "name", arguments=JSON_TEXT), "arguments", id="call_id"
+        ),
+        "custom_tool_call": _call(
+            _shape(_CALL_FIELDS, "name input"), inputs=("input",), id="call_id"
+        ),
         "mcp_call": _call(
             _shape(
                 _CALL_FIELDS + " approval_request_id",
-                "name server_label error output",
+                "name server_label error",
                 arguments=JSON_TEXT,
-            )
+                output=_GIVEN,
+            ),
+            "arguments",
         ),
-        "function_call_output": _result(_shape(_CALL_FIELDS, output=BLOCKS)),
-        "custom_tool_call_output": _result(_shape(_CALL_FIELDS, output=BLOCKS)),
-        "web_search_call": _call(_shape(_CALL_FIELDS, "action")),
-        "file_search_call": _call(_shape(_CALL_FIELDS, "queries results")),
-        "code_interpreter_call": _call(_shape(_CALL_FIELDS + " container_id", "code outputs")),
+        "function_call_output": _result(_shape(_CALL_FIELDS, output=BLOCKS), "call_id"),
+        "custom_tool_call_output": _result(_shape(_CALL_FIELDS, output=BLOCKS), "call_id"),
+        "web_search_call": _call(_shape(_CALL_FIELDS, "action"), "action", called="web_search"),
+        "file_search_call": _call(
+            _shape(_CALL_FIELDS, "queries", results=_GIVEN),
+            inputs=("queries",),
+            called="file_search",
+        ),
+        "code_interpreter_call": _call(
+            _shape(_CALL_FIELDS + " container_id", "code", outputs=_GIVEN),
+            inputs=("code",),
+            called="code_interpreter",
+        ),
         "image_generation_call": IMAGE,
     },
 )
@@ -269,7 +306,7 @@ ITEMS = Choice(
 _OURS = As(role="system", target=False, reads=BLOCKS)
 _SCHEMA = replace(_shape("name strict schema", "description"), role="system", target=False)
 _SYSTEM = replace(CHAT_MESSAGE, role="system", target=False)
-_TOOL = _result(CHAT_MESSAGE)
+_TOOL = _result(CHAT_MESSAGE, "tool_call_id")
 MESSAGES = Choice(
     ("role", "type"),
     {
@@ -279,7 +316,7 @@ MESSAGES = Choice(
         "user": replace(CHAT_MESSAGE, role="user"),
         "assistant": replace(CHAT_MESSAGE, role="assistant"),
         "tool": _TOOL,
-        "function": _TOOL,
+        "function": replace(_TOOL, names="name"),
     },
 )
 REQUEST = _shape(

@@ -83,6 +83,8 @@ class Place:
     reads: Reads = FREE
     fixed: bool = False
     """Computed by the value's own class: it cannot be changed by itself."""
+    call: str | None = None
+    """What identifies the tool call that stands here."""
 
     @property
     def numbers(self) -> bool:
@@ -102,6 +104,8 @@ class Place:
     def within(self, shape: Shape, fields: Mapping[Any, object]) -> Place:
         """The same place, with what the shape says about all that is in it."""
         named = fields.get(shape.names) if shape.names else None
+        named = shape.called or named
+        id = fields.get(shape.id) if shape.id else None
         return replace(
             self,
             role=shape.role or self.role,
@@ -109,6 +113,7 @@ class Place:
             target=self.target if shape.target is None else shape.target,
             name=named if isinstance(named, str) and NAME.fullmatch(named) else self.name,
             reads=shape,
+            call=id if isinstance(id, str) else self.call,
         )
 
 
@@ -118,6 +123,9 @@ class Visitor(Protocol):
     def see(self, part: Part, *, fixed: bool = False) -> str:
         """What shall stand where the part's text stands. A `fixed` text changes only with others,
         by itself."""
+
+    def called(self, name: str | None, arguments: object, mark: int) -> None:
+        """A tool call that is to be judged; its parts are those seen since the mark."""
 
     def mark(self) -> int:
         """How many parts are kept so far."""
@@ -140,6 +148,8 @@ class Walk:
         self._longest = longest
         self._nodes = 0
         self._open: set[int] = set()
+        self._callers: dict[str, str | None] = {}
+        """What identifies a tool call → its tool; None where one id stands for two tools."""
 
     def value(self, value: object, at: Place) -> object:
         """The value with the visitor's texts in it."""
@@ -312,11 +322,35 @@ class Walk:
             return self._opaque(value, at.within(shape, fields), str(fields["type"]))
         else:
             mark = self._visitor.mark()
-            changes = self._shaped(fields, at.within(shape, fields), shape, told)
+            inside = self._answering(at.within(shape, fields), shape, fields)
+            changes = self._shaped(fields, inside, shape, told)
+            if shape.kind == "tool_call":
+                self._called(inside, shape, fields, mark)
             if changes and shape.sealed:
                 self._visitor.forget(mark)
                 return _DROPPED
         return build(value, changes) if changes else value
+
+    def _answering(self, at: Place, shape: Shape, fields: Mapping[Any, object]) -> Place:
+        """A result names the call that it answers, and so the tool that gave it."""
+        id = fields.get(shape.answers) if shape.answers else None
+        if not isinstance(id, str) or shape.names:
+            return at
+        return replace(at, name=self._callers.get(id))
+
+    def _called(self, at: Place, shape: Shape, fields: Mapping[Any, object], mark: int) -> None:
+        """Remember whose result will answer this call, and show it whole if it is to be judged."""
+        if at.call is not None:
+            known = self._callers.setdefault(at.call, at.name)
+            if known != at.name:
+                self._callers[at.call] = None
+        if not at.target:
+            return
+        name = shape.called or (fields.get(shape.names) if shape.names else None)
+        arguments: object = {key: fields[key] for key in shape.inputs if key in fields}
+        if shape.arguments is not None:
+            arguments = fields.get(shape.arguments)
+        self._visitor.called(name if isinstance(name, str) else None, arguments, mark)
 
     def _free(
         self, fields: Mapping[Any, object], at: Place, told: AbstractSet[Any]

@@ -68,6 +68,12 @@ def starting(*rules: dict[str, Any]) -> dict[str, Any]:
 
 
 PASSING = {"name": "all is well", "reply": "Good day.", "judge": {}, "expect": "allow"}
+CALL = {
+    "name": "a payment",
+    "stage": "tool_call",
+    "tool": {"name": "pay"},
+    "expect": "block",
+}
 CASES: dict[str, tuple[str, str]] = {
     "L101": (
         written(principle(text="Usually does not insult the person who asks.")),
@@ -176,6 +182,30 @@ CASES: dict[str, tuple[str, str]] = {
             extends=["household"],
             withdraw=[{"id": "manners.shoes", "reason": "Nobody enters a house here."}],
         ),
+    ),
+    "L801": (
+        written(tools={"allow": ["search", "pay"], "deny": ["pay"]}),
+        written(tools={"allow": ["search"], "deny": ["pay"]}),
+    ),
+    "L802": (
+        written(tools={"allow": ["search"], "rules": {"pay": {"additional": False}}}),
+        written(tools={"deny": ["search"], "rules": {"pay": {"additional": False}}}),
+    ),
+    "L803": (
+        written(tools={"allow": ["search", "pay"], "rules": {"pay": {"never_from": ["serach"]}}}),
+        written(tools={"allow": ["search", "pay"], "rules": {"pay": {"never_from": ["search"]}}}),
+    ),
+    "L804": (
+        written(
+            tools={"rules": {"pay": {"arguments": {"to": {"match": "a{9}", "max_length": 8}}}}}
+        ),
+        written(
+            tools={"rules": {"pay": {"arguments": {"to": {"match": "a{8}", "max_length": 8}}}}}
+        ),
+    ),
+    "L805": (
+        written(tools={"deny": ["pay"]}),
+        written(tools={"deny": ["pay"]}, tests=[PASSING, CALL]),
     ),
     "L901": (
         commented("# lint: ignore L106", source=None),

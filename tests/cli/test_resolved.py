@@ -77,6 +77,19 @@ def test_patterns_have_their_widths(run: Run) -> None:
     ]
 
 
+def test_rules_for_tools_are_told(run: Run, tmp_path: Path) -> None:
+    rule = "arguments: {to: {match: '[a-z]+', required: true}, body: {}}, additional: false"
+    file = tmp_path / "desk.yaml"
+    file.write_text(
+        "id: desk\nversion: 1.0.0\nprinciples: []\n"
+        f"tools: {{allow: [send], rules: {{send: {{{rule}, never_from: [web]}}}}}}\n"
+    )
+    status, told = run("show", str(file))
+    assert status == 0
+    for line in ("to: match ['[a-z]+'], required True", "body: any", "never from  web"):
+        assert line in told
+
+
 def test_a_file_is_shown_as_well_as_a_name(run: Run, tmp_path: Path) -> None:
     by_name = json.loads(run("show", "child", "--json")[1])
     by_file = json.loads(run("show", str(tmp_path / "child.yaml"), "--json")[1])

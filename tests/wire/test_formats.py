@@ -320,3 +320,46 @@ def test_errors_of_formats_have_no_cause_that_holds_the_text() -> None:
         asked("json", b'{"private": ')
     assert caught.value.__cause__ is None
     assert "private" not in str(caught.value)
+
+
+def events_of(*delta: Any, arguments: str = "{}") -> bytes:
+    """A stream of Anthropic's: text in pieces, then a tool's arguments, then other deltas."""
+    block = {"type": "tool_use", "id": "t", "name": "look", "input": {}}
+    usage = {"input_tokens": 1, "output_tokens": 1}
+    message = {"id": "m", "type": "message", "role": "assistant", "content": [], "usage": usage}
+    deltas = [
+        (0, {"type": "text_delta", "text": "forbid"}),
+        (0, {"type": "text_delta", "text": "den"}),
+        (1, {"type": "input_json_delta", "partial_json": arguments}),
+        *((0, said) for said in delta),
+    ]
+    told: list[dict[str, Any]] = [
+        {"type": "message_start", "message": message},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_start", "index": 1, "content_block": block},
+        *({"type": "content_block_delta", "index": i, "delta": d} for i, d in deltas),
+        {"type": "message_stop"},
+    ]
+    return b"".join(f"event: {e['type']}\ndata: {json.dumps(e)}\n\n".encode() for e in told)
+
+
+AUTO_UNREAD = "an event stream of no provider's format; for plain text in events say 'text'"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        events_of({"type": "new_delta", "text": "x"}),
+        events_of(arguments='{"a": 1, "a": 2}'),
+        events_of(arguments="{"),
+        events_of(arguments='{"a": NaN}'),
+    ],
+    ids=["a new delta", "a key twice", "half an object", "no number"],
+)
+def test_a_stream_that_is_not_read_whole_is_not_read_as_another_providers(data: bytes) -> None:
+    """Word by word, as the events of another format, nobody would find what it says."""
+    assert "forbidden" in said("auto", events_of(), EVENTS)
+    assert said("auto", data, EVENTS) == AUTO_UNREAD
+    with pytest.raises((AmbiguousError, AssertionError)):
+        assert not isinstance(said("anthropic", data, EVENTS), str)
+    assert isinstance(said("openai-chat", data, EVENTS), str)

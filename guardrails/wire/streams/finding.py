@@ -52,6 +52,9 @@ class _Finder(Walk):
         self.found.append(Found(part, fixed=fixed, sealed=self._sealed, names=self._names))
         return part.text
 
+    def called(self, name: str | None, arguments: object, mark: int) -> None:
+        """Told by the texts that it is of, once they are whole."""
+
     def mark(self) -> int:
         return 0
 

@@ -60,7 +60,12 @@ _STREAMED: Mapping[str, _Streamed] = {
 _BY_DELTA = {f"{name}.delta": streamed for name, streamed in _STREAMED.items()}
 _BY_DONE = {f"{name}.done": streamed for name, streamed in _STREAMED.items()}
 _WITHIN = {"content": frozenset({"text", "refusal"}), "summary": frozenset({"text"})}
-_OF_CALLS = {s.field: s.items for s in _STREAMED.values() if not s.within}
+_OF_CALLS = {
+    field: frozenset[str]().union(
+        *(s.items for s in _STREAMED.values() if s.field == field and not s.within)
+    )
+    for field in ("arguments", "input", "code")
+}
 _KEY = "\0key"
 _TOP = Place(role="assistant", reads=RESPONSE)
 
@@ -164,9 +169,16 @@ class ResponsesReader(JsonEventReader):
         if type(said) is not str:
             raise WireFormatError("an event without its text")
         text = self._texts.get(path) or self._opened(telling, path, streamed)
-        self._said_again(telling, text, said, (streamed.field,))
+        found = None if streamed.within else self._whole(path, streamed, said)
+        self._said_again(telling, text, said, (streamed.field,), found)
         self._close(telling, text)
         self._around(telling, data, streamed.field)
+
+    def _whole(self, path: Path, streamed: _Streamed, said: str) -> Found:
+        """What a call is said to be made with, should it be another than came in pieces."""
+        inside = self._items[int(path[1])]
+        part = Part(text=said, role=inside.role, kind=inside.kind, name=inside.name, path=path)
+        return Found(part, json=streamed.field == "arguments")
 
     def _object(self, telling: Telling, data: Json, kind: str) -> None:
         name = RESPONSE_OBJECTS[kind]
@@ -214,7 +226,10 @@ class ResponsesReader(JsonEventReader):
         if at in self._items and (is_new or self._types[at] != kind):
             raise WireFormatError("an item that cannot be placed")
         place = Place(path=("output", at), role="assistant", reads=ITEMS)
-        self._items[at] = place.within(shape, item) if shape else place
+        inside = place.within(shape, item) if shape else place
+        if at in self._items and self._items[at].name != inside.name:
+            raise WireFormatError("a call of two tools")  # its arguments are judged for one
+        self._items[at] = inside
         self._types[at] = kind
 
     def _response(self, telling: Telling, data: Json, kind: str) -> None:
@@ -223,8 +238,8 @@ class ResponsesReader(JsonEventReader):
         is_over = kind in RESPONSE_ENDS
         output = response.get("output")
         for at, item in enumerate(output if isinstance(output, list) else ()):
-            if isinstance(item, dict) and at not in self._items:
-                self._known_item(at, item, is_new=True)
+            if isinstance(item, dict):
+                self._known_item(at, item, is_new=at not in self._items)
         self._each(telling, response, _TOP, ("response",), is_over=True)
         self._around(telling, data, "response")
         if is_over:
@@ -260,7 +275,7 @@ class ResponsesReader(JsonEventReader):
                 if found.part.text:
                     text.add(found.part.text)
                     telling.say(text.key, found.part.text, where)
-            elif found.part.text or not found.part.readable:
+            elif found.part.text or found.json or not found.part.readable:
                 self._aside(telling, found, where, by)
 
     def _aside(self, telling: Telling, found: Found, spot: Path | None, by: Path | None) -> None:
