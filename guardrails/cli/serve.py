@@ -1,0 +1,56 @@
+"""`constitution serve`: run the proxy until it is told to end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from guardrails.cli.outcome import Status
+from guardrails.cli.screen import note
+from guardrails.proxy.config import ServeConfig, is_loopback, load_config
+from guardrails.telemetry import log
+
+__all__ = ["serve"]
+
+
+def serve(config_file: Path | None, said: Mapping[str, Any], *, check_only: bool) -> int:
+    """Serve. Raises SettingsError, and what `Guard.load` raises, before anything is served."""
+    from guardrails.proxy import logs
+    from guardrails.proxy.server import bind, make_proxy, run
+
+    config = load_config(config_file, said=said)
+    if check_only:
+        make_proxy(config)
+        note("the configuration, the keys and the constitutions can be served")
+        return Status.FINE
+    operations = None
+    if config.operations.enabled:
+        operations = bind(
+            config.operations.host, config.operations.port, option="--operations-port"
+        )
+    public = bind(config.host, config.port, option="--port")
+    logs.set_up()
+    proxy = make_proxy(config)
+    _tell(config, public.getsockname()[1], operations.getsockname()[1] if operations else None)
+    if config.workers == 1:
+        run(proxy, public, operations)
+        return Status.FINE
+    from guardrails.proxy.workers import Workers
+
+    return Workers(config, public, operations).run()
+
+
+def _tell(config: ServeConfig, port: int, operations_port: int | None) -> None:
+    log.info(
+        "serving",
+        address=f"{'https' if config.tls else 'http'}://{config.host}:{port}",
+        operations=None
+        if operations_port is None
+        else f"http://{config.operations.host}:{operations_port}",
+        constitutions=", ".join(config.constitutions)[:150],
+        clients=len(config.clients),
+        workers=config.workers,
+    )
+    if not config.clients and not is_loopback(config.host):
+        log.warning("no clients are named: whoever reaches this address may ask with any key")

@@ -1,0 +1,211 @@
+"""One process of the proxy: both listeners, signals, draining, and the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import uvicorn
+
+from guardrails.asgi.messages import ASGIApp
+from guardrails.audit.trail import Trail
+from guardrails.errors import SettingsError
+from guardrails.proxy.check import CheckEndpoint
+from guardrails.proxy.config import Limits, ServeConfig
+from guardrails.proxy.gate import Gate
+from guardrails.proxy.hosting import Hosting
+from guardrails.proxy.keys import Keys, check_token_digest
+from guardrails.proxy.limits import Traffic
+from guardrails.proxy.logs import access_log
+from guardrails.proxy.metrics import Metrics
+from guardrails.proxy.operations import OperationsApp
+from guardrails.proxy.protocol import bounded_protocol
+from guardrails.proxy.relay import Relay
+from guardrails.proxy.routes import Endpoints
+from guardrails.proxy.tracing import Tracing
+from guardrails.settings import Settings
+from guardrails.telemetry import log
+
+__all__ = ["Proxy", "bind", "make_proxy", "run"]
+
+TO_END_S = 5.0
+"""What requests may take to close their records, once they have been cancelled."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Proxy:
+    """The gate with all that it needs. `load` it, then run it on a loop."""
+
+    config: ServeConfig
+    gate: Gate
+    relay: Relay
+    hosting: Hosting
+    metrics: Metrics
+    tracing: Tracing | None = None
+    _watching: asyncio.Task[None] | None = field(default=None, repr=False)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Gate]:
+        """Open while it serves. At the end all records are written."""
+        await self.relay.begin()
+        if self.config.reload_s:
+            self._watching = asyncio.create_task(self.hosting.watch())
+        try:
+            yield self.gate
+        finally:
+            if self._watching is not None:
+                self._watching.cancel()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TO_END_S):
+                    while self.gate.traffic.in_flight:  # noqa: ASYNC110 - they are being cancelled
+                        await asyncio.sleep(0.01)
+            await self.relay.aclose()
+            await self.hosting.aclose()
+            if self.tracing is not None:
+                await asyncio.to_thread(self.tracing.close)
+
+
+def make_proxy(
+    config: ServeConfig,
+    *,
+    settings: Settings | None = None,
+    trail: Trail | None = None,
+    tracing: Tracing | None = None,
+) -> Proxy:
+    """Everything that a proxy needs, its constitutions loaded. Raises SettingsError and what
+    `Guard.load` raises for all that would keep a request from being served."""
+    served = Endpoints(config)
+    metrics = Metrics(each.name for each in served.all)
+    relay = Relay(config.limits, more_headers=sorted(config.allow.headers))
+    keys = Keys(config)
+    if tracing is None and config.otel:
+        tracing = Tracing()
+    hosting = Hosting(config, relay, served, metrics, settings=settings, trail=trail)
+    check = None
+    if config.check is not None:
+        digest = check_token_digest(config.check)
+        check = CheckEndpoint(config.check, digest, hosting, default=config.constitution)
+    hosting.load()
+    gate = Gate(
+        config,
+        keys=keys,
+        served=served,
+        relay=relay,
+        hosting=hosting,
+        metrics=metrics,
+        traffic=Traffic(config.limits),
+        tracing=tracing,
+        check=check,
+        access=access_log() if config.access_log else None,
+    )
+    return Proxy(
+        config=config, gate=gate, relay=relay, hosting=hosting, metrics=metrics, tracing=tracing
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, but for signals, which are this module's."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def bind(host: str, port: int, *, option: str) -> socket.socket:
+    """A socket that listens already. Raises SettingsError if the address cannot be used."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+        bound.listen(2_048)
+    except OSError as error:
+        bound.close()
+        raise SettingsError(
+            f"{host}:{port} cannot be served: {error.strerror or error}; name another {option}, or "
+            f"0 for any"
+        ) from None
+    bound.set_inheritable(True)
+    return bound
+
+
+def run(proxy: Proxy, public: socket.socket, operations: socket.socket | None) -> None:
+    """Serve until SIGTERM or SIGINT; SIGHUP loads the constitutions again."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(proxy, public, operations))
+
+
+def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # there is none for every system
+        return None
+    return uvloop.Loop
+
+
+async def _serve(proxy: Proxy, public: socket.socket, operations: socket.socket | None) -> None:
+    config, gate = proxy.config, proxy.gate
+    async with proxy.running():
+        main = _Server(_uvicorn(gate, config.limits, config))
+        lives = OperationsApp(proxy.metrics, lambda: main.started and not gate.draining)
+        side = None if operations is None else _Server(_uvicorn(lives, Limits()))
+        _on_signals(proxy, main)
+        proxy.metrics.ready.set(1)
+        telling = (
+            asyncio.create_task(side.serve(sockets=[operations]))
+            if side is not None and operations is not None
+            else None
+        )
+        try:
+            await main.serve(sockets=[public])
+        finally:
+            if side is not None and telling is not None:
+                side.should_exit = True
+                await telling
+
+
+def _on_signals(proxy: Proxy, main: uvicorn.Server) -> None:
+    loop = asyncio.get_running_loop()
+    reloading = set[asyncio.Task[bool]]()
+
+    def end() -> None:
+        if proxy.gate.draining:
+            main.should_exit = main.force_exit = True
+            return
+        proxy.gate.draining = True
+        proxy.metrics.ready.set(0)
+        log.info("draining", in_flight=proxy.gate.traffic.in_flight)
+        loop.call_later(proxy.config.drain_delay_s, setattr, main, "should_exit", True)
+
+    def again() -> None:
+        task = loop.create_task(proxy.hosting.reload())
+        reloading.add(task)
+        task.add_done_callback(reloading.discard)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end)
+    loop.add_signal_handler(signal.SIGHUP, again)
+
+
+def _uvicorn(app: ASGIApp, limits: Limits, config: ServeConfig | None = None) -> uvicorn.Config:
+    tls = None if config is None else config.tls
+    return uvicorn.Config(
+        app,
+        http=bounded_protocol(limits),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=2_048,
+        timeout_keep_alive=int(limits.keep_alive_s) or 1,
+        timeout_graceful_shutdown=int(config.drain_s) or 1 if config is not None else 1,
+        ssl_certfile=None if tls is None else str(tls.cert),
+        ssl_keyfile=None if tls is None else str(tls.key),
+    )
