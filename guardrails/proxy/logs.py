@@ -10,6 +10,8 @@ from typing import Any, TextIO
 
 import structlog
 
+from guardrails.proxy.passage import ResponseCutError
+
 __all__ = ["access_log", "set_up"]
 
 
@@ -36,10 +38,16 @@ def set_up(*, stream: TextIO | None = None, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    for name in ("guardrails", "uvicorn.error"):
-        logging.getLogger(name).setLevel(level)
+    logging.getLogger("guardrails").setLevel(level)
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     logging.getLogger("uvicorn.access").disabled = True
     logging.getLogger("uvicorn.access").propagate = False
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """The gate has told already why a response was cut."""
+    cut = record.exc_info is not None and record.exc_info[0] is ResponseCutError
+    return record.levelno >= logging.WARNING and not cut
 
 
 def access_log(stream: TextIO | None = None) -> structlog.typing.FilteringBoundLogger:

@@ -50,7 +50,7 @@ def bounded_protocol(limits: Limits) -> type[HttpToolsProtocol]:
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
-            self._in_head, self._head_bytes = True, 0
+            self._in_head, self._head_bytes = True, 1
             if self._clock is None:
                 self._clock = self.loop.call_later(limits.header_s, self._too_slow)
 

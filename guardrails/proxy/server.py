@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -31,7 +31,7 @@ from guardrails.proxy.tracing import Tracing
 from guardrails.settings import Settings
 from guardrails.telemetry import log
 
-__all__ = ["Proxy", "bind", "make_proxy", "run"]
+__all__ = ["Proxy", "Serving", "bind", "loop_factory", "make_proxy", "run"]
 
 TO_END_S = 5.0
 """What requests may take to close their records, once they have been cancelled."""
@@ -134,62 +134,74 @@ def bind(host: str, port: int, *, option: str) -> socket.socket:
     return bound
 
 
-def run(proxy: Proxy, public: socket.socket, operations: socket.socket | None) -> None:
-    """Serve until SIGTERM or SIGINT; SIGHUP loads the constitutions again."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(proxy, public, operations))
+class Serving:
+    """A proxy on its listeners, from `run` until it is drained."""
 
+    def __init__(
+        self, proxy: Proxy, public: socket.socket, operations: socket.socket | None
+    ) -> None:
+        self._proxy, self._public, self._operations = proxy, public, operations
+        self._main = _Server(_uvicorn(proxy.gate, proxy.config.limits, proxy.config))
+        self._reloading = set[asyncio.Task[bool]]()
 
-def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:  # there is none for every system
-        return None
-    return uvloop.Loop
+    @property
+    def is_ready(self) -> bool:
+        return self._main.started and not self._proxy.gate.draining
 
+    async def run(self, *, signals: bool) -> None:
+        """`signals`: end on SIGTERM and SIGINT, load the constitutions again on SIGHUP."""
+        proxy = self._proxy
+        async with proxy.running():
+            if signals:
+                loop = asyncio.get_running_loop()
+                for number in (signal.SIGTERM, signal.SIGINT):
+                    loop.add_signal_handler(number, self.drain)
+                loop.add_signal_handler(signal.SIGHUP, self.reload)
+            proxy.metrics.ready.set(1)
+            lives = OperationsApp(proxy.metrics, lambda: self.is_ready)
+            side, telling = None, None
+            if self._operations is not None:
+                side = _Server(_uvicorn(lives, Limits()))
+                telling = asyncio.create_task(side.serve(sockets=[self._operations]))
+            try:
+                await self._main.serve(sockets=[self._public])
+            finally:
+                if side is not None and telling is not None:
+                    side.should_exit = True
+                    await telling
 
-async def _serve(proxy: Proxy, public: socket.socket, operations: socket.socket | None) -> None:
-    config, gate = proxy.config, proxy.gate
-    async with proxy.running():
-        main = _Server(_uvicorn(gate, config.limits, config))
-        lives = OperationsApp(proxy.metrics, lambda: main.started and not gate.draining)
-        side = None if operations is None else _Server(_uvicorn(lives, Limits()))
-        _on_signals(proxy, main)
-        proxy.metrics.ready.set(1)
-        telling = (
-            asyncio.create_task(side.serve(sockets=[operations]))
-            if side is not None and operations is not None
-            else None
-        )
-        try:
-            await main.serve(sockets=[public])
-        finally:
-            if side is not None and telling is not None:
-                side.should_exit = True
-                await telling
-
-
-def _on_signals(proxy: Proxy, main: uvicorn.Server) -> None:
-    loop = asyncio.get_running_loop()
-    reloading = set[asyncio.Task[bool]]()
-
-    def end() -> None:
+    def drain(self) -> None:
+        """Take no more, once whoever sends requests has had the time to notice, and end what is
+        under way. A second time: end at once."""
+        proxy = self._proxy
         if proxy.gate.draining:
-            main.should_exit = main.force_exit = True
+            self._main.should_exit = self._main.force_exit = True
             return
         proxy.gate.draining = True
         proxy.metrics.ready.set(0)
         log.info("draining", in_flight=proxy.gate.traffic.in_flight)
-        loop.call_later(proxy.config.drain_delay_s, setattr, main, "should_exit", True)
+        loop = asyncio.get_running_loop()
+        loop.call_later(proxy.config.drain_delay_s, setattr, self._main, "should_exit", True)
 
-    def again() -> None:
-        task = loop.create_task(proxy.hosting.reload())
-        reloading.add(task)
-        task.add_done_callback(reloading.discard)
+    def reload(self) -> None:
+        """Load all constitutions again."""
+        task = asyncio.get_running_loop().create_task(self._proxy.hosting.reload())
+        self._reloading.add(task)
+        task.add_done_callback(self._reloading.discard)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end)
-    loop.add_signal_handler(signal.SIGHUP, again)
+
+def run(proxy: Proxy, public: socket.socket, operations: socket.socket | None) -> None:
+    """Serve until SIGTERM or SIGINT; SIGHUP loads the constitutions again."""
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(Serving(proxy, public, operations).run(signals=True))
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # there is none for every system
+        return None
+    return uvloop.new_event_loop
 
 
 def _uvicorn(app: ASGIApp, limits: Limits, config: ServeConfig | None = None) -> uvicorn.Config:
