@@ -39,6 +39,7 @@ FAULTS: dict[str, tuple[int, str]] = {
     "connect_timeout": (503, "the provider cannot be reached in time"),
     "first_byte": (504, "the provider did not answer in time"),
     "idle": (504, "the provider stopped answering"),
+    "dropped": (502, "the provider dropped the connection"),
     "cut_off": (502, "the provider's answer was cut off"),
     "broken": (502, "the provider's answer is not HTTP"),
     "redirect": (502, "the provider wants to send us elsewhere"),
@@ -128,8 +129,7 @@ class _Visit:
         except RefusedError as refused:
             await self._refuse(refused)
         except UpstreamFaultError as fault:
-            gate.metrics.upstream_faults.labels(fault.phase).inc()
-            await self._refuse(_fault(fault))
+            await self._not_answered(fault)
         except TimeoutError:
             reason = "total" if limit.expired() else "slow_client"
             await self._refuse(RefusedError(504, reason, "the request took too long"))
@@ -317,6 +317,16 @@ class _Visit:
         except TimeoutError:
             raise ResponseCutError("slow_client") from None
 
+    async def _not_answered(self, fault: UpstreamFaultError) -> None:
+        if self.told:  # the middleware has answered, and takes no more of what is too long
+            self.reason = "response_body"
+            return
+        self.gate.metrics.upstream_faults.labels(fault.phase).inc()
+        status, message = FAULTS[fault.phase]
+        retry_after_s = OUTAGE_RETRY_S if status == 503 else None
+        reason = f"upstream_{fault.phase}"
+        await self._refuse(RefusedError(status, reason, message, retry_after_s=retry_after_s))
+
     def _closes(self, refused: RefusedError) -> Send:
         """A connection whose request was not read to its end is of no further use."""
         if refused.status not in (408, 413, 431):
@@ -391,12 +401,6 @@ def _key_header(
     if provider == "anthropic":
         return (b"x-api-key", key), True
     return (b"authorization", b"Bearer " + key), own is not None
-
-
-def _fault(fault: UpstreamFaultError) -> RefusedError:
-    status, message = FAULTS[fault.phase]
-    retry_after_s = OUTAGE_RETRY_S if status == 503 else None
-    return RefusedError(status, f"upstream_{fault.phase}", message, retry_after_s=retry_after_s)
 
 
 def _too_long(most: int) -> RefusedError:

@@ -42,6 +42,8 @@ KEPT_BACK = frozenset(
 )
 """Of a response: hop by hop (RFC 9110, section 7.6.1), or about the provider's own connection."""
 
+ANY_LENGTH = 1 << 40
+"""The gate has bounded it, and the middleware what it makes of it."""
 PIECE = 65_536
 INLINE = 262_144
 """A longer body is handed over in pieces, so that other requests get their turn."""
@@ -77,37 +79,10 @@ class Relay:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raises UpstreamFaultError for what the provider does not answer as HTTP has it."""
         passage: Passage = scope[PASSAGE]
-        body = await read_body(receive, limit=1 << 40)  # the gate has bounded it
-        try:
-            await self._pass(passage, scope, body, send)
-        except (aiohttp.ServerTimeoutError, aiohttp.ConnectionTimeoutError):
-            raise UpstreamFaultError("connect_timeout") from None
-        except aiohttp.ClientConnectorError:
-            raise UpstreamFaultError("connect") from None
-        except aiohttp.ClientPayloadError:
-            raise UpstreamFaultError("cut_off") from None
-        except (aiohttp.ClientError, OSError, ValueError):
-            raise UpstreamFaultError("broken") from None
-
-    async def _pass(self, passage: Passage, scope: Scope, body: bytes, send: Send) -> None:
-        if self._session is None:
-            raise SettingsError("the relay is not begun")
-        raw = bytes(scope.get("raw_path") or str(scope["path"]).encode("ascii"))
-        query = bytes(scope.get("query_string") or b"")
-        target = raw.decode("ascii") + (f"?{query.decode('ascii')}" if query else "")
-        headers = self._request_headers(passage, scope, body)
-        began = time.perf_counter()
+        body = await read_body(receive, limit=ANY_LENGTH)
         try:
             async with asyncio.timeout(self._limits.first_byte_s) as limit:
-                async with self._session.request(
-                    str(scope["method"]),
-                    URL(passage.upstream + target, encoded=True),
-                    headers=headers,
-                    data=body if len(body) <= INLINE else _pieces(body),
-                    allow_redirects=False,
-                ) as response:
-                    passage.upstream_status = response.status
-                    passage.first_byte_s = time.perf_counter() - began
+                async with await self._asked(passage, scope, body) as response:
                     if 300 <= response.status < 400 and response.status != 304:
                         raise UpstreamFaultError("redirect")
                     await send(_start(response))
@@ -118,13 +93,38 @@ class Relay:
             phase = "first_byte" if passage.upstream_status is None else "idle"
             raise UpstreamFaultError(phase) from None
 
+    async def _asked(self, passage: Passage, scope: Scope, body: bytes) -> ClientResponse:
+        """The response, once it has begun."""
+        if self._session is None:
+            raise SettingsError("the relay is not begun")
+        target = bytes(scope.get("raw_path") or str(scope["path"]).encode("ascii"))
+        if query := bytes(scope.get("query_string") or b""):
+            target += b"?" + query
+        began = time.perf_counter()
+        try:
+            response = await self._session.request(
+                str(scope["method"]),
+                URL(passage.upstream + target.decode("ascii"), encoded=True),
+                headers=self._request_headers(passage, scope, body),
+                data=body if len(body) <= INLINE else _pieces(body),
+                allow_redirects=False,
+            )
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _fault(error) from None
+        passage.upstream_status = response.status
+        passage.first_byte_s = time.perf_counter() - began
+        return response
+
     async def _bring_back(
         self, response: ClientResponse, passage: Passage, send: Send, limit: asyncio.Timeout
     ) -> None:
         loop, content = asyncio.get_running_loop(), response.content
         while True:
             limit.reschedule(loop.time() + self._limits.idle_s)
-            piece = await content.readany()
+            try:
+                piece = await content.readany()
+            except (aiohttp.ClientError, OSError) as error:
+                raise _fault(error) from None
             limit.reschedule(None)  # how long the client takes is the gate's to bound
             ended = content.at_eof()
             passage.passed(piece)
@@ -149,6 +149,20 @@ class Relay:
         if body or scope["method"] != "GET":
             headers.append(("content-length", str(len(body))))
         return headers
+
+
+def _fault(error: Exception) -> UpstreamFaultError:
+    match error:
+        case aiohttp.ServerTimeoutError():
+            return UpstreamFaultError("connect_timeout")
+        case aiohttp.ClientConnectorError():
+            return UpstreamFaultError("connect")
+        case aiohttp.ClientPayloadError():
+            return UpstreamFaultError("cut_off")
+        case aiohttp.ServerDisconnectedError() | OSError():
+            return UpstreamFaultError("dropped")
+        case _:
+            return UpstreamFaultError("broken")
 
 
 def _start(response: ClientResponse) -> dict[str, object]:

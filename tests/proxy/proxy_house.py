@@ -23,7 +23,7 @@ CONSTITUTION = """
 schema: 1
 id: house
 version: 1.0.0
-budget: {max_chars: 200000}
+budget: {max_chars: 1000000}
 replies: {blocked: "No, not here."}
 principles:
   - {id: house.forbidden, text: Says nothing forbidden., stages: [input, output],
