@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +22,28 @@ def serve(config_file: Path | None, said: Mapping[str, Any], *, check_only: bool
     from guardrails.proxy.server import bind, make_proxy, run
 
     config = load_config(config_file, said=said)
+    proxy = make_proxy(config)
+    if check_only or config.workers > 1:
+        asyncio.run(proxy.hosting.aclose())
     if check_only:
-        make_proxy(config)
         note("the configuration, the keys and the constitutions can be served")
         return Status.FINE
-    operations = None
-    if config.operations.enabled:
-        operations = bind(
-            config.operations.host, config.operations.port, option="--operations-port"
-        )
-    public = bind(config.host, config.port, option="--port")
-    logs.set_up()
-    proxy = make_proxy(config)
-    _tell(config, public.getsockname()[1], operations.getsockname()[1] if operations else None)
-    if config.workers == 1:
-        run(proxy, public, operations)
-        return Status.FINE
-    from guardrails.proxy.workers import Workers
+    with ExitStack() as open_until_the_end:
+        operations = None
+        if config.operations.enabled:
+            address = config.operations.host, config.operations.port
+            operations = open_until_the_end.enter_context(
+                bind(*address, option="--operations-port")
+            )
+        public = open_until_the_end.enter_context(bind(config.host, config.port, option="--port"))
+        logs.set_up()
+        _tell(config, public.getsockname()[1], operations.getsockname()[1] if operations else None)
+        if config.workers == 1:
+            run(proxy, public, operations)
+            return Status.FINE
+        from guardrails.proxy.workers import Workers
 
-    return Workers(config, public, operations).run()
+        return Workers(config, public, operations).run()
 
 
 def _tell(config: ServeConfig, port: int, operations_port: int | None) -> None:

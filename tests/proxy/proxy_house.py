@@ -1,4 +1,4 @@
-"""A proxy on a real port, in a thread of its own, before a fake provider; and a small constitution."""
+"""A proxy on a real port, in a thread of its own, before a fake provider; a small constitution."""
 
 from __future__ import annotations
 

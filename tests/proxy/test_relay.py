@@ -30,7 +30,7 @@ def speaking(handler: Handler) -> Iterator[str]:
 
     async def main() -> None:
         server = await asyncio.start_server(handler, "127.0.0.1", 0)
-        address.append("http://127.0.0.1:%d" % server.sockets[0].getsockname()[1])
+        address.append(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
         ready.set()
         await end.wait()
         server.close()

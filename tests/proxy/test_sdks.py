@@ -1,4 +1,4 @@
-"""The official SDKs get through the proxy what they get without it; a breach is a normal refusal."""
+"""The official SDKs get through the proxy what they get directly; a breach is a normal refusal."""
 
 from __future__ import annotations
 
