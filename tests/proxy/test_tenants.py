@@ -214,7 +214,8 @@ BAD_FILES: dict[str, tuple[str, str]] = {
     "a format that is none": (
         'upstream = "https://a.example"\n[serve.routes."/v1/x"]\nformat = "xml"',
         "unknown format 'xml'"),
-    "a path that is none": ('upstream = "https://a.example"\n[serve.routes."v1/x"]\nformat = "json"',
+    "a path that is none": (
+        'upstream = "https://a.example"\n[serve.routes."v1/x"]\nformat = "json"',
                             "starts with '/'"),
     "our key for everybody": (
         'upstream = "https://a.example"\nhost = "0.0.0.0"\nupstream_key_env = "KEY"',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -144,6 +145,6 @@ REPLY = b'{"text": "\\"input_tokens\\": 9, ", "usage": {"input_tokens": 3, "outp
 def test_counts_are_read_however_they_are_cut(cuts: list[int]) -> None:
     reader = UsageReader()
     edges = [0, *sorted(cuts), len(REPLY)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         reader.feed(REPLY[start:end])
     assert (reader.input_tokens, reader.output_tokens) == (3, 12)
