@@ -4,6 +4,7 @@ what the provider keeps. Their text would pass nobody who judges it."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +49,7 @@ PROVIDER_FIELDS = frozenset(
         "web_search_options",
     }
 )
+_NAME = re.compile(r"[A-Za-z0-9._:/@-]{1,100}")
 EMPTY: tuple[Any, ...] = (None, False, [], {}, "")
 
 
@@ -92,7 +94,7 @@ def read_asked(body: bytes, allowed: Allowed) -> Asked:
             _check_tool(tool, allowed)
     model = document.get("model")
     return Asked(
-        model=model if isinstance(model, str) and _is_name(model) else "",
+        model=model if isinstance(model, str) and _NAME.fullmatch(model) else "",
         stream=document.get("stream") is True,
     )
 
@@ -120,10 +122,4 @@ def _check_tool(tool: object, allowed: Allowed) -> None:
         "tool",
         "a tool's type is not one that the application runs itself (custom, function); "
         "[serve.allow] tools can list it",
-    )
-
-
-def _is_name(model: str) -> bool:
-    return 0 < len(model) <= 100 and all(
-        letter.isascii() and (letter.isalnum() or letter in "._:/@-") for letter in model
     )

@@ -21,6 +21,7 @@ from guardrails.proxy.limits import Traffic
 from guardrails.proxy.metrics import Metrics
 from guardrails.proxy.passage import (
     ABORT,
+    LEFT,
     PASSAGE,
     Passage,
     ResponseCutError,
@@ -97,9 +98,9 @@ class _Visit:
     """One request at the gate."""
 
     __slots__ = (
-        "began", "client", "endpoint", "gate", "headers", "left", "method", "passage", "provider",
-        "reason", "receive", "request_id", "scope", "send_on", "sent", "status", "task",
-        "told", "verdict",
+        "began", "client", "endpoint", "gate", "headers", "left", "limit", "method", "passage",
+        "provider", "reading", "reason", "receive", "request_id", "scope", "send_on", "sent",
+        "status", "task", "told", "verdict",
     )  # fmt: skip
 
     def __init__(self, gate: Gate, scope: Scope, receive: Receive, send: Send) -> None:
@@ -113,6 +114,8 @@ class _Visit:
         self.passage: Passage | None = None
         self.provider: Provider | None = None
         self.task: asyncio.Task[Any] | None = None
+        self.limit = asyncio.timeout(gate.config.limits.body_s)
+        self.reading = True
         self.status, self.sent = 0, 0
         self.left = self.told = False
         self.reason: str | None = None
@@ -122,25 +125,38 @@ class _Visit:
         gate = self.gate
         gate.metrics.in_flight.inc()
         self.task = asyncio.current_task()
-        limit = asyncio.timeout(gate.config.limits.total_s)
+        self.scope[LEFT] = self._leave
         try:
-            async with limit:
+            async with self.limit:
                 await self._admit()
         except RefusedError as refused:
             await self._refuse(refused)
         except UpstreamFaultError as fault:
             await self._not_answered(fault)
         except TimeoutError:
-            reason = "total" if limit.expired() else "slow_client"
-            await self._refuse(RefusedError(504, reason, "the request took too long"))
+            await self._refuse(self._too_slow())
         except asyncio.CancelledError:
             await self._cancelled()
         except Exception as error:
             log.error("a request failed", error=type(error).__name__, request=self.request_id)
             await self._refuse(RefusedError(500, "fault", "the proxy failed"))
         finally:
+            del self.scope[LEFT]
             gate.metrics.in_flight.dec()
             self._tell()
+
+    def _leave(self) -> None:
+        """Told by the server: the client has left."""
+        if not self.told and self.task is not None:
+            self.left = True
+            self.task.cancel()
+
+    def _too_slow(self) -> RefusedError:
+        if not self.limit.expired():
+            return RefusedError(504, "slow_client", "the response was not taken in time")
+        if self.reading:
+            return RefusedError(408, "slow_body", "the body did not come in time")
+        return RefusedError(504, "total", "the request took too long")
 
     # -- in --------------------------------------------------------------------------------------
 
@@ -150,6 +166,7 @@ class _Visit:
             self._check_target()
             path = str(self.scope["path"])
             if gate.check is not None and path in gate.check.paths:
+                self._read()
                 await gate.check(
                     self.scope, self.headers, self.receive, self._send, self.request_id
                 )
@@ -213,7 +230,7 @@ class _Visit:
             )
             self.scope[PASSAGE] = self.passage
             application = gate.relay if endpoint.format is None else hosted.application(endpoint)
-            await self._watched(application, body)
+            await self._run(application, body)
 
     def _constitution(self, endpoint: Endpoint, client: Client) -> str:
         config = self.gate.config
@@ -233,56 +250,40 @@ class _Visit:
         return found
 
     async def _body(self, most: int) -> bytes:
-        """The whole body. Raises RefusedError, or CancelledError once the client has left."""
+        """The whole body. Raises RefusedError, and CancelledError once the client has left."""
         said = self.headers.get("content-length")
         if said is not None and said.isascii() and said.isdecimal() and int(said[:16]) > most:
             raise _too_long(most)
         pieces: list[bytes] = []
-        size = 0
-        try:
-            async with asyncio.timeout(self.gate.config.limits.body_s):
-                while True:
-                    message = await self.receive()
-                    if message["type"] == "http.disconnect":
-                        self.left = True
-                        raise asyncio.CancelledError
-                    piece = message.get("body") or b""
-                    size += len(piece)
-                    if size > most:
-                        raise _too_long(most)
-                    pieces.append(piece)
-                    if not message.get("more_body"):
-                        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        except TimeoutError:
-            raise RefusedError(408, "slow_body", "the body did not come in time") from None
-
-    async def _watched(self, application: Callable[..., Awaitable[None]], body: bytes) -> None:
-        """Run it, and stop it when the client leaves."""
-        watching = asyncio.ensure_future(self._until_left())
-        try:
-            receive = replaying(body, self._gone)
-            tracing, passage = self.gate.tracing, self.passage
-            if tracing is None or passage is None:
-                await application(self.scope, receive, self._send)
-            else:
-                with tracing.call(passage, self.headers, self._outcome):
-                    await application(self.scope, receive, self._send)
-        finally:
-            watching.cancel()
-
-    async def _until_left(self) -> None:
-        while True:
+        size, more = 0, True
+        while more:
             message = await self.receive()
             if message["type"] == "http.disconnect":
-                break
-        if not self.told and self.task is not None:
-            self.left = True
-            self.task.cancel()
+                self.left = True
+                raise asyncio.CancelledError
+            piece = message.get("body") or b""
+            size += len(piece)
+            if size > most:
+                raise _too_long(most)
+            pieces.append(piece)
+            more = bool(message.get("more_body"))
+        self._read()
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    async def _gone(self) -> Message:
-        """What an application that waits for the client's leaving gets: it is cancelled then."""
-        await asyncio.Event().wait()
-        return {"type": "http.disconnect"}
+    def _read(self) -> None:
+        """From here on the time of the whole request is what counts."""
+        self.reading = False
+        loop, passed_s = asyncio.get_running_loop(), time.perf_counter() - self.began
+        self.limit.reschedule(loop.time() + self.gate.config.limits.total_s - passed_s)
+
+    async def _run(self, application: Callable[..., Awaitable[None]], body: bytes) -> None:
+        receive = replaying(body, _for_ever)
+        tracing, passage = self.gate.tracing, self.passage
+        if tracing is None or passage is None:
+            await application(self.scope, receive, self._send)
+        else:
+            with tracing.call(passage, self.headers, self._outcome):
+                await application(self.scope, receive, self._send)
 
     # -- out -------------------------------------------------------------------------------------
 
@@ -293,10 +294,14 @@ class _Visit:
             self.verdict = _decided(headers)
             named = (b"guardrails-request-id", self.request_id.encode("ascii"))
             message = {**message, "headers": [*headers, named, *self._closing()]}
-        else:
-            self.sent += len(message.get("body") or b"")
-            if not message.get("more_body"):
-                self.told = True
+            await self.send_on(message)
+            return
+        began = self.sent > 0
+        self.sent += len(message.get("body") or b"")
+        self.told = not message.get("more_body")
+        if not began:  # nothing of it can be waiting to be taken
+            await self.send_on(message)
+            return
         async with asyncio.timeout(self.gate.config.limits.write_s):
             await self.send_on(message)
 
@@ -366,7 +371,7 @@ class _Visit:
         if self.verdict is not None:
             gate.metrics.judged(route, self.verdict[0])
         if passage is not None and passage.first_byte_s is not None:
-            gate.metrics.upstream_seconds.labels(route).observe(passage.first_byte_s)
+            gate.metrics.begun(route, passage.first_byte_s)
         if gate.access is None:
             return
         fields: dict[str, Any] = {
@@ -386,6 +391,12 @@ class _Visit:
         if self.reason is not None:
             fields["reason"] = self.reason
         gate.access.info("request", **fields)
+
+
+async def _for_ever() -> Message:
+    """What an application gets that waits for the client to leave: it is cancelled then."""
+    await asyncio.Event().wait()
+    return {"type": "http.disconnect"}
 
 
 def _key_header(

@@ -33,6 +33,9 @@ class Metrics:
     def __init__(self, routes: Iterable[str]) -> None:
         self._registry = registry = CollectorRegistry()
         self._routes = frozenset(routes)
+        self._answered: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
+        self._begun: dict[str, Histogram] = {}
+        self._judged: dict[tuple[str, str], Counter] = {}
         self.requests = Counter(
             "guardrails_proxy_requests",
             "Requests answered, by route and status.",
@@ -98,12 +101,28 @@ class Metrics:
     def answered(self, route: str, status: int, seconds: float) -> None:
         route = route if route in self._routes else "none"
         named = str(status) if status in STATUSES else f"{status // 100}xx"
-        self.requests.labels(route, named).inc()
-        self.seconds.labels(route).observe(seconds)
+        found = self._answered.get((route, named))
+        if found is None:
+            found = self.requests.labels(route, named), self.seconds.labels(route)
+            self._answered[route, named] = found
+        counter, histogram = found
+        counter.inc()
+        histogram.observe(seconds)
+
+    def begun(self, route: str, seconds: float) -> None:
+        """The provider's response."""
+        found = self._begun.get(route)
+        if found is None:
+            found = self._begun[route] = self.upstream_seconds.labels(route)
+        found.observe(seconds)
 
     def judged(self, route: str, verdict: str) -> None:
-        if verdict in VERDICTS:
-            self.verdicts.labels(route if route in self._routes else "none", verdict).inc()
+        found = self._judged.get((route, verdict))
+        if found is None:
+            if verdict not in VERDICTS or route not in self._routes:
+                return
+            found = self._judged[route, verdict] = self.verdicts.labels(route, verdict)
+        found.inc()
 
     def text(self) -> bytes:
         """In Prometheus' own format, those of all worker processes together."""

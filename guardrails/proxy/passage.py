@@ -15,6 +15,7 @@ from guardrails.proxy.tokens import UsageReader
 
 __all__ = [
     "ABORT",
+    "LEFT",
     "PASSAGE",
     "Passage",
     "ResponseCutError",
@@ -23,7 +24,10 @@ __all__ = [
 ]
 
 ABORT = "guardrails.proxy.abort"
-"""Where the scope has what drops the connection at once, if the server gives it."""
+"""Where the server puts what drops the connection at once."""
+
+LEFT = "guardrails.proxy.left"
+"""Where the gate puts what the server calls when the client has left."""
 
 PASSAGE = "guardrails.proxy.passage"
 """Where it stands in the scope."""

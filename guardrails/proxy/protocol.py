@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from guardrails.proxy.answers import error_body
 from guardrails.proxy.config import Limits
-from guardrails.proxy.passage import ABORT
+from guardrails.proxy.passage import ABORT, LEFT
 
 __all__ = ["bounded_protocol"]
 
@@ -30,6 +30,10 @@ def bounded_protocol(limits: Limits) -> type[HttpToolsProtocol]:
         _head_bytes = 0
         _clock: asyncio.TimerHandle | None = None
 
+        def __init__(self, *args: Any, **more: Any) -> None:
+            super().__init__(*args, **more)
+            self._under_way: list[MutableMapping[str, Any]] = []
+
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             if len(self.connections) > limits.connections:
@@ -40,6 +44,9 @@ def bounded_protocol(limits: Limits) -> type[HttpToolsProtocol]:
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop_clock()
             super().connection_lost(exc)
+            for scope in self._under_way:
+                if (left := scope.get(LEFT)) is not None:
+                    left()
 
         def data_received(self, data: bytes) -> None:
             if self._in_head:
@@ -57,8 +64,11 @@ def bounded_protocol(limits: Limits) -> type[HttpToolsProtocol]:
         def on_headers_complete(self) -> None:
             self._in_head = False
             self._stop_clock()
+            if self.cycle is None or self.cycle.response_complete:
+                self._under_way.clear()
             super().on_headers_complete()
-            scope: dict[str, Any] = self.scope  # type: ignore[assignment]
+            scope: MutableMapping[str, Any] = self.scope  # type: ignore[assignment]
+            self._under_way.append(scope)
             scope[ABORT] = self.transport.abort
             if not self.url.startswith(b"/"):
                 scope["path"] = self.url.decode("latin-1")  # no path of ours: the gate refuses it
