@@ -138,6 +138,9 @@ class _Visit:
         except asyncio.CancelledError:
             await self._cancelled()
         except Exception as error:
+            if self.told:  # the middleware has ended the response, and takes no more of it
+                self.reason = "ended_early"
+                return
             log.error("a request failed", error=type(error).__name__, request=self.request_id)
             await self._refuse(RefusedError(500, "fault", "the proxy failed"))
         finally:
@@ -323,8 +326,8 @@ class _Visit:
             raise ResponseCutError("slow_client") from None
 
     async def _not_answered(self, fault: UpstreamFaultError) -> None:
-        if self.told:  # the middleware has answered, and takes no more of what is too long
-            self.reason = "response_body"
+        if self.told:
+            self.reason = "ended_early"
             return
         self.gate.metrics.upstream_faults.labels(fault.phase).inc()
         status, message = FAULTS[fault.phase]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from typing import Any
 
 import pytest
@@ -110,6 +112,75 @@ def test_what_a_fault_leads_to(house: House, upstream: FakeProvider, trouble: An
         return
     assert answer.status == (529 if trouble.name == "error-event" else trouble.status)
     assert answer.headers.get("guardrails-verdict") in ("allow", None)
+
+
+@pytest.mark.parametrize("trouble", faults(), ids=str)
+@pytest.mark.parametrize("path", [MESSAGES, CHAT])
+def test_what_a_fault_in_a_stream_leads_to(
+    house: House, upstream: FakeProvider, path: str, trouble: Any
+) -> None:
+    """A status, while nothing has left; then the connection breaks off. Records are closed."""
+    upstream.extend(trouble)
+    house.records.forget()
+    body = chat(stream=True) if path == CHAT else messages(stream=True)
+    try:
+        answer = ask(house.port, path, body)
+    except (HTTPException, ConnectionError):
+        assert trouble.name in ("reset-mid-body", "stall-mid-body", "cut-off-body")
+    else:
+        assert answer.status in {200, 502, 503, 504, trouble.status}
+        if trouble.name in LED_TO and answer.status != 200:
+            assert answer.json["error"]["message"]
+    _until(lambda: house.proxy.gate.traffic.in_flight == 0)
+    assert house.records.how()[0] == ("input", "allow", "judged")
+
+
+def test_a_stream_leaves_while_it_comes(tmp_path: Any) -> None:
+    """The client has the beginning before the provider has said the end."""
+    go_on = threading.Event()
+    told = [
+        {"type": "message_start", "message": {
+            "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-haiku-5-5",
+            "content": [], "stop_reason": None, "stop_sequence": None,
+            "usage": {"input_tokens": 1, "output_tokens": 1}}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        *({"type": "content_block_delta", "index": 0,
+           "delta": {"type": "text_delta", "text": f"This is sentence {n} of some. "}}
+          for n in range(40)),
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+         "usage": {"output_tokens": 5}},
+        {"type": "message_stop"},
+    ]  # fmt: skip
+    events = [f"event: {e['type']}\ndata: {json.dumps(e)}\n\n".encode() for e in told]
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = b"content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+        writer.write(b"HTTP/1.1 200 OK\r\n" + head)
+        for number, event in enumerate(events):
+            if number == len(events) - 4:
+                await writer.drain()
+                await asyncio.to_thread(go_on.wait, 10)
+            writer.write(b"%x\r\n%b\r\n" % (len(event), event))
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    with (
+        speaking(handle) as url,
+        serving(config_of(url, written(tmp_path))) as house,
+        connected(house.port) as connection,
+    ):
+        connection.sendall(request(MESSAGES, messages(stream=True)))
+        data = b""
+        while b"sentence 5 of" not in data:
+            data += connection.recv(10_000)
+        assert b"guardrails-verdict: pending" in data
+        go_on.set()
+        while not data.endswith(b"0\r\n\r\n"):
+            data += connection.recv(10_000)
+    assert [how for *_, how in house.records.how()] == ["judged", "judged"]
 
 
 def test_a_provider_that_is_not_there(tmp_path: Any) -> None:
