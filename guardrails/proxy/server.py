@@ -176,6 +176,8 @@ class Serving:
         proxy = self._proxy
         if proxy.gate.draining:
             self._main.should_exit = self._main.force_exit = True
+            for task in tuple(self._main.server_state.tasks):
+                task.cancel()
             return
         proxy.gate.draining = True
         proxy.metrics.ready.set(0)

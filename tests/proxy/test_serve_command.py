@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import queue
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -21,10 +23,11 @@ from typing import Any
 import pytest
 from proxy_house import CONSTITUTION, REPLY, provider, written
 from proxy_wire import MESSAGES, Got, ask, connected, got, messages, request
+from redis_samples import serving as redis
 
 from guardrails.audit.verify import verify
 from guardrails.cli import main
-from guardrails.testing import FakeProvider
+from guardrails.testing import FakeProvider, fault
 
 COMMAND = (sys.executable, "-c", "import sys; from guardrails.cli import main; sys.exit(main())")
 LIMIT_S = 30
@@ -134,8 +137,8 @@ def test_it_serves_drains_and_tells_nothing_of_what_was_said(
     """One run, for starting takes its time."""
     release = threading.Event()
 
-    def slow(request: Any) -> str:
-        release.wait(LIMIT_S)
+    async def slow(request: Any) -> str:
+        await asyncio.to_thread(release.wait, LIMIT_S)
         return "Slowly: forty-two."
 
     with (
@@ -225,6 +228,116 @@ def test_several_processes_share_the_port_the_record_and_the_numbers(
     verified = verify(record, key=tmp_path / "key")
     assert verified.ok, verified
     assert verified.writers >= 2
+
+
+JUDGED = """
+schema: 1
+id: judged
+version: 1.0.0
+principles:
+  - {id: judged.kind, text: Is kind., stages: [input], action: block, critics: [judge]}
+"""
+
+
+def _passing(request: Any) -> Any:
+    """What a judge says who finds nothing."""
+    _, _, end = request.text.rpartition("each exactly once:\n")
+    ids = re.findall(r"^- (\S+)$", end, re.MULTILINE)
+    return {
+        "verdicts": [{"id": id, "reason": "Fine.", "quote": "", "verdict": "pass"} for id in ids]
+    }
+
+
+@pytest.mark.proof  # for each process loads an SDK
+@pytest.mark.timeout(120)
+def test_several_processes_share_what_a_judge_has_said(
+    upstream: FakeProvider, tmp_path: Path
+) -> None:
+    with redis(tmp_path) as store, provider(_passing) as judge:
+        (tmp_path / "guardrails.toml").write_text(
+            f'cache = "{store.url}"\nkey_file = "{tmp_path / "key"}"\n'
+            f'[models]\nsmall = "judge/small"\n'
+            f'[providers.judge]\nkind = "anthropic"\nbase_url = "{judge.url}"\n'
+        )
+        (tmp_path / "key").write_text(64 * "a")
+        (tmp_path / "key").chmod(0o600)
+        file = str(written(tmp_path, JUDGED, "judged"))
+        arguments = ("--upstream", upstream.url, "-c", file, "--workers", "2")
+        with running(*arguments, folder=tmp_path) as run:
+            _until(lambda: "guardrails_proxy_ready 2.0" in run.operations("/metrics").body.decode())
+            assert ask(run.port, MESSAGES, messages()).status == 200
+            _ask_at_once(run.port, 40)
+            assert run.end() == 0
+        assert judge.requests.total == 1
+
+
+def test_what_does_not_end_in_time_is_ended(tmp_path: Path) -> None:
+    with (
+        provider(fault("never-answers")) as made,
+        running(*options(made, tmp_path), "--drain-s", "1", folder=tmp_path) as run,
+        connected(run.port) as connection,
+    ):
+        connection.sendall(request(MESSAGES, messages()))
+        _until(lambda: made.requests.total == 1)
+        run.tell(signal.SIGTERM)
+        answer = got(connection)
+        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+        assert run.process.wait(LIMIT_S) == 0
+
+
+def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
+    with (
+        provider(fault("never-answers")) as made,
+        running(*options(made, tmp_path), "--drain-s", "600", folder=tmp_path) as run,
+        connected(run.port) as connection,
+    ):
+        connection.sendall(request(MESSAGES, messages()))
+        _until(lambda: made.requests.total == 1)
+        run.tell(signal.SIGTERM)
+        run.until("draining")
+        run.tell(signal.SIGINT)
+        assert run.process.wait(LIMIT_S) == 0
+
+
+CERTIFICATE = """\
+-----BEGIN CERTIFICATE-----
+MIIBmjCCAUGgAwIBAgIUG0g/Lo3sMDbWGPgJCdFBkLFjaTUwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyNTAzMTQ0NFoYDzIxMjYxMTAx
+MDMxNDQ0WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAAT7/YTwFDoMW9EgvxHTK61eTRAp2C1pnQ07d9GhDpG0fFg0Y+Xg0McK
+s1eTBEmEzXbYeTA2e62Ce+KInhEf6n/to28wbTAdBgNVHQ4EFgQUxqO6Wx3m9juV
+TEkkV+twEvBtSxgwHwYDVR0jBBgwFoAUxqO6Wx3m9juVTEkkV+twEvBtSxgwDwYD
+VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
+zj0EAwIDRwAwRAIgeaV6F4D0mgdEQl149co9s8gdjfh4oObw3eLrOZ/ImCMCICfe
+8WaS86pcEYcdSOekVc+B0DwuJYq/01e0GTSUf7FD
+-----END CERTIFICATE-----
+"""
+TLS_KEY = """\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgHmyTgAEaqAKfWMs/
+RLtXxqaHMJ5QvYd+EZ79YSh0mHuhRANCAAT7/YTwFDoMW9EgvxHTK61eTRAp2C1p
+nQ07d9GhDpG0fFg0Y+Xg0McKs1eTBEmEzXbYeTA2e62Ce+KInhEf6n/t
+-----END PRIVATE KEY-----
+"""
+"""Made for these tests, valid for a hundred years: `openssl req -x509 -newkey ec …`."""
+
+
+def test_it_can_end_tls_itself(upstream: FakeProvider, tmp_path: Path) -> None:
+    (tmp_path / "cert.pem").write_text(CERTIFICATE)
+    (tmp_path / "key.pem").write_text(TLS_KEY)
+    (tmp_path / "serve.toml").write_text(
+        f'[serve]\nupstream = "{upstream.url}"\nconstitution = "{written(tmp_path)}"\n'
+        f"offline = true\n"
+        f'[serve.tls]\ncert = "cert.pem"\nkey = "key.pem"\n'
+    )
+    trusting = ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))
+    with (
+        running("--config", "serve.toml", folder=tmp_path) as run,
+        connected(run.port) as plain,
+        trusting.wrap_socket(plain, server_hostname="localhost") as connection,
+    ):
+        connection.sendall(request(MESSAGES, messages()))
+        assert got(connection).json["content"][0]["text"] == "Four."
 
 
 def _ask_at_once(port: int, times: int) -> None:
