@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from guardrails.cli.outcome import Status
 from guardrails.cli.screen import note
-from guardrails.proxy.config import ServeConfig, is_loopback, load_config
+from guardrails.proxy.config import PROVIDERS, ServeConfig, is_loopback, load_config
 from guardrails.telemetry import log
 
 __all__ = ["serve"]
@@ -57,5 +58,14 @@ def _tell(config: ServeConfig, port: int, operations_port: int | None) -> None:
         clients=len(config.clients),
         workers=config.workers,
     )
+    addresses = [config.upstream_for(provider) or "" for provider in PROVIDERS]
+    addresses += [route.upstream or "" for route in config.routes.values()]
+    if any(_is_open(address) for address in addresses):
+        log.warning("an upstream is spoken to without TLS: keys and texts can be read on the way")
     if not config.clients and not is_loopback(config.host):
         log.warning("no clients are named: whoever reaches this address may ask with any key")
+
+
+def _is_open(address: str) -> bool:
+    found = urlsplit(address)
+    return found.scheme == "http" and not is_loopback(found.hostname or "")

@@ -29,6 +29,7 @@ from guardrails.settings import settings_file
 from guardrails.wire.formats import format_of
 
 __all__ = [
+    "PROVIDERS",
     "Allowed",
     "CheckConfig",
     "ClientConfig",

@@ -50,6 +50,7 @@ PROVIDER_FIELDS = frozenset(
     }
 )
 _NAME = re.compile(r"[A-Za-z0-9._:/@-]{1,100}")
+REFERENCES = ("item_reference", None)
 EMPTY: tuple[Any, ...] = (None, False, [], {}, "")
 
 
@@ -88,6 +89,7 @@ def read_asked(body: bytes, allowed: Allowed) -> Asked:
     if not isinstance(document, dict):
         return Asked()
     _check_fields(document, allowed)
+    _check_references(document.get("input"), allowed)
     tools = document.get("tools")
     if isinstance(tools, list):
         for tool in tools:
@@ -107,6 +109,22 @@ def _check_fields(document: Mapping[str, Any], allowed: Allowed) -> None:
                 "field",
                 f"{name!r} reaches for what the provider keeps or runs, which is not judged here; "
                 f"[serve.allow] fields can list it",
+            )
+
+
+def _check_references(items: object, allowed: Allowed) -> None:
+    """An item of a response's input may be the id alone of one that the provider keeps."""
+    if not isinstance(items, list) or "item_reference" in allowed.fields:
+        return
+    for item in items:
+        if isinstance(item, dict) and item.get("type", "item_reference") in REFERENCES:
+            if "content" in item and "type" not in item:
+                continue  # a message, which may leave out its type
+            raise RefusedError(
+                403,
+                "field",
+                "an item of the input is the id of one that the provider keeps, which is not "
+                "judged here; [serve.allow] fields can list 'item_reference'",
             )
 
 

@@ -48,6 +48,8 @@ FAULTS: dict[str, tuple[int, str]] = {
 """What a client is told when the provider does not answer; the table of docs/proxy.md."""
 
 OUTAGE_RETRY_S = 1
+INLINE_BYTES = 100_000
+"""A longer body is read off the loop."""
 
 
 class Gate:
@@ -206,6 +208,8 @@ class _Visit:
     async def _serve(self, endpoint: Endpoint, client: Client, given: Credential | None) -> None:
         gate = self.gate
         self.provider = provider = spoken(endpoint, self.headers)
+        if endpoint.kind != "listed" and b"%" in self.scope["raw_path"]:
+            raise RefusedError(400, "path", "the path has an encoded letter; write it plainly")
         check_query(endpoint, bytes(self.scope.get("query_string") or b""))
         check_betas(self.headers, gate.config.allow)
         if endpoint.format is not None and self.headers.get("content-encoding") not in (
@@ -218,9 +222,7 @@ class _Visit:
         hosted = gate.hosting[self._constitution(endpoint, client)]
         with hosted.used():
             body = await self._body(hosted.max_body_bytes)
-            asked = Asked()
-            if endpoint.kind in ("generate", "count"):
-                asked = read_asked(body, gate.config.allow)
+            asked = await self._asked(endpoint, body)
             self.passage = Passage(
                 request_id=self.request_id,
                 endpoint=endpoint,
@@ -234,6 +236,16 @@ class _Visit:
             self.scope[PASSAGE] = self.passage
             application = gate.relay if endpoint.format is None else hosted.application(endpoint)
             await self._run(application, body)
+
+    async def _asked(self, endpoint: Endpoint, body: bytes) -> Asked:
+        allowed = self.gate.config.allow
+        if endpoint.kind == "models" and body:
+            raise RefusedError(400, "body", "this path takes no body")
+        if endpoint.kind not in ("generate", "count"):
+            return Asked()
+        if len(body) > INLINE_BYTES:
+            return await asyncio.to_thread(read_asked, body, allowed)
+        return read_asked(body, allowed)
 
     def _constitution(self, endpoint: Endpoint, client: Client) -> str:
         config = self.gate.config

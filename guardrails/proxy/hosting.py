@@ -124,10 +124,13 @@ class Hosting:
         """Load again whatever has changed on disk; never ends by itself."""
         while True:
             await asyncio.sleep(self._config.reload_s)
-            changed = await asyncio.to_thread(self._changed)
-            if changed:
-                await asyncio.sleep(SETTLE_S)
-                await self.reload(changed)
+            try:
+                changed = await asyncio.to_thread(self._changed)
+                if changed:
+                    await asyncio.sleep(SETTLE_S)
+                    await self.reload(changed)
+            except Exception as error:  # a fault of ours must not end the watching
+                log.error("looking for changed files failed", error=type(error).__name__)
 
     async def reload(self, names: tuple[str, ...] | None = None) -> bool:
         """Load these again, or all; whether that went well for each."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -33,6 +35,9 @@ from guardrails.telemetry import log
 
 __all__ = ["Proxy", "Serving", "bind", "loop_factory", "make_proxy", "run"]
 
+ENDING = (signal.SIGTERM, signal.SIGINT)
+SAME_SIGNAL_S = 0.5
+"""A signal to a group of processes may arrive twice, by way of the parent."""
 TO_END_S = 5.0
 """What requests may take to close their records, once they have been cancelled."""
 
@@ -143,20 +148,22 @@ class Serving:
         self._proxy, self._public, self._operations = proxy, public, operations
         self._main = _Server(_uvicorn(proxy.gate, proxy.config.limits, proxy.config))
         self._reloading = set[asyncio.Task[bool]]()
+        self._drained_at = 0.0
 
     @property
     def is_ready(self) -> bool:
         return self._main.started and not self._proxy.gate.draining
 
-    async def run(self, *, signals: bool) -> None:
-        """`signals`: end on SIGTERM and SIGINT, load the constitutions again on SIGHUP."""
+    async def run(self, *, signals: Iterable[int] = ENDING, parent: int | None = None) -> None:
+        """These signals end it, and SIGHUP loads the constitutions again, if there are any. So
+        does the end of the `parent`, by its process id."""
         proxy = self._proxy
         async with proxy.running():
-            if signals:
-                loop = asyncio.get_running_loop()
-                for number in (signal.SIGTERM, signal.SIGINT):
-                    loop.add_signal_handler(number, self.drain)
+            loop = asyncio.get_running_loop()
+            for number in signals:
+                loop.add_signal_handler(number, self.drain)
                 loop.add_signal_handler(signal.SIGHUP, self.reload)
+            orphaned = None if parent is None else asyncio.create_task(self._watch(parent))
             proxy.metrics.ready.set(1)
             lives = OperationsApp(proxy.metrics, lambda: self.is_ready)
             side, telling = None, None
@@ -166,6 +173,8 @@ class Serving:
             try:
                 await self._main.serve(sockets=[self._public])
             finally:
+                if orphaned is not None:
+                    orphaned.cancel()
                 if side is not None and telling is not None:
                     side.should_exit = True
                     await telling
@@ -173,17 +182,25 @@ class Serving:
     def drain(self) -> None:
         """Take no more, once whoever sends requests has had the time to notice, and end what is
         under way. A second time: end at once."""
-        proxy = self._proxy
+        proxy, now = self._proxy, time.monotonic()
         if proxy.gate.draining:
+            if now - self._drained_at < SAME_SIGNAL_S:
+                return
             self._main.should_exit = self._main.force_exit = True
             for task in tuple(self._main.server_state.tasks):
                 task.cancel()
             return
-        proxy.gate.draining = True
+        proxy.gate.draining, self._drained_at = True, now
         proxy.metrics.ready.set(0)
         log.info("draining", in_flight=proxy.gate.traffic.in_flight)
         loop = asyncio.get_running_loop()
         loop.call_later(proxy.config.drain_delay_s, setattr, self._main, "should_exit", True)
+
+    async def _watch(self, parent: int) -> None:
+        while os.getppid() == parent:  # noqa: ASYNC110 - the system has no event for it
+            await asyncio.sleep(1)
+        log.error("the parent process has ended")
+        self.drain()
 
     def reload(self) -> None:
         """Load all constitutions again."""
@@ -192,10 +209,17 @@ class Serving:
         task.add_done_callback(self._reloading.discard)
 
 
-def run(proxy: Proxy, public: socket.socket, operations: socket.socket | None) -> None:
-    """Serve until SIGTERM or SIGINT; SIGHUP loads the constitutions again."""
+def run(
+    proxy: Proxy,
+    public: socket.socket,
+    operations: socket.socket | None,
+    *,
+    signals: Iterable[int] = ENDING,
+    parent: int | None = None,
+) -> None:
+    """Serve until one of the signals, or the end of the parent."""
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(Serving(proxy, public, operations).run(signals=True))
+        runner.run(Serving(proxy, public, operations).run(signals=signals, parent=parent))
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -29,13 +29,16 @@ SHORT_LIFE_S = 5.0
 MOST_SHORT_LIVES = 5
 
 
-def _work(config: ServeConfig, public: socket.socket, operations: socket.socket | None) -> None:
-    """What a process does; its parent's signals are its own."""
+def _work(
+    config: ServeConfig, public: socket.socket, operations: socket.socket | None, parent: int
+) -> None:
+    """What a process does. Ctrl-C reaches it, too, and is its parent's."""
     from guardrails.proxy.server import make_proxy, run
 
     logs.set_up()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        run(make_proxy(config), public, operations)
+        run(make_proxy(config), public, operations, signals=(signal.SIGTERM,), parent=parent)
     except GuardrailsError as error:
         log.error("a worker cannot start", problem=str(error)[:180])
         sys.exit(2)
@@ -72,7 +75,7 @@ class Workers:
 
     def _start(self) -> None:
         process = self._spawn.Process(
-            target=_work, args=(self._config, self._public, self._operations)
+            target=_work, args=(self._config, self._public, self._operations, os.getpid())
         )
         process.start()
         if process.pid is not None:

@@ -120,7 +120,7 @@ def serving(config: ServeConfig, *, tracing: Tracing | None = None) -> Iterator[
         made.append(Serving(proxy, public, operations))
         made.append(asyncio.get_running_loop())
         ready.set()
-        await made[0].run(signals=False)
+        await made[0].run(signals=())
         left.extend(asyncio.all_tasks() - {asyncio.current_task()})  # type: ignore[arg-type]
 
     def run() -> None:

@@ -91,5 +91,5 @@ def chat(text: str = "What is two and two?", **more: Any) -> dict[str, Any]:
     return {"model": "gpt-5", "messages": [{"role": "user", "content": text}], **more}
 
 
-def responses(text: str = "What is two and two?", **more: Any) -> dict[str, Any]:
+def responses(text: object = "What is two and two?", **more: Any) -> dict[str, Any]:
     return {"model": "gpt-5", "input": text, **more}

@@ -71,6 +71,7 @@ REFUSED: dict[str, tuple[dict[str, Any], int]] = {
     "NUL": ({"target": "/v1/messages%00"}, 400),
     "the absolute form": ({"target": "http://127.0.0.1:1/v1/messages"}, 400),
     "the authority form": ({"target": "127.0.0.1:1", "method": "CONNECT"}, 400),
+    "an encoded letter": ({"target": "/v1/%6dessages"}, 400),
     "another method": ({"method": "PUT"}, 405),
     "GET": ({"method": "GET"}, 405),
     "a parameter": ({"target": "/v1/messages?text=secret"}, 400),
@@ -127,6 +128,8 @@ TOOLS = {
     "a reply that is fetched later": (RESPONSES, responses(background=True)),
     "turns before": (RESPONSES, responses(previous_response_id="resp_1")),
     "a conversation": (RESPONSES, responses(conversation="conv_1")),
+    "an item by its id": (RESPONSES, responses([{"type": "item_reference", "id": "msg_1"}])),
+    "an item by its id alone": (RESPONSES, responses([{"id": "msg_1"}])),
     "a template": (RESPONSES, responses(prompt={"id": "pmpt_1"})),
     "a name that is escaped": (MESSAGES, b'{"messages": [], "\\u0074ools": [{"type": "x_y"}]}'),
     "in a count": ("/v1/messages/count_tokens", messages(tools=[SEARCH])),
@@ -177,6 +180,38 @@ def test_listed_paths_are_judged_unless_they_say_otherwise(
         ask(house.port, "/v1/files/of/mine", {"input": "a forbidden thing"})
         assert upstream.requests[-1].path == "/v1/files/of/mine"
         assert house.records.how()[0][:2] == ("input", "block")
+
+
+def test_models_take_no_text_with_them(house: House, upstream: FakeProvider) -> None:
+    before = upstream.requests.total
+    with connected(house.port) as connection:
+        head = request("/v1/models", method="GET", headers={"content-length": "6"})
+        connection.sendall(head + b"secret")
+        assert got(connection).status == 400
+    assert upstream.requests.total == before
+
+
+def test_a_conversation_in_items_passes(house: House) -> None:
+    said = [
+        {"role": "user", "content": "Hi."},
+        {"type": "message", "role": "assistant", "content": "Hello."},
+        {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c", "output": "4"},
+    ]
+    assert ask(house.port, RESPONSES, responses(said)).status == 200
+
+
+@pytest.mark.parametrize("upgrade", ["h2c", "websocket"])
+def test_no_other_protocol_is_spoken(house: House, upstream: FakeProvider, upgrade: str) -> None:
+    """A WebSocket's handshake and HTTP/2 in clear are requests like any other, or none."""
+    before = upstream.requests.total
+    headers = {"connection": "Upgrade, HTTP2-Settings", "upgrade": upgrade, "http2-settings": "AA"}
+    with connected(house.port) as connection:
+        connection.sendall(request("/v1/realtime", method="GET", headers=headers) + SMUGGLED)
+        answer = got(connection)
+        assert answer.status == 403
+        assert "upgrade" not in answer.headers
+    assert upstream.requests.total == before
 
 
 def test_both_styles_of_keys_reach_the_provider_as_they_came(

@@ -220,6 +220,9 @@ def test_several_processes_share_the_port_the_record_and_the_numbers(
         _ask_at_once(run.port, 60)
         metrics = run.operations("/metrics").body.decode()
         assert 'guardrails_proxy_requests_total{route="messages",status="200"} 60.0' in metrics
+        run.tell(signal.SIGHUP)
+        for _ in workers:
+            run.until("a constitution is reloaded")
         os.kill(workers[0], signal.SIGKILL)
         run.until("a worker ended")
         _until(lambda: len(set(_children(run.process.pid)) - set(workers)) == 1)
@@ -228,6 +231,17 @@ def test_several_processes_share_the_port_the_record_and_the_numbers(
     verified = verify(record, key=tmp_path / "key")
     assert verified.ok, verified
     assert verified.writers >= 2
+
+
+@pytest.mark.timeout(120)
+def test_processes_end_with_the_one_that_began_them(upstream: FakeProvider, tmp_path: Path) -> None:
+    arguments = (*options(upstream, tmp_path), "--workers", "2")
+    with running(*arguments, folder=tmp_path) as run:
+        _until(lambda: len(_children(run.process.pid)) == 2)
+        workers = _children(run.process.pid)
+        run.process.kill()
+        run.process.wait()
+        _until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
 
 
 JUDGED = """
@@ -295,6 +309,9 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
         _until(lambda: made.requests.total == 1)
         run.tell(signal.SIGTERM)
         run.until("draining")
+        run.tell(signal.SIGTERM)  # as good as the same one
+        threading.Event().wait(0.8)
+        assert run.process.poll() is None
         run.tell(signal.SIGINT)
         assert run.process.wait(LIMIT_S) == 0
 
