@@ -344,7 +344,7 @@ def serve(
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="TOML with [serve]; else the settings' own file."),
+        typer.Option(metavar="FILE", help="TOML with a table serve; else the settings' file."),
     ] = None,
     host: Annotated[str | None, typer.Option(help="Where to serve; default 127.0.0.1.")] = None,
     port: Annotated[

@@ -34,9 +34,11 @@ def serve(config_file: Path | None, said: Mapping[str, Any], *, check_only: bool
         if config.operations.enabled:
             address = config.operations.host, config.operations.port
             operations = open_until_the_end.enter_context(
-                bind(*address, option="--operations-port")
+                bind(*address, options="--operations-host or --operations-port")
             )
-        public = open_until_the_end.enter_context(bind(config.host, config.port, option="--port"))
+        public = open_until_the_end.enter_context(
+            bind(config.host, config.port, options="--host or --port")
+        )
         logs.set_up()
         _tell(config, public.getsockname()[1], operations.getsockname()[1] if operations else None)
         if config.workers == 1:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -67,6 +68,15 @@ def _address(said: str) -> str:
 
 
 Address = Annotated[str, AfterValidator(_address)]
+
+
+def _for_each(said: object) -> object:
+    """One for all providers."""
+    return dict.fromkeys(PROVIDERS, said) if isinstance(said, str) else said
+
+
+Addresses = Annotated[Mapping[Provider, Address], BeforeValidator(_for_each)]
+Variables = Annotated[Mapping[Provider, Variable], BeforeValidator(_for_each)]
 
 
 def _pattern(said: str) -> str:
@@ -151,7 +161,7 @@ class ClientConfig(_Table):
     tenant: Text | None = None
     constitution: Text | None = None
     routes: Mapping[PathPattern, Text] = Field(default_factory=dict)
-    upstream_key_env: Variable | Mapping[Provider, Variable] | None = None
+    upstream_key_env: Variables = Field(default_factory=dict)
     attributes: Mapping[Text, str | tuple[str, ...]] = Field(default_factory=dict)
     language: Text | None = None
     in_flight: Annotated[int, Field(ge=1, le=100_000)] | None = None
@@ -197,14 +207,14 @@ class ServeConfig(_Table):
     """All of `[serve]`. `upstream` and `upstream_key_env` are one for all, or one by provider.
     `hosts` are the names under which it may be asked; by default, on loopback, loopback's."""
 
-    upstream: Address | Mapping[Provider, Address]
+    upstream: Addresses
     constitution: Text
     offline: bool = False
     host: Text = "127.0.0.1"
     port: Port = 8080
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     hosts: frozenset[Text] | None = None
-    upstream_key_env: Variable | Mapping[Provider, Variable] | None = None
+    upstream_key_env: Variables = Field(default_factory=dict)
     refuse: Literal["reply", "problem"] = "reply"
     trust_system: bool = True
     access_log: bool = True
@@ -243,7 +253,7 @@ class ServeConfig(_Table):
         return LOOPBACK if is_loopback(self.host) else None
 
     def upstream_for(self, provider: Provider) -> str | None:
-        return self.upstream if isinstance(self.upstream, str) else self.upstream.get(provider)
+        return self.upstream.get(provider)
 
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -276,7 +286,7 @@ def load_config(
     try:
         config = ServeConfig.model_validate(values)
     except ValidationError as error:
-        told = dict.fromkeys(_told(item, place) for item in error.errors())
+        told = dict.fromkeys(_told(item, place, values) for item in error.errors())
         raise SettingsError("\n".join(told)) from None
     if config.upstream_key_env and not config.clients and not is_loopback(config.host):
         raise SettingsError(
@@ -308,9 +318,14 @@ def _read(file: Path) -> dict[str, Any]:
     return table
 
 
-def _told(item: Any, place: str) -> str:
+def _told(item: Any, place: str, values: Mapping[str, Any]) -> str:
     """One of pydantic's errors, without the value, which may be a secret."""
-    steps = [str(step) for step in item["loc"] if not str(step).startswith(("constrained", "func"))]
+    steps: list[str] = []
+    at: object = values
+    for step in map(str, item["loc"]):
+        if isinstance(at, Mapping):  # what is below a value is ours: one for each provider
+            steps.append(step)
+            at = at.get(step)
     what = str(item["msg"]).removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
         known = _fields_at(steps[:-1])

@@ -140,13 +140,8 @@ def _digest(
 
 
 def _upstream_keys(
-    said: str | Mapping[Provider, str] | None, place: str, environ: Mapping[str, str]
+    said: Mapping[Provider, str], place: str, environ: Mapping[str, str]
 ) -> dict[Provider, str]:
-    if said is None:
-        return {}
-    if isinstance(said, str):
-        key = secret_of(said, place, environ)
-        return {"anthropic": key, "openai": key}
     return {provider: secret_of(name, place, environ) for provider, name in said.items()}
 
 

@@ -121,7 +121,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def bind(host: str, port: int, *, option: str) -> socket.socket:
+def bind(host: str, port: int, *, options: str) -> socket.socket:
     """A socket that listens already. Raises SettingsError if the address cannot be used."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family)
@@ -132,8 +132,8 @@ def bind(host: str, port: int, *, option: str) -> socket.socket:
     except OSError as error:
         bound.close()
         raise SettingsError(
-            f"{host}:{port} cannot be served: {error.strerror or error}; name another {option}, or "
-            f"0 for any"
+            f"{host}:{port} cannot be served: {error.strerror or error}; name another {options}; "
+            f"port 0 is any that is free"
         ) from None
     bound.set_inheritable(True)
     return bound

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,6 +148,14 @@ def serving(config: ServeConfig, *, tracing: Tracing | None = None) -> Iterator[
         thread.join(LIMIT_S)
         assert not thread.is_alive(), "the proxy did not end"
         assert not left, f"tasks were left: {left}"
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """What follows a response a little later."""
+    end = time.monotonic() + LIMIT_S
+    while not holds():
+        assert time.monotonic() < end, "it did not come to that"
+        threading.Event().wait(0.01)
 
 
 def _listening() -> socket.socket:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from proxy_house import KEY, House, config_of, provider, serving, written
+from proxy_house import KEY, House, config_of, provider, serving, until, written
 from proxy_wire import (
     CHAT,
     MESSAGES,
@@ -352,16 +350,16 @@ def test_more_at_once_than_there_is_room_for(tmp_path: Any) -> None:
             names = ("one", "one", "two")
             for connection, name in zip(held, names, strict=True):
                 connection.sendall(_as(name))
-            _until(lambda: slow.requests.total == 3)
+            until(lambda: slow.requests.total == 3)
             busy = exchange(house.port, _as("two"))
             assert (busy.status, busy.headers["retry-after"]) == (503, "1")
             held[2].close()
-            _until(lambda: house.proxy.gate.traffic.in_flight == 2)
+            until(lambda: house.proxy.gate.traffic.in_flight == 2)
             full = exchange(house.port, _as("one"))
             assert (full.status, full.headers["retry-after"]) == (429, "1")
             held[0].close()
             held[1].close()
-            _until(lambda: house.proxy.gate.traffic.in_flight == 0)
+            until(lambda: house.proxy.gate.traffic.in_flight == 0)
             assert house.metric("guardrails_proxy_clients_left_total") == 3
 
 
@@ -386,10 +384,3 @@ def _digest(name: str) -> str:
 def _as(name: str) -> bytes:
     key = f"Bearer key-of-{name}-0123456789"
     return request(MESSAGES, messages(), headers={"authorization": key})
-
-
-def _until(holds: Any) -> None:
-    end = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < end
-        threading.Event().wait(0.01)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from proxy_house import CONSTITUTION, REPLY, config_of, provider, serving, written
+from proxy_house import CONSTITUTION, REPLY, config_of, provider, serving, until, written
 from proxy_wire import MESSAGES, Got, ask, connected, got, messages, request
 
 from guardrails.errors import ConstitutionError
@@ -105,7 +105,7 @@ def test_a_file_or_its_parent_that_changes_is_seen(
             child.write_text(CHILD.replace("version: 1.0.0", "version: 1.2.0"))
         else:
             written(tmp_path, CONSTITUTION.replace("[forbidden]", "[banned]"))
-        _until(lambda: house.metric("guardrails_proxy_reloads_total", result="done") == 1)
+        until(lambda: house.metric("guardrails_proxy_reloads_total", result="done") == 1)
         answer = ask(house.port, MESSAGES, messages("A banned thing."))
         if changed == "child":
             assert under(answer) == "child@1.2.0"
@@ -141,11 +141,3 @@ def test_many_requests_while_it_is_loaded_again(upstream: FakeProvider, tmp_path
             thread.join(20)
     assert len(answers) > 3
     assert {answer.json["content"][0]["text"] for answer in answers} == {REPLY}
-
-
-def _until(holds: Any) -> None:
-    for _ in range(1_000):
-        if holds():
-            return
-        threading.Event().wait(0.01)
-    raise AssertionError("it did not come to that")

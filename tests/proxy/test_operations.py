@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
-from proxy_house import config_of, provider, serving, written
+from proxy_house import config_of, provider, serving, until, written
 from proxy_wire import MESSAGES, Got, ask, messages
 
 
@@ -18,13 +17,13 @@ def test_it_tells_how_it_goes(tmp_path: Path) -> None:
         def get(path: str, method: str = "GET") -> Got:
             return ask(house.operations_port, path, method=method)
 
-        while get("/readyz").status != 200:
-            threading.Event().wait(0.01)
+        until(lambda: get("/readyz").status == 200)
         assert (get("/healthz").status, get("/healthz").body) == (200, b"alive\n")
         assert get("/v1/messages").status == 404
         assert get("/healthz", "POST").status == 405
         ask(house.port, MESSAGES, messages("A forbidden thing."))
         ask(house.port, "/a/secret/path", messages())
+        until(lambda: house.metric("guardrails_proxy_requests_total", route="none") == 1)
         metrics = get("/metrics")
         assert metrics.headers["content-type"].startswith("text/plain; version=0.0.4")
         text = metrics.body.decode()

@@ -6,14 +6,13 @@ import asyncio
 import json
 import socket
 import threading
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from typing import Any
 
 import pytest
-from proxy_house import REPLY, House, config_of, provider, serving, written
+from proxy_house import REPLY, House, config_of, provider, serving, until, written
 from proxy_wire import CHAT, MESSAGES, ask, chat, connected, got, messages, request
 
 from guardrails.testing import FakeProvider, Latency, fault, faults
@@ -131,7 +130,7 @@ def test_what_a_fault_in_a_stream_leads_to(
         assert answer.status in {200, 502, 503, 504, trouble.status}
         if trouble.name in LED_TO and answer.status != 200:
             assert answer.json["error"]["message"]
-    _until(lambda: house.proxy.gate.traffic.in_flight == 0)
+    until(lambda: house.proxy.gate.traffic.in_flight == 0)
     assert house.records.how()[0] == ("input", "allow", "judged")
 
 
@@ -336,15 +335,15 @@ def test_a_slow_reader_slows_the_provider(tmp_path: Any) -> None:
     config = config_of("http://127.0.0.1:1", written(tmp_path), routes=OPEN, limits=limits)
     with (
         speaking(handle) as url,
-        serving(config.model_copy(update={"upstream": url})) as house,
+        serving(config.model_copy(update={"upstream": {"anthropic": url}})) as house,
         connected(house.port) as connection,
     ):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         connection.sendall(request(MESSAGES, messages()))
         connection.recv(100)
-        _until(lambda: house.metric("guardrails_proxy_refused_total", reason="slow_client") == 1)
+        until(lambda: house.metric("guardrails_proxy_refused_total", reason="slow_client") == 1)
         assert sent[0] < 50_000_000
-        _until(lambda: house.proxy.gate.traffic.in_flight == 0)
+        until(lambda: house.proxy.gate.traffic.in_flight == 0)
 
 
 LEAVES = {
@@ -374,11 +373,11 @@ def test_a_client_that_leaves_ends_the_request_upstream(
     ):
         connection = connected(house.port)
         connection.sendall(request(MESSAGES, messages(stream=stream)))
-        _until(lambda: made.requests.total == 1)
+        until(lambda: made.requests.total == 1)
         threading.Event().wait(0.1)
         connection.close()
         assert cancelled.wait(2), "the request upstream went on"
-        _until(lambda: house.proxy.gate.traffic.in_flight == 0)
+        until(lambda: house.proxy.gate.traffic.in_flight == 0)
         assert house.records.how() == [("input", "allow", "judged")]
         assert house.metric("guardrails_proxy_clients_left_total") == 1
 
@@ -390,7 +389,7 @@ def test_a_client_that_leaves_before_its_body_is_whole(
     left = house.metric("guardrails_proxy_clients_left_total")
     with connected(house.port) as connection:
         connection.sendall(request(MESSAGES, headers={"content-length": "100"}) + b"{")
-    _until(lambda: house.metric("guardrails_proxy_clients_left_total") == left + 1)
+    until(lambda: house.metric("guardrails_proxy_clients_left_total") == left + 1)
     assert upstream.requests.total == before
 
 
@@ -435,10 +434,3 @@ def test_a_stream_that_takes_its_time_is_not_idle(tmp_path: Any) -> None:
         limits = {"idle_s": 0.25, "first_byte_s": 0.25}
         with serving(config_of(made.url, written(tmp_path), limits=limits)) as house:
             assert ask(house.port, MESSAGES, messages(stream=True)).status == 200
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < end
-        threading.Event().wait(0.01)

@@ -218,8 +218,8 @@ def test_several_processes_share_the_port_the_record_and_the_numbers(
         workers = _children(run.process.pid)
         assert len(workers) == 2
         _ask_at_once(run.port, 60)
-        metrics = run.operations("/metrics").body.decode()
-        assert 'guardrails_proxy_requests_total{route="messages",status="200"} 60.0' in metrics
+        told = b'guardrails_proxy_requests_total{route="messages",status="200"} 60.0'
+        _until(lambda: told in run.operations("/metrics").body)
         run.tell(signal.SIGHUP)
         for _ in workers:
             run.until("a constitution is reloaded")
@@ -421,7 +421,7 @@ def test_a_port_that_is_taken_is_told(
         port = str(bound.getsockname()[1])
         arguments = ("--upstream", "https://a.example", "-c", "base", "--offline")
         assert main(["serve", *arguments, "--operations-port", "0", "--port", port]) == 2
-    assert "name another --port" in capsys.readouterr().err
+    assert "name another --host or --port" in capsys.readouterr().err
 
 
 def test_a_configuration_can_be_tried_without_serving(

@@ -241,7 +241,8 @@ def test_the_settings_own_file_and_options_before_it(tmp_path: Path) -> None:
     file.write_text(FILE.replace("{more}", 'upstream = "https://api.anthropic.com/v1/"'))
     environ = {"GUARDRAILS_SETTINGS": str(file)}
     config = load_config(environ=environ)
-    assert (config.upstream, config.constitution) == ("https://api.anthropic.com", "base")
+    assert set(config.upstream.values()) == {"https://api.anthropic.com"}
+    assert config.constitution == "base"
     said = {"constitution": "medical", "operations": {"port": 0}}
     config = load_config(environ=environ, said=said)
     assert (config.constitution, config.operations.port) == ("medical", 0)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from proxy_house import House, config_of, provider, serving, written
+from proxy_house import House, config_of, provider, serving, until, written
 from proxy_wire import CHAT, MESSAGES, RESPONSES, ask, chat, messages, responses
 
 from guardrails.proxy.tokens import UsageReader
@@ -31,6 +31,8 @@ class Seen:
         )
 
     def span(self) -> Any:
+        """The one of a call, which ends a little after its response."""
+        until(lambda: bool(self.spans.get_finished_spans()))
         (found,) = self.spans.get_finished_spans()
         self.spans.clear()
         return found
@@ -114,7 +116,7 @@ def test_durations_and_tokens_are_measured(
 ) -> None:
     upstream.extend("Four.")
     ask(house.port, MESSAGES, messages(model="claude-opus-5-5"))
-    seen.spans.clear()
+    seen.span()
     points = seen.points()
     assert set(points) == {"gen_ai.client.operation.duration", "gen_ai.client.token.usage"}
     kinds = {point.attributes["gen_ai.token.type"] for point in points["gen_ai.client.token.usage"]}
@@ -129,6 +131,7 @@ def test_models_that_are_made_up_stay_few_and_hold_no_text(
         ask(house.port, CHAT, chat(model=f"made-up-{number}"))
     upstream.extend("Four.")
     ask(house.port, CHAT, chat(model="my secret is that I like it"))
+    until(lambda: len(seen.spans.get_finished_spans()) == 121)
     spans = seen.spans.get_finished_spans()
     seen.spans.clear()
     assert "secret" not in "".join(span.to_json() for span in spans)
