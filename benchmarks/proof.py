@@ -30,6 +30,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "cold_check": ("cold_check.py", "--json"),
     "overhead": ("overhead.py", "--json"),
     "asgi": ("asgi_bench.py", "--json"),
+    "proxy": ("proxy_bench.py", "--json"),
     "audit": ("audit_bench.py",),
     "judge": ("judge_bench.py", "--json"),
     "stream_readers": ("stream_readers.py",),
@@ -40,7 +41,10 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
 BY_HAND = frozenset({"benign.py", "pii_parity.py"})
 """Those that want files of texts, which are named when they are run."""
 
-PINNED = ("anthropic", "google-re2", "presidio-analyzer", "pydantic", "pyyaml", "structlog")
+PINNED = (
+    *("aiohttp", "anthropic", "google-re2", "presidio-analyzer", "pydantic", "pyyaml"),
+    *("structlog", "uvicorn", "uvloop"),
+)
 
 
 def machine() -> dict[str, object]:

@@ -24,11 +24,13 @@ from pydantic import (
 
 from guardrails.errors import SettingsError
 
-__all__ = ["Settings", "load_settings", "state_folder"]
+__all__ = ["Settings", "load_settings", "settings_file", "state_folder"]
 
 PREFIX = "GUARDRAILS_"
 MODELS_PREFIX = PREFIX + "MODELS_"
 APPLICATION = "constitutional-guardrails"
+OF_OTHERS = ("serve",)
+"""Tables of the same file that are read by whom they concern: `[serve]` by the proxy."""
 
 
 def _expanded(path: Path) -> Path:
@@ -209,9 +211,10 @@ def load_settings(
     variables = {
         name: value for name, value in environ.items() if name.startswith(PREFIX) and value
     }
-    named = variables.get(PREFIX + "SETTINGS")
-    file = _expanded(Path(named)) if named else (folder or Path.cwd()) / "guardrails.toml"
+    file, named = _file(variables, folder)
     values = _read(file) if named or file.is_file() else {}
+    for table in OF_OTHERS:
+        values.pop(table, None)
     places = dict.fromkeys(values, str(file))
     for field, variable in _known().items():
         if variable in variables:
@@ -228,6 +231,22 @@ def load_settings(
     if problems:
         raise SettingsError("\n".join(problems))
     return settings
+
+
+def settings_file(
+    environ: Mapping[str, str] = os.environ, *, folder: Path | None = None
+) -> Path | None:
+    """The file that settings are read from; None if there is none and none is named."""
+    file, named = _file(environ, folder)
+    return file if named or file.is_file() else None
+
+
+def _file(variables: Mapping[str, str], folder: Path | None) -> tuple[Path, bool]:
+    """The file, and whether somebody has named it."""
+    named = variables.get(PREFIX + "SETTINGS")
+    if named:
+        return _expanded(Path(named)), True
+    return (folder or Path.cwd()) / "guardrails.toml", False
 
 
 def _known() -> dict[str, str]:

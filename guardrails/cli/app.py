@@ -369,6 +369,63 @@ def playground(
     return serve_playground(name, host=host, port=port)
 
 
+@app.command()
+def serve(
+    upstream: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="The provider, such as https://api.anthropic.com."),
+    ] = None,
+    constitution: Annotated[
+        str | None,
+        typer.Option("--constitution", "-c", metavar="NAME", help="Its name or its file."),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="TOML with a table serve; else the settings' file."),
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Where to serve; default 127.0.0.1.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="Default 8080; 0 takes any.")
+    ] = None,
+    operations_host: Annotated[
+        str | None, typer.Option(help="Where /healthz, /readyz, /metrics are; default 127.0.0.1.")
+    ] = None,
+    operations_port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="Default 9090; 0 takes any.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=64, help="Processes.")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Judge without any model.")] = False,
+    otel: Annotated[bool, typer.Option("--otel", help="Send traces and metrics by OTLP.")] = False,
+    drain_s: Annotated[
+        float | None, typer.Option(min=0.1, help="What requests under way may take at the end.")
+    ] = None,
+    check_config: Annotated[
+        bool, typer.Option("--check-config", help="Load everything, serve nothing.")
+    ] = False,
+) -> int:
+    """Serve a proxy before a provider: what passes it is held to a constitution.
+
+    Point ANTHROPIC_BASE_URL or OPENAI_BASE_URL at it. SIGTERM drains it, SIGHUP loads the
+    constitutions again.
+    """
+    from guardrails.cli.serve import serve as serve_proxy
+
+    operations = {"host": operations_host, "port": operations_port}
+    said: dict[str, object] = {
+        "upstream": upstream,
+        "constitution": constitution,
+        "host": host,
+        "port": port,
+        "workers": workers,
+        "offline": offline or None,
+        "otel": otel or None,
+        "drain_s": drain_s,
+        "operations": {k: v for k, v in operations.items() if v is not None} or None,
+    }
+    said = {name: value for name, value in said.items() if value is not None}
+    return serve_proxy(config, said, check_only=check_config)
+
+
 CaseId = Annotated[str, typer.Argument(metavar="RECORD", help="The case's record id.")]
 Reason = Annotated[str, typer.Option(help="Why; it is kept with the case.")]
 Person = Annotated[str | None, typer.Option(help="Who says so; else the user of this machine.")]

@@ -1,0 +1,73 @@
+"""`constitution serve`: run the proxy until it is told to end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from guardrails.cli.outcome import Status
+from guardrails.cli.screen import note
+from guardrails.proxy.config import PROVIDERS, ServeConfig, is_loopback, load_config
+from guardrails.telemetry import log
+
+__all__ = ["serve"]
+
+
+def serve(config_file: Path | None, said: Mapping[str, Any], *, check_only: bool) -> int:
+    """Serve. Raises SettingsError, and what `Guard.load` raises, before anything is served."""
+    from guardrails.proxy import logs
+    from guardrails.proxy.server import bind, make_proxy, run
+
+    config = load_config(config_file, said=said)
+    proxy = make_proxy(config)
+    if check_only or config.workers > 1:
+        asyncio.run(proxy.hosting.aclose())
+    if check_only:
+        note("the configuration, the keys and the constitutions can be served")
+        return Status.FINE
+    with ExitStack() as open_until_the_end:
+        operations = None
+        if config.operations.enabled:
+            address = config.operations.host, config.operations.port
+            operations = open_until_the_end.enter_context(
+                bind(*address, options="--operations-host or --operations-port")
+            )
+        public = open_until_the_end.enter_context(
+            bind(config.host, config.port, options="--host or --port")
+        )
+        logs.set_up()
+        _tell(config, public.getsockname()[1], operations.getsockname()[1] if operations else None)
+        if config.workers == 1:
+            run(proxy, public, operations)
+            return Status.FINE
+        from guardrails.proxy.workers import Workers
+
+        return Workers(config, public, operations).run()
+
+
+def _tell(config: ServeConfig, port: int, operations_port: int | None) -> None:
+    log.info(
+        "serving",
+        address=f"{'https' if config.tls else 'http'}://{config.host}:{port}",
+        operations=None
+        if operations_port is None
+        else f"http://{config.operations.host}:{operations_port}",
+        constitutions=", ".join(config.constitutions)[:150],
+        clients=len(config.clients),
+        workers=config.workers,
+    )
+    addresses = [config.upstream_for(provider) or "" for provider in PROVIDERS]
+    addresses += [route.upstream or "" for route in config.routes.values()]
+    if any(_is_open(address) for address in addresses):
+        log.warning("an upstream is spoken to without TLS: keys and texts can be read on the way")
+    if not config.clients and not is_loopback(config.host):
+        log.warning("no clients are named: whoever reaches this address may ask with any key")
+
+
+def _is_open(address: str) -> bool:
+    found = urlsplit(address)
+    return found.scheme == "http" and not is_loopback(found.hostname or "")

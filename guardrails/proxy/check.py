@@ -1,0 +1,307 @@
+"""`POST /v1/check`: judge a text without generating one."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from guardrails.asgi.messages import (
+    BodyTooLongError,
+    ClientLeftError,
+    Headers,
+    Receive,
+    Scope,
+    Send,
+    read_body,
+)
+from guardrails.errors import AuditError
+from guardrails.exchange import Context
+from guardrails.proxy.answers import RefusedError, send_json
+from guardrails.proxy.config import CheckConfig
+from guardrails.proxy.hosting import Hosting
+from guardrails.proxy.keys import credential
+from guardrails.proxy.limits import Bucket
+from guardrails.verdict import Decision
+
+__all__ = ["CHECK_PATH", "CheckEndpoint", "Checked", "Question", "openapi"]
+
+CHECK_PATH, OPENAPI_PATH = "/v1/check", "/openapi.json"
+
+Short = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class Question(BaseModel):
+    """What is to be judged. One of `text` and `messages`: a text, or a conversation as a provider
+    takes it, whose system text is context and not judged."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    text: str | None = Field(None, description="What is judged.")
+    messages: list[dict[str, Any]] | None = Field(
+        None, description="A conversation, judged at the stage `input`.", min_length=1
+    )
+    stage: Literal["input", "output", "tool_call", "tool_result", "retrieval"] = "output"
+    prompt: str | None = Field(None, description="What the text answers; only helps to judge it.")
+    constitution: Short | None = Field(
+        None, description="One of those that the proxy serves; without it, the first."
+    )
+    session: Short | None = None
+    subject: Short | None = None
+    language: Annotated[str, Field(max_length=35)] | None = None
+    attributes: Annotated[dict[str, str | list[str]], Field(max_length=50)] = Field(
+        default_factory=dict
+    )
+
+
+class FoundFinding(BaseModel):
+    """One breach or doubt. `span` is in code points of the part's text."""
+
+    principle: str
+    critic: str
+    value: Literal["breach", "undecided", "look"]
+    cause: str
+    action: str
+    severity: str
+    part: int | None
+    span: tuple[int, int] | None
+    reason: str
+
+
+class Pin(BaseModel):
+    id: str
+    version: str
+    digest: str
+
+
+class Checked(BaseModel):
+    """The decision. `text` is what would be delivered: the text, changed or not, or the
+    constitution's reply in its place."""
+
+    verdict: Literal["allow", "flag", "redact", "revise", "block", "escalate"]
+    cause: Literal["policy", "outage", "undecided", "limit"] | None
+    delivers: bool
+    text: str
+    stage: str
+    constitution: Pin
+    findings: list[FoundFinding]
+    uncovered: list[str] = Field(description="Principles that nobody could judge.")
+    record: str
+
+
+class CheckEndpoint:
+    """Has a token of its own, that no client's key is, and its own rate."""
+
+    paths = frozenset({CHECK_PATH, OPENAPI_PATH})
+
+    def __init__(
+        self, config: CheckConfig, digest: bytes, hosting: Hosting, *, default: str
+    ) -> None:
+        self._config, self._digest, self._hosting = config, digest, hosting
+        self._default = default
+        self._bucket = Bucket(config.per_minute, config.burst)
+
+    async def __call__(
+        self, scope: Scope, headers: Headers, receive: Receive, send: Send, request_id: str
+    ) -> None:
+        """Raises RefusedError."""
+        path, method = scope["path"], scope["method"]
+        if path == OPENAPI_PATH:
+            if method not in ("GET", "HEAD"):
+                raise RefusedError(405, "method", "this path takes GET only")
+            await send_json(send, 200, openapi(), request_id)
+            return
+        if method != "POST":
+            raise RefusedError(405, "method", "this path takes POST only")
+        self._authenticate(headers)
+        wait_s = self._bucket.take()
+        if wait_s is not None:
+            raise RefusedError(
+                429,
+                "check_rate",
+                f"more than {self._config.per_minute} checks a minute; try again in {wait_s} s",
+                retry_after_s=wait_s,
+            )
+        question = await self._question(receive)
+        decision = await self._decision(question)
+        status, retry = _status(decision)
+        await send_json(send, status, _answer(decision), request_id, more=retry)
+
+    def _authenticate(self, headers: Headers) -> None:
+        given = credential(headers)
+        digest = hashlib.sha256(given.key if given else b"").digest()
+        if given is None or not hmac.compare_digest(digest, self._digest):
+            raise RefusedError(401, "check_token", "send the token of checks as a bearer token")
+
+    async def _question(self, receive: Receive) -> Question:
+        most = self._hosting[self._default].max_body_bytes
+        try:
+            async with asyncio.timeout(30):
+                body = await read_body(receive, limit=most)
+            question = Question.model_validate_json(body)
+        except TimeoutError:
+            raise RefusedError(408, "slow_body", "the body did not come in time") from None
+        except BodyTooLongError:
+            raise RefusedError(413, "body", f"the body is longer than {most:,} bytes") from None
+        except ClientLeftError:
+            raise asyncio.CancelledError from None
+        except ValidationError as error:
+            raise RefusedError(400, "question", _wrong(error)) from None
+        if (question.text is None) is (question.messages is None):
+            raise RefusedError(400, "question", "give one of text and messages")
+        if question.messages is not None and question.stage not in ("input", "output"):
+            raise RefusedError(400, "question", "messages are judged at the stage input")
+        return question
+
+    async def _decision(self, question: Question) -> Decision:
+        name = question.constitution or self._default
+        try:
+            hosted = self._hosting[name]
+        except KeyError:
+            raise RefusedError(404, "constitution", "no such constitution is served here") from None
+        context = Context(
+            tenant=self._config.tenant,
+            session=question.session,
+            subject=question.subject,
+            language=question.language,
+            attributes=question.attributes,
+        )
+        with hosted.used():
+            try:
+                if question.messages is not None:
+                    return await hosted.guard.check_input(question.messages, context=context)
+                return await hosted.guard.check(
+                    question.text, stage=question.stage, prompt=question.prompt, context=context
+                )
+            except AuditError:
+                raise RefusedError(
+                    503, "record", "the check cannot be recorded right now", retry_after_s=5
+                ) from None
+
+
+def _status(decision: Decision) -> tuple[int, list[tuple[bytes, bytes]]]:
+    """A decision is an answer, whatever it says; one that could not be made is none."""
+    if decision.cause == "outage" and not decision.delivers:
+        return 503, [(b"retry-after", b"5")]
+    return 200, []
+
+
+def _answer(decision: Decision) -> Mapping[str, Any]:
+    pin = decision.constitution
+    return Checked(
+        verdict=str(decision.verdict),  # type: ignore[arg-type]  # pydantic looks at it
+        cause=decision.cause,
+        delivers=decision.delivers,
+        text=decision.text,
+        stage=str(decision.stage),
+        constitution=Pin(id=pin.id, version=pin.version, digest=pin.digest),
+        findings=[
+            FoundFinding(
+                principle=finding.principle,
+                critic=finding.critic,
+                value=finding.value,
+                cause=finding.cause,
+                action=finding.action,
+                severity=finding.severity,
+                part=finding.part,
+                span=finding.span,
+                reason=finding.reason,
+            )
+            for finding in decision.findings
+        ],
+        uncovered=list(decision.coverage.uncovered),
+        record=decision.record_id,
+    ).model_dump(mode="json")
+
+
+def _wrong(error: ValidationError) -> str:
+    """Where, and what was expected; never what stood there."""
+    known = set(Question.model_fields)
+    places = [
+        f"{name}: {item['msg']}"
+        if (name := str((item["loc"] or ("",))[0])) in known
+        else "a key that is not known, or no JSON object"
+        for item in error.errors(include_input=False, include_url=False, include_context=False)
+    ]
+    return f"that is no question: {'; '.join(dict.fromkeys(places))[:500]}"
+
+
+def openapi() -> dict[str, Any]:
+    """What `/v1/check` takes and gives, as OpenAPI 3.1."""
+    question = Question.model_json_schema(ref_template="#/components/schemas/{model}")
+    checked = Checked.model_json_schema(
+        mode="serialization", ref_template="#/components/schemas/{model}"
+    )
+    schemas = {
+        **question.pop("$defs", {}),
+        **checked.pop("$defs", {}),
+        "Question": question,
+        "Checked": checked,
+        "Error": _ERROR,
+    }
+
+    def told(about: str, schema: str = "Error") -> dict[str, Any]:
+        ref = {"$ref": f"#/components/schemas/{schema}"}
+        return {"description": about, "content": {"application/json": {"schema": ref}}}
+
+    responses = {
+        "200": told("The decision.", "Checked"),
+        "400": told("The body is no question."),
+        "401": told("No token, or another one."),
+        "404": told("No such constitution is served."),
+        "408": told("The body did not come in time."),
+        "413": told("The body is too long."),
+        "429": told("Too many checks; `retry-after` says when to come back."),
+        "503": {
+            "description": "The check is out of reach; `retry-after` says when to come back.",
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "anyOf": [
+                            {"$ref": "#/components/schemas/Checked"},
+                            {"$ref": "#/components/schemas/Error"},
+                        ]
+                    }
+                }
+            },
+        },
+    }
+    ref = {"schema": {"$ref": "#/components/schemas/Question"}}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Constitutional guardrails: checks", "version": "1"},
+        "paths": {
+            CHECK_PATH: {
+                "post": {
+                    "operationId": "check",
+                    "summary": "Judge a text by a constitution; nothing is generated.",
+                    "security": [{"token": []}],
+                    "requestBody": {"required": True, "content": {"application/json": ref}},
+                    "responses": responses,
+                }
+            }
+        },
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+_ERROR: Mapping[str, Any] = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "type": {"type": "string"},
+        "error": {
+            "type": "object",
+            "required": ["type", "message"],
+            "properties": {"type": {"type": "string"}, "message": {"type": "string"}},
+        },
+        "request_id": {"type": "string"},
+    },
+}

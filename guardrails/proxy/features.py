@@ -1,0 +1,143 @@
+"""What a request may not use unless it is listed: beta headers, tools that run at the provider, and
+what the provider keeps. Their text would pass nobody who judges it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from guardrails.asgi.messages import Headers
+from guardrails.proxy.answers import RefusedError
+from guardrails.proxy.config import Allowed
+
+__all__ = ["Asked", "check_betas", "read_asked"]
+
+KNOWN_BETAS = frozenset(
+    {
+        "prompt-caching-2024-07-31",
+        "max-tokens-3-5-sonnet-2024-07-15",
+        "token-counting-2024-11-01",
+        "output-128k-2025-02-19",
+        "token-efficient-tools-2025-02-19",
+        "extended-cache-ttl-2025-04-11",
+        "interleaved-thinking-2025-05-14",
+        "fine-grained-tool-streaming-2025-05-14",
+        "context-1m-2025-08-07",
+        "structured-outputs-2025-11-13",
+        "effort-2025-11-24",
+    }
+)
+"""They change how a reply is made or priced, and neither who runs tools nor what is kept where.
+Source: Anthropic, "Beta headers"."""
+
+CLIENT_TOOLS = frozenset({"custom", "function"})
+"""Types of tools that the application runs itself, so that calls and results pass here."""
+
+PROVIDER_FIELDS = frozenset(
+    {
+        "background",  # fetched later, past us
+        "container",  # files and skills at the provider
+        "context_management",
+        "conversation",  # turns that nobody here has judged
+        "mcp_servers",
+        "previous_response_id",
+        "prompt",  # a template that the provider keeps
+        "prompt_template",
+        "web_search_options",
+    }
+)
+_NAME = re.compile(r"[A-Za-z0-9._:/@-]{1,100}")
+REFERENCES = ("item_reference", None)
+EMPTY: tuple[Any, ...] = (None, False, [], {}, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What of a request's body the proxy itself looks at; nothing of it is text. `model` is empty
+    if it does not look like a model's name."""
+
+    model: str = ""
+    stream: bool = False
+
+
+def check_betas(headers: Headers, allowed: Allowed) -> None:
+    """Raises RefusedError for a beta that is not listed."""
+    for name in ("anthropic-beta", "openai-beta"):
+        for said in headers.all(name):
+            for beta in said.split(","):
+                beta = beta.strip()
+                if beta and beta not in KNOWN_BETAS and beta not in allowed.betas:
+                    raise RefusedError(
+                        403,
+                        "beta",
+                        f"a value of {name} is not listed here; [serve.allow] betas can list it",
+                    )
+
+
+def read_asked(body: bytes, allowed: Allowed) -> Asked:
+    """What a request asks for. JSON that can be read in two ways is the middleware's to refuse.
+
+    Raises RefusedError for tools that run at the provider, or fields that lead past us.
+    """
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return Asked()
+    if not isinstance(document, dict):
+        return Asked()
+    _check_fields(document, allowed)
+    _check_references(document.get("input"), allowed)
+    tools = document.get("tools")
+    if isinstance(tools, list):
+        for tool in tools:
+            _check_tool(tool, allowed)
+    model = document.get("model")
+    return Asked(
+        model=model if isinstance(model, str) and _NAME.fullmatch(model) else "",
+        stream=document.get("stream") is True,
+    )
+
+
+def _check_fields(document: Mapping[str, Any], allowed: Allowed) -> None:
+    for name in PROVIDER_FIELDS.intersection(document):
+        if document[name] not in EMPTY and name not in allowed.fields:
+            raise RefusedError(
+                403,
+                "field",
+                f"{name!r} reaches for what the provider keeps or runs, which is not judged here; "
+                f"[serve.allow] fields can list it",
+            )
+
+
+def _check_references(items: object, allowed: Allowed) -> None:
+    """An item of a response's input may be the id alone of one that the provider keeps."""
+    if not isinstance(items, list) or "item_reference" in allowed.fields:
+        return
+    for item in items:
+        if isinstance(item, dict) and item.get("type", "item_reference") in REFERENCES:
+            if "content" in item and "type" not in item:
+                continue  # a message, which may leave out its type
+            raise RefusedError(
+                403,
+                "field",
+                "an item of the input is the id of one that the provider keeps, which is not "
+                "judged here; [serve.allow] fields can list 'item_reference'",
+            )
+
+
+def _check_tool(tool: object, allowed: Allowed) -> None:
+    said = tool.get("type", "custom") if isinstance(tool, dict) else "custom"
+    kind = said if isinstance(said, str) else "?"
+    if kind in CLIENT_TOOLS:
+        return
+    if any(kind == name or kind.startswith(f"{name}_") for name in allowed.tools):
+        return
+    raise RefusedError(
+        403,
+        "tool",
+        "a tool's type is not one that the application runs itself (custom, function); "
+        "[serve.allow] tools can list it",
+    )

@@ -1,0 +1,193 @@
+"""The constitutions that requests are held to: loaded at start, and again when a file changes.
+
+A file that cannot be loaded changes nothing: the constitution that was there stays. What has begun
+under one ends under it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from guardrails.asgi import BYTES_PER_CHARACTER, ROOM_BESIDE_TEXT, GuardrailMiddleware
+from guardrails.asgi.messages import ASGIApp, Scope
+from guardrails.audit.trail import Trail
+from guardrails.constitution.family import Stamp, family, stamps
+from guardrails.errors import ConstitutionError, GuardrailsError
+from guardrails.exchange import Context
+from guardrails.guard import Guard
+from guardrails.proxy.config import ServeConfig
+from guardrails.proxy.metrics import Metrics
+from guardrails.proxy.passage import PASSAGE
+from guardrails.proxy.routes import Endpoint, Endpoints
+from guardrails.settings import Settings, load_settings
+from guardrails.telemetry import log
+
+__all__ = ["Hosted", "Hosting"]
+
+SETTLE_S = 0.1
+"""Editors write in steps: a change counts when nothing has changed for so long."""
+
+
+class Hosted:
+    """One constitution as it was loaded, around the relay."""
+
+    def __init__(self, guard: Guard, relay: ASGIApp, config: ServeConfig, served: Endpoints):
+        room = BYTES_PER_CHARACTER * guard.constitution.budget.max_chars + ROOM_BESIDE_TEXT
+        self.guard = guard
+        self.max_body_bytes = config.limits.body_bytes or room
+        self._users = 0
+        self._retired = False
+        formats = {each.path: each.format for each in served.all if each.format is not None}
+        options: dict[str, Any] = {
+            "routes": formats,
+            "context": _caller,
+            "trust_system": config.trust_system,
+            "max_body_bytes": self.max_body_bytes,
+        }
+        self._guarded = GuardrailMiddleware(relay, guard, refuse=config.refuse, **options)
+        # A refusal has no place in a count of tokens.
+        self._counting = GuardrailMiddleware(relay, guard, refuse="problem", **options)
+
+    def application(self, endpoint: Endpoint) -> ASGIApp:
+        return self._counting if endpoint.kind == "count" else self._guarded
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """While somebody uses it, it is not closed."""
+        self._users += 1
+        try:
+            yield
+        finally:
+            self._users -= 1
+            if self._retired and not self._users:
+                _closing(self.guard)
+
+    def retire(self) -> None:
+        """Close it once nobody uses it any more."""
+        self._retired = True
+        if not self._users:
+            _closing(self.guard)
+
+
+_tasks = set[asyncio.Task[None]]()
+
+
+def _closing(guard: Guard) -> None:
+    task = asyncio.get_running_loop().create_task(guard.aclose())
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+
+
+def _caller(scope: Scope) -> Context:
+    context: Context = scope[PASSAGE].context
+    return context
+
+
+class Hosting:
+    """`trail` stands in for the record that settings name, and is then the caller's to close."""
+
+    def __init__(
+        self,
+        config: ServeConfig,
+        relay: ASGIApp,
+        served: Endpoints,
+        metrics: Metrics,
+        *,
+        settings: Settings | None = None,
+        trail: Trail | None = None,
+    ) -> None:
+        self._config, self._relay, self._served, self._metrics = config, relay, served, metrics
+        self._settings = settings if settings is not None else load_settings()
+        self._trail = trail
+        self._hosted: dict[str, Hosted] = {}
+        self._seen: dict[str, Mapping[Path, Stamp]] = {}
+        self._loading = asyncio.Lock()
+
+    def load(self) -> None:
+        """Load all of them. Raises what `Guard.load` raises."""
+        for name in self._config.constitutions:
+            self._seen[name] = self._stamps(name)
+            self._hosted[name] = self._host(name)
+
+    def __getitem__(self, name: str) -> Hosted:
+        return self._hosted[name]
+
+    @property
+    def guards(self) -> tuple[Guard, ...]:
+        return tuple(hosted.guard for hosted in self._hosted.values())
+
+    async def watch(self) -> None:
+        """Load again whatever has changed on disk; never ends by itself."""
+        while True:
+            await asyncio.sleep(self._config.reload_s)
+            try:
+                changed = await asyncio.to_thread(self._changed)
+                if changed:
+                    await asyncio.sleep(SETTLE_S)
+                    await self.reload(changed)
+            except Exception as error:  # a fault of ours must not end the watching
+                log.error("looking for changed files failed", error=type(error).__name__)
+
+    async def reload(self, names: tuple[str, ...] | None = None) -> bool:
+        """Load these again, or all; whether that went well for each."""
+        async with self._loading:
+            done = [await self._reload(name) for name in names or self._config.constitutions]
+        return all(done)
+
+    async def aclose(self) -> None:
+        """Close them all: what waits to be recorded is written."""
+        for hosted in self._hosted.values():
+            await hosted.guard.aclose()
+        self._hosted.clear()
+        for task in tuple(_tasks):
+            if task.get_loop() is asyncio.get_running_loop():
+                await task
+
+    async def _reload(self, name: str) -> bool:
+        seen = await asyncio.to_thread(self._stamps, name)
+        old = self._hosted[name]
+        try:
+            new = await asyncio.to_thread(self._host, name)
+        except (GuardrailsError, OSError) as error:
+            self._seen[name] = seen  # it is told once, until the file changes again
+            self._metrics.reloads.labels("refused").inc()
+            for line in _told(error):
+                log.error("a constitution is not reloaded; the old one stays", problem=line)
+            return False
+        self._seen[name] = seen
+        self._hosted[name] = new
+        old.retire()
+        self._metrics.reloads.labels("done").inc()
+        made = new.guard.constitution
+        log.info(
+            "a constitution is reloaded",
+            constitution=f"{made.id}@{made.version}",
+            digest=made.digest,
+            changed=made.digest != old.guard.constitution.digest,
+        )
+        return True
+
+    def _host(self, name: str) -> Hosted:
+        guard = Guard.load(
+            name, offline=self._config.offline, settings=self._settings, trail=self._trail
+        )
+        return Hosted(guard, self._relay, self._config, self._served)
+
+    def _stamps(self, name: str) -> Mapping[Path, Stamp]:
+        return stamps(family([name], self._settings.constitutions))
+
+    def _changed(self) -> tuple[str, ...]:
+        return tuple(
+            name for name in self._config.constitutions if self._stamps(name) != self._seen[name]
+        )
+
+
+def _told(error: GuardrailsError | OSError) -> list[str]:
+    """What is wrong, each at its place; the texts of a constitution are not a user's."""
+    if isinstance(error, ConstitutionError):
+        return [str(problem)[:180] for problem in error.problems[:20]]
+    return [str(error)[:180] if isinstance(error, GuardrailsError) else type(error).__name__]

@@ -1,0 +1,133 @@
+"""What is counted, for Prometheus. Labels are of closed lists: nothing that a client writes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+__all__ = ["CONTENT_TYPE", "FOLDER", "Metrics"]
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable that names where worker processes put their numbers together."""
+
+STATUSES = frozenset(
+    {200, 400, 401, 403, 404, 405, 408, 409, 413, 415, 421, 422, 429, 431, 500, 502, 503, 504, 529}
+)
+VERDICTS = frozenset({"allow", "flag", "redact", "revise", "block", "escalate", "pending"})
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+
+
+class Metrics:
+    """Of one process; those of several are added up when they are read."""
+
+    def __init__(self, routes: Iterable[str]) -> None:
+        self._registry = registry = CollectorRegistry()
+        self._routes = frozenset(routes)
+        self._answered: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
+        self._begun: dict[str, Histogram] = {}
+        self._judged: dict[tuple[str, str], Counter] = {}
+        self.requests = Counter(
+            "guardrails_proxy_requests",
+            "Requests answered, by route and status.",
+            ("route", "status"),
+            registry=registry,
+        )
+        self.seconds = Histogram(
+            "guardrails_proxy_request_seconds",
+            "From the first line of a request to the last byte of its response.",
+            ("route",),
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.upstream_seconds = Histogram(
+            "guardrails_proxy_upstream_first_byte_seconds",
+            "Until the provider's response begins.",
+            ("route",),
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.upstream_faults = Counter(
+            "guardrails_proxy_upstream_faults",
+            "Requests that the provider did not answer, by what went wrong.",
+            ("phase",),
+            registry=registry,
+        )
+        self.verdicts = Counter(
+            "guardrails_proxy_verdicts",
+            "Verdicts as clients are told of them.",
+            ("route", "verdict"),
+            registry=registry,
+        )
+        self.refused = Counter(
+            "guardrails_proxy_refused",
+            "Requests that were turned away before they were judged, by reason.",
+            ("reason",),
+            registry=registry,
+        )
+        self.left = Counter(
+            "guardrails_proxy_clients_left",
+            "Clients that left before their response was whole.",
+            registry=registry,
+        )
+        self.reloads = Counter(
+            "guardrails_proxy_reloads",
+            "Constitutions loaded again, or refused.",
+            ("result",),
+            registry=registry,
+        )
+        self.in_flight = Gauge(
+            "guardrails_proxy_in_flight",
+            "Requests under way.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self.ready = Gauge(
+            "guardrails_proxy_ready",
+            "Processes that take requests.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        route = route if route in self._routes else "none"
+        named = str(status) if status in STATUSES else f"{status // 100}xx"
+        found = self._answered.get((route, named))
+        if found is None:
+            found = self.requests.labels(route, named), self.seconds.labels(route)
+            self._answered[route, named] = found
+        counter, histogram = found
+        counter.inc()
+        histogram.observe(seconds)
+
+    def begun(self, route: str, seconds: float) -> None:
+        """The provider's response."""
+        found = self._begun.get(route)
+        if found is None:
+            found = self._begun[route] = self.upstream_seconds.labels(route)
+        found.observe(seconds)
+
+    def judged(self, route: str, verdict: str) -> None:
+        found = self._judged.get((route, verdict))
+        if found is None:
+            if verdict not in VERDICTS or route not in self._routes:
+                return
+            found = self._judged[route, verdict] = self.verdicts.labels(route, verdict)
+        found.inc()
+
+    def text(self) -> bytes:
+        """In Prometheus' own format, those of all worker processes together."""
+        if not os.environ.get(FOLDER):
+            return generate_latest(self._registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return generate_latest(together)

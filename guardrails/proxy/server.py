@@ -1,0 +1,249 @@
+"""One process of the proxy: both listeners, signals, draining, and the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import uvicorn
+
+from guardrails.asgi.messages import ASGIApp
+from guardrails.audit.trail import Trail
+from guardrails.errors import SettingsError
+from guardrails.proxy.check import CheckEndpoint
+from guardrails.proxy.config import Limits, ServeConfig
+from guardrails.proxy.gate import Gate
+from guardrails.proxy.hosting import Hosting
+from guardrails.proxy.keys import Keys, check_token_digest
+from guardrails.proxy.limits import Traffic
+from guardrails.proxy.logs import access_log
+from guardrails.proxy.metrics import Metrics
+from guardrails.proxy.operations import OperationsApp
+from guardrails.proxy.protocol import bounded_protocol
+from guardrails.proxy.relay import Relay
+from guardrails.proxy.routes import Endpoints
+from guardrails.proxy.tracing import Tracing
+from guardrails.settings import Settings
+from guardrails.telemetry import log
+
+__all__ = ["Proxy", "Serving", "bind", "loop_factory", "make_proxy", "run"]
+
+ENDING = (signal.SIGTERM, signal.SIGINT)
+SAME_SIGNAL_S = 0.5
+"""A signal to a group of processes may arrive twice, by way of the parent."""
+TO_END_S = 5.0
+"""What requests may take to close their records, once they have been cancelled."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Proxy:
+    """The gate with all that it needs. `load` it, then run it on a loop."""
+
+    config: ServeConfig
+    gate: Gate
+    relay: Relay
+    hosting: Hosting
+    metrics: Metrics
+    tracing: Tracing | None = None
+    _watching: asyncio.Task[None] | None = field(default=None, repr=False)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Gate]:
+        """Open while it serves. At the end all records are written."""
+        await self.relay.begin()
+        if self.config.reload_s:
+            self._watching = asyncio.create_task(self.hosting.watch())
+        try:
+            yield self.gate
+        finally:
+            if self._watching is not None:
+                self._watching.cancel()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TO_END_S):
+                    while self.gate.traffic.in_flight:  # noqa: ASYNC110 - they are being cancelled
+                        await asyncio.sleep(0.01)
+            await self.relay.aclose()
+            await self.hosting.aclose()
+            if self.tracing is not None:
+                await asyncio.to_thread(self.tracing.close)
+
+
+def make_proxy(
+    config: ServeConfig,
+    *,
+    settings: Settings | None = None,
+    trail: Trail | None = None,
+    tracing: Tracing | None = None,
+) -> Proxy:
+    """Everything that a proxy needs, its constitutions loaded. Raises SettingsError and what
+    `Guard.load` raises for all that would keep a request from being served."""
+    served = Endpoints(config)
+    metrics = Metrics(each.name for each in served.all)
+    relay = Relay(config.limits, more_headers=sorted(config.allow.headers))
+    keys = Keys(config)
+    if tracing is None and config.otel:
+        tracing = Tracing()
+    hosting = Hosting(config, relay, served, metrics, settings=settings, trail=trail)
+    check = None
+    if config.check is not None:
+        digest = check_token_digest(config.check)
+        check = CheckEndpoint(config.check, digest, hosting, default=config.constitution)
+    hosting.load()
+    gate = Gate(
+        config,
+        keys=keys,
+        served=served,
+        relay=relay,
+        hosting=hosting,
+        metrics=metrics,
+        traffic=Traffic(config.limits),
+        tracing=tracing,
+        check=check,
+        access=access_log() if config.access_log else None,
+    )
+    return Proxy(
+        config=config, gate=gate, relay=relay, hosting=hosting, metrics=metrics, tracing=tracing
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, but for signals, which are this module's."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def bind(host: str, port: int, *, options: str) -> socket.socket:
+    """A socket that listens already. Raises SettingsError if the address cannot be used."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+        bound.listen(2_048)
+    except OSError as error:
+        bound.close()
+        raise SettingsError(
+            f"{host}:{port} cannot be served: {error.strerror or error}; name another {options}; "
+            f"port 0 is any that is free"
+        ) from None
+    bound.set_inheritable(True)
+    return bound
+
+
+class Serving:
+    """A proxy on its listeners, from `run` until it is drained."""
+
+    def __init__(
+        self, proxy: Proxy, public: socket.socket, operations: socket.socket | None
+    ) -> None:
+        self._proxy, self._public, self._operations = proxy, public, operations
+        self._main = _Server(_uvicorn(proxy.gate, proxy.config.limits, proxy.config))
+        self._reloading = set[asyncio.Task[bool]]()
+        self._drained_at = 0.0
+
+    @property
+    def is_ready(self) -> bool:
+        return self._main.started and not self._proxy.gate.draining
+
+    async def run(self, *, signals: Iterable[int] = ENDING, parent: int | None = None) -> None:
+        """These signals end it, and SIGHUP loads the constitutions again, if there are any. So
+        does the end of the `parent`, by its process id."""
+        proxy = self._proxy
+        async with proxy.running():
+            loop = asyncio.get_running_loop()
+            for number in signals:
+                loop.add_signal_handler(number, self.drain)
+                loop.add_signal_handler(signal.SIGHUP, self.reload)
+            orphaned = None if parent is None else asyncio.create_task(self._watch(parent))
+            proxy.metrics.ready.set(1)
+            lives = OperationsApp(proxy.metrics, lambda: self.is_ready)
+            side, telling = None, None
+            if self._operations is not None:
+                side = _Server(_uvicorn(lives, Limits()))
+                telling = asyncio.create_task(side.serve(sockets=[self._operations]))
+            try:
+                await self._main.serve(sockets=[self._public])
+            finally:
+                if orphaned is not None:
+                    orphaned.cancel()
+                if side is not None and telling is not None:
+                    side.should_exit = True
+                    await telling
+
+    def drain(self) -> None:
+        """Take no more, once whoever sends requests has had the time to notice, and end what is
+        under way. A second time: end at once."""
+        proxy, now = self._proxy, time.monotonic()
+        if proxy.gate.draining:
+            if now - self._drained_at < SAME_SIGNAL_S:
+                return
+            self._main.should_exit = self._main.force_exit = True
+            for task in tuple(self._main.server_state.tasks):
+                task.cancel()
+            return
+        proxy.gate.draining, self._drained_at = True, now
+        proxy.metrics.ready.set(0)
+        log.info("draining", in_flight=proxy.gate.traffic.in_flight)
+        loop = asyncio.get_running_loop()
+        loop.call_later(proxy.config.drain_delay_s, setattr, self._main, "should_exit", True)
+
+    async def _watch(self, parent: int) -> None:
+        while os.getppid() == parent:  # noqa: ASYNC110 - the system has no event for it
+            await asyncio.sleep(1)
+        log.error("the parent process has ended")
+        self.drain()
+
+    def reload(self) -> None:
+        """Load all constitutions again."""
+        task = asyncio.get_running_loop().create_task(self._proxy.hosting.reload())
+        self._reloading.add(task)
+        task.add_done_callback(self._reloading.discard)
+
+
+def run(
+    proxy: Proxy,
+    public: socket.socket,
+    operations: socket.socket | None,
+    *,
+    signals: Iterable[int] = ENDING,
+    parent: int | None = None,
+) -> None:
+    """Serve until one of the signals, or the end of the parent."""
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(Serving(proxy, public, operations).run(signals=signals, parent=parent))
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # there is none for every system
+        return None
+    return uvloop.new_event_loop
+
+
+def _uvicorn(app: ASGIApp, limits: Limits, config: ServeConfig | None = None) -> uvicorn.Config:
+    tls = None if config is None else config.tls
+    return uvicorn.Config(
+        app,
+        http=bounded_protocol(limits),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=2_048,
+        timeout_keep_alive=int(limits.keep_alive_s) or 1,
+        timeout_graceful_shutdown=int(config.drain_s) or 1 if config is not None else 1,
+        ssl_certfile=None if tls is None else str(tls.cert),
+        ssl_keyfile=None if tls is None else str(tls.key),
+    )

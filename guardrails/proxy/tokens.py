@@ -1,0 +1,36 @@
+"""How many tokens a reply says it took, read in passing; only for telemetry."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["UsageReader"]
+
+_COUNTS = re.compile(
+    rb'(?<!\\)"(?P<name>input_tokens|prompt_tokens|output_tokens|completion_tokens)"'
+    rb"[ \t\r\n]*:[ \t\r\n]*(?P<count>[0-9]{1,9})(?=[^0-9])"
+)
+"""A quote inside of a text is escaped, so that a text that looks like this is passed over."""
+KEPT = 64
+"""Bytes of the piece before, for what is cut in two."""
+
+
+class UsageReader:
+    """Reads bytes of JSON, or of events that hold some. The last count of each kind stands."""
+
+    __slots__ = ("_rest", "input_tokens", "output_tokens")
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self.input_tokens: int | None = None
+        self.output_tokens: int | None = None
+
+    def feed(self, piece: bytes) -> None:
+        data = self._rest + piece
+        for found in _COUNTS.finditer(data):
+            count = int(found["count"])
+            if found["name"] in (b"input_tokens", b"prompt_tokens"):
+                self.input_tokens = count
+            else:
+                self.output_tokens = count
+        self._rest = data[-KEPT:]

@@ -1,0 +1,131 @@
+"""`POST /v1/check`: a verdict without a provider, as its OpenAPI document says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+import pytest
+from proxy_house import REPLY, House, config_of, serving, written
+from proxy_wire import Got, ask
+
+TOKEN = "token-of-checks-0123456789"
+CHECK = {"token_sha256": hashlib.sha256(TOKEN.encode()).hexdigest(), "tenant": "desk"}
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    config = config_of("http://127.0.0.1:1", written(tmp_path_factory.mktemp("check")), check=CHECK)
+    with serving(config) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def document(house: House) -> dict[str, Any]:
+    got: dict[str, Any] = ask(house.port, "/openapi.json", method="GET").json
+    return got
+
+
+def check(house: House, body: object, *, token: str = TOKEN, **options: Any) -> Got:
+    headers = {"authorization": f"Bearer {token}"}
+    return ask(house.port, "/v1/check", body, headers=headers, **options)
+
+
+def validated(document: dict[str, Any], answer: Got) -> Any:
+    """The answer, once it is known to be what the document promises for its status."""
+    responses = document["paths"]["/v1/check"]["post"]["responses"]
+    schema = responses[str(answer.status)]["content"]["application/json"]["schema"]
+    assert answer.headers["content-type"] == "application/json"
+    jsonschema.validate(
+        answer.json,
+        {**schema, "components": document["components"]},
+        cls=jsonschema.Draft202012Validator,
+    )
+    return answer.json
+
+
+ASKED: dict[str, tuple[dict[str, Any], str, str]] = {
+    "a clean one": ({"text": "Four."}, "allow", "Four."),
+    "a secret": ({"text": "The secret is out."}, "redact", "The  is out."),
+    "a promise": ({"text": "Hi. I promise it. Bye."}, "revise", "Hi. Please ask a person. Bye."),
+    "a forbidden one": ({"text": "forbidden", "prompt": "Well?"}, "block", REPLY),
+    "a prompt": ({"text": "forbidden", "stage": "input"}, "block", REPLY),
+    "messages": (
+        {"messages": [{"role": "user", "content": "forbidden"}], "stage": "input"}, "block", REPLY),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("asked", "verdict", "text"), ASKED.values(), ids=ASKED)
+def test_a_verdict(
+    house: House, document: dict[str, Any], asked: dict[str, Any], verdict: str, text: str
+) -> None:
+    house.records.forget()
+    answer = check(house, asked)
+    assert answer.status == 200
+    told = validated(document, answer)
+    assert (told["verdict"], told["text"]) == (verdict, text)
+    assert told["delivers"] == (verdict != "block")
+    (record,) = house.records.opened
+    assert (record.record_id, record.tenant) == (told["record"], "desk")
+    assert bool(told["findings"]) == (verdict != "allow")
+
+
+BAD: dict[str, tuple[object, int]] = {
+    "no JSON": (b"{", 400),
+    "no object": ([1], 400),
+    "nothing": ({}, 400),
+    "both": ({"text": "a", "messages": [{"role": "user", "content": "b"}]}, 400),
+    "a key that is not known": ({"text": "a", "my secret key": "b"}, 400),
+    "a text that is none": ({"text": 7}, 400),
+    "a stage that is none": ({"text": "a", "stage": "secret"}, 400),
+    "a constitution that is not served": ({"text": "a", "constitution": "medical"}, 404),
+    "too much": ({"text": "a" * 6_000_000}, 413),
+}
+
+
+@pytest.mark.parametrize(("body", "status"), BAD.values(), ids=BAD)
+def test_what_is_no_question(
+    house: House, document: dict[str, Any], body: object, status: int
+) -> None:
+    answer = check(house, body)
+    assert answer.status == status
+    validated(document, answer)
+    assert "secret" not in answer.body.decode()
+
+
+def test_only_its_own_token_opens_it(house: House, document: dict[str, Any]) -> None:
+    for token in ("another-token-0123456789", "", TOKEN + "x"):
+        answer = check(house, {"text": "a"}, token=token)
+        assert answer.status == 401
+        validated(document, answer)
+    assert (
+        ask(house.port, "/v1/check", {"text": "a"}, headers={"authorization": None}).status == 401
+    )
+    assert check(house, {"text": "a"}, method="PUT").status == 405
+
+
+def test_it_is_not_there_unless_it_is_configured(tmp_path: Any) -> None:
+    with serving(config_of("http://127.0.0.1:1", written(tmp_path))) as house:
+        for path in ("/v1/check", "/openapi.json"):
+            assert ask(house.port, path, {"text": "a"}).status == 404
+
+
+def test_it_is_rate_limited(tmp_path: Any, document: dict[str, Any]) -> None:
+    limited = {**CHECK, "per_minute": 6, "burst": 2}
+    config = config_of("http://127.0.0.1:1", written(tmp_path), check=limited)
+    with serving(config) as house:
+        answers = [check(house, {"text": "a"}) for _ in range(3)]
+    assert [answer.status for answer in answers] == [200, 200, 429]
+    validated(document, answers[2])
+    assert 1 <= int(answers[2].headers["retry-after"]) <= 10
+
+
+def test_the_document_is_openapi(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1")
+    for schema in document["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+    refs = json.dumps(document).split('"$ref": "#/components/schemas/')[1:]
+    assert {ref.partition('"')[0] for ref in refs} <= set(document["components"]["schemas"])

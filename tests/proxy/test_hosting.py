@@ -1,0 +1,143 @@
+"""Constitutions are loaded again; what has begun under one ends under it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from proxy_house import CONSTITUTION, REPLY, config_of, provider, serving, until, written
+from proxy_wire import MESSAGES, Got, ask, connected, got, messages, request
+
+from guardrails.errors import ConstitutionError
+from guardrails.testing import FakeProvider
+
+NEWER = CONSTITUTION.replace("version: 1.0.0", "version: 1.1.0")
+CHILD = """
+schema: 1
+id: child
+version: 1.0.0
+extends: [house@^1]
+principles: []
+"""
+
+
+@pytest.fixture
+def upstream() -> Iterator[FakeProvider]:
+    with provider("Four.") as made:
+        yield made
+
+
+def under(answer: Got) -> str:
+    return answer.headers["guardrails-constitution"]
+
+
+def test_what_has_begun_ends_under_the_constitution_it_began_with(tmp_path: Path) -> None:
+    release = threading.Event()
+
+    async def slow(asked: Any) -> str:
+        if "slowly" in asked.text:
+            await asyncio.to_thread(release.wait, 20)
+        return "Four."
+
+    file = written(tmp_path)
+    with provider(slow) as made, serving(config_of(made.url, file)) as house:
+        old = house.proxy.hosting.guards
+        with connected(house.port) as connection:
+            connection.sendall(request(MESSAGES, messages("Answer slowly.")))
+            while not made.requests.total:
+                threading.Event().wait(0.01)
+            file.write_text(NEWER)
+            assert house.reload()
+            assert under(ask(house.port, MESSAGES, messages())) == "house@1.1.0"
+            assert house.proxy.hosting.guards != old
+            release.set()
+            assert under(got(connection)) == "house@1.0.0"
+    assert [how for *_, how in house.records.how()] == 4 * ["judged"]
+
+
+def test_a_file_that_is_wrong_changes_nothing(
+    upstream: FakeProvider, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = written(tmp_path)
+    with serving(config_of(upstream.url, file)) as house:
+        for wrong in ("", "id: [", CONSTITUTION.replace("pattern:", "patern:"), None):
+            caplog.clear()
+            if wrong is None:
+                file.unlink()
+            else:
+                file.write_text(wrong)
+            assert not house.reload()
+            assert "the old one stays" in caplog.text
+            assert f"{file}" in caplog.text
+            blocked = ask(house.port, MESSAGES, messages("A forbidden thing."))
+            assert blocked.json["content"][0]["text"] == REPLY
+        assert house.metric("guardrails_proxy_reloads_total", result="refused") == 4
+        file.write_text(NEWER)
+        assert house.reload()
+        assert under(ask(house.port, MESSAGES, messages())) == "house@1.1.0"
+
+
+def test_one_of_several_may_be_wrong(upstream: FakeProvider, tmp_path: Path) -> None:
+    first, second = written(tmp_path), written(tmp_path, CONSTITUTION, "second")
+    second.write_text(CONSTITUTION.replace("id: house\n", "id: second\n"))
+    routes = {"/v1/chat/completions": {"constitution": str(second)}}
+    with serving(config_of(upstream.url, first, routes=routes)) as house:
+        first.write_text(NEWER)
+        second.write_text("")
+        assert not house.reload()
+        assert under(ask(house.port, MESSAGES, messages())) == "house@1.1.0"
+        chat = {"model": "gpt-5", "messages": [{"role": "user", "content": "Hi."}]}
+        assert under(ask(house.port, "/v1/chat/completions", chat)) == "second@1.0.0"
+
+
+@pytest.mark.parametrize("changed", ["child", "house"])
+def test_a_file_or_its_parent_that_changes_is_seen(
+    upstream: FakeProvider, tmp_path: Path, changed: str
+) -> None:
+    written(tmp_path)
+    child = written(tmp_path, CHILD, "child")
+    with serving(config_of(upstream.url, child, reload_s=0.05)) as house:
+        if changed == "child":
+            child.write_text(CHILD.replace("version: 1.0.0", "version: 1.2.0"))
+        else:
+            written(tmp_path, CONSTITUTION.replace("[forbidden]", "[banned]"))
+        until(lambda: house.metric("guardrails_proxy_reloads_total", result="done") == 1)
+        answer = ask(house.port, MESSAGES, messages("A banned thing."))
+        if changed == "child":
+            assert under(answer) == "child@1.2.0"
+        else:
+            assert answer.json["content"][0]["text"] == REPLY
+
+
+def test_what_is_wrong_at_start_is_an_error(upstream: FakeProvider, tmp_path: Path) -> None:
+    file = written(tmp_path, CONSTITUTION.replace("action: block", "action: blok"))
+    with pytest.raises(ConstitutionError, match="blok"), serving(config_of(upstream.url, file)):
+        pass
+
+
+def test_many_requests_while_it_is_loaded_again(upstream: FakeProvider, tmp_path: Path) -> None:
+    """None fails, and none is held to nothing."""
+    file = written(tmp_path)
+    with serving(config_of(upstream.url, file)) as house:
+        answers: list[Got] = []
+        end = threading.Event()
+
+        def go_on() -> None:
+            while not end.is_set():
+                answers.append(ask(house.port, MESSAGES, messages("A forbidden thing.")))
+
+        threads = [threading.Thread(target=go_on) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for number in range(6):
+            file.write_text(CONSTITUTION.replace("1.0.0", f"1.0.{number}"))
+            assert house.reload()
+        end.set()
+        for thread in threads:
+            thread.join(20)
+    assert len(answers) > 3
+    assert {answer.json["content"][0]["text"] for answer in answers} == {REPLY}
