@@ -28,7 +28,7 @@ SMALLEST_USD = 0.000_001
 def show_costs(file: Path | None, *, by: By, since: str | None, as_json: bool) -> int:
     """Add up the records of a trail. Raises InputError for a moment that is none."""
     trail = trail_of(file)
-    begin = None if since is None else moment(since, now=datetime.now(UTC))
+    begin = None if since is None else moment(since)
     report = costs(trail, by=by, since=begin)
     if as_json:
         told = document(report)
