@@ -9,9 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, get_args
 
-from guardrails.audit.read import record_of
+from guardrails.audit.read import decisions
 from guardrails.audit.record import Opened
-from guardrails.audit.store_sqlite import open_for_reading, rows
 
 __all__ = ["BY", "REST", "REST_OF_ROLES", "By", "Cost", "CostLine", "CostReport", "costs"]
 
@@ -95,7 +94,7 @@ def costs(file: Path, *, by: By = "tenant", since: datetime | None = None) -> Co
     total, unreadable = CostLine(key="total"), 0
     first: datetime | None = None
     last: datetime | None = None
-    for opened in _decisions(file, since):
+    for opened in decisions(file, since=since):
         if opened is None:
             unreadable += 1
             continue
@@ -114,17 +113,6 @@ def costs(file: Path, *, by: By = "tenant", since: datetime | None = None) -> Co
         first=first,
         last=last,
     )
-
-
-def _decisions(file: Path, since: datetime | None) -> Iterator[Opened | None]:
-    rest, values = "WHERE kind = 'open'", list[str]()
-    if since is not None:
-        rest += " AND at >= ?"
-        values.append(since.astimezone(UTC).isoformat(timespec="microseconds")[:26])
-    with open_for_reading(file) as connection:
-        for row in rows(connection, f"{rest} ORDER BY id", *values):
-            record = record_of(row)
-            yield record if isinstance(record, Opened) else None
 
 
 def _lines(opened: Opened, by: By) -> Iterator[CostLine]:

@@ -347,7 +347,7 @@ def cost(
     by: Annotated[CostsBy, typer.Option(help="What the lines are of.")] = "tenant",
     since: Annotated[
         str | None,
-        typer.Option(metavar="WHEN", help="2026-11-01, 2026-11-01T12:00, 7d or 12h; UTC."),
+        typer.Option(metavar="WHEN", help="Newer ones only: 7d, 24h, 2026-11-24."),
     ] = None,
     as_json: AsJson = False,
 ) -> int:

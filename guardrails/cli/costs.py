@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich import box
@@ -15,22 +14,22 @@ from rich.text import Text
 from guardrails.audit.costs import By, Cost, CostLine, CostReport, costs
 from guardrails.cli.documents import document
 from guardrails.cli.outcome import Status
-from guardrails.cli.reading import InputError
 from guardrails.cli.render import plain
 from guardrails.cli.screen import show, write_json
+from guardrails.cli.since import moment
 from guardrails.cli.trail import trail_of
 
 __all__ = ["moment", "money", "show_costs"]
 
 MOST_LINES = 50
-AGO = re.compile(r"([1-9][0-9]{0,3})([hd])")
 SMALLEST_USD = 0.000_001
 
 
 def show_costs(file: Path | None, *, by: By, since: str | None, as_json: bool) -> int:
     """Add up the records of a trail. Raises InputError for a moment that is none."""
     trail = trail_of(file)
-    report = costs(trail, by=by, since=None if since is None else moment(since))
+    begin = None if since is None else moment(since)
+    report = costs(trail, by=by, since=begin)
     if as_json:
         told = document(report)
         told |= {name: _stamp(getattr(report, name)) for name in ("since", "first", "last")}
@@ -38,21 +37,6 @@ def show_costs(file: Path | None, *, by: By, since: str | None, as_json: bool) -
     else:
         show(*_blocks(report))
     return Status.FINE
-
-
-def moment(said: str, *, now: datetime | None = None) -> datetime:
-    """A day, a moment, or how long ago, in UTC unless it says otherwise. Raises InputError."""
-    if (ago := AGO.fullmatch(said.strip())) is not None:
-        hours = int(ago[1]) * (24 if ago[2] == "d" else 1)
-        return (now or datetime.now(UTC)) - timedelta(hours=hours)
-    try:
-        found = datetime.fromisoformat(said.strip())
-    except ValueError:
-        raise InputError(
-            f"--since {said!r}: expected a day (2026-11-01), a moment (2026-11-01T12:00) or how "
-            f"long ago (7d, 12h)"
-        ) from None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def money(cost: Cost) -> str:

@@ -16,8 +16,7 @@ from guardrails.audit.record import Opened
 from guardrails.audit.trail import open_trail
 from guardrails.cli import main
 from guardrails.cli.app import CostsBy
-from guardrails.cli.costs import moment, money
-from guardrails.cli.reading import InputError
+from guardrails.cli.costs import money
 from guardrails.settings import Settings
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -89,28 +88,12 @@ def test_nothing_is_told_as_nothing(trail: Path, capsys: pytest.CaptureFixture[s
     assert "no records since 2030-01-01T00:00:00Z" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("said", ["yesterday", "0d", "7w", "2026-13-01", "", "99999d", "1e3h"])
+@pytest.mark.parametrize("said", ["yesterday", "7y", "2026-13-01", "", "1e3h"])
 def test_a_moment_that_is_none_is_wrong_usage(
     said: str, trail: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["audit", "cost", "--since", said]) == 2
-    assert "expected a day" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("said", "then"),
-    [
-        ("12h", "2026-11-25T00:00:00+00:00"),
-        ("7d", "2026-11-18T12:00:00+00:00"),
-        ("2026-11-01", "2026-11-01T00:00:00+00:00"),
-        ("2026-11-01T12:00", "2026-11-01T12:00:00+00:00"),
-        ("2026-11-01T12:00+02:00", "2026-11-01T12:00:00+02:00"),
-    ],
-)
-def test_moments(said: str, then: str) -> None:
-    assert moment(said, now=NOW).isoformat() == then
-    with pytest.raises(InputError):
-        moment(f"{said} or so")
+    assert "is no moment" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

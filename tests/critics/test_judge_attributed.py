@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
-from judge_samples import INSULT, House, constitution, house, principle, quoting
+from pathlib import Path
+from typing import Any
 
-from guardrails.testing.provider import fault
+import pytest
+from judge_samples import (
+    INSULT,
+    House,
+    constitution,
+    house,
+    principle,
+    quoting,
+    ruling,
+    settings,
+    sheet,
+)
+
+from guardrails.audit.costs import REST_OF_ROLES, Cost, costs
+from guardrails.guard import Guard
+from guardrails.testing import FakeProvider
+from guardrails.testing.provider import ProviderRequest, fault
 from guardrails.verdict import Decision, Usage
 
 IDS = ("house.kind", "house.calm", "house.fair")
@@ -84,3 +101,35 @@ async def test_an_unknown_price_stays_unknown_for_each() -> None:
     assert decision.usage.cost_usd is None
     assert [use.cost_usd for use in decision.usage.principles] == [None] * 3
     adds_up(decision)
+
+
+async def test_costs_by_role_and_principle_add_up_to_the_whole(tmp_path: Path) -> None:
+    """A doubt of the small one is the large one's; the reviser is of no role."""
+    file = tmp_path / "audit.db"
+
+    def answers(request: ProviderRequest) -> Any:
+        seen = sheet(request)
+        if seen.revises or seen.model == "large":
+            return quoting(INSULT)(request)
+        return {"verdicts": [ruling(id, "undecided") for id in seen.ids]}
+
+    rude = principle(action="revise", remedy={"rewrite": "Say it kindly."})
+    made = constitution(rude, cascade=("small", "large"), max_attempts=1)
+    async with FakeProvider(answers, strict=False) as provider:
+        chosen = settings(provider, audit=str(file))
+        async with Guard.load(made, settings=chosen) as guard:
+            decision = await guard.check_output(f"Well. {INSULT} Bye.")
+    assert decision.verdict == "revise"
+    by_role = {line.key: line.cost for line in costs(file, by="role").lines}
+    assert set(by_role) == {
+        "small (fake/small)",
+        "large (fake/large)",
+        REST_OF_ROLES,
+    }
+    by_principle = costs(file, by="principle")
+    total = by_principle.total.cost
+    assert total.input_tokens == decision.usage.input_tokens
+    for lines in (by_role.values(), (line.cost for line in by_principle.lines)):
+        found = sum(lines, Cost())
+        assert found.input_tokens == total.input_tokens
+        assert found.cost_usd == pytest.approx(total.cost_usd)
