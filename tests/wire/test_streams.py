@@ -18,7 +18,7 @@ from event_samples import (
     responses,
     responses_stream,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reply_samples import REPLIES
 from stream_samples import CUTS, Told, comparable, judged, name_of, split, stream_of, told, written
@@ -28,7 +28,7 @@ from guardrails.wire.event_body import EventBody
 from guardrails.wire.event_replies import EventCodec
 from guardrails.wire.formats import NAMES
 from guardrails.wire.payload import EVENTS, Payload
-from guardrails.wire.sse import Event, write_events
+from guardrails.wire.sse import Event, parse_events, write_events
 from guardrails.wire.stream_formats import stream_reader
 from guardrails.wire.streams.model import StreamReader
 from guardrails.wire.strict_json import AmbiguousError
@@ -233,3 +233,57 @@ def test_events_in_another_charset_are_not_read(name: str, charset: str) -> None
     else:
         with pytest.raises(AmbiguousError):
             NAMES[name].response(payload, nobody)
+
+
+JUNK = st.one_of(
+    st.none(), st.booleans(), st.integers(-1, 3), st.just(10**30), st.text("xyz ", max_size=3),
+    st.just([]), st.just({}), st.just([{}]), st.just({"index": 0}), st.just([{"index": 0}]),
+    st.just({"type": "text"}), st.just({"type": "reasoning", "summary": [{"text": "x"}]}),
+)  # fmt: skip
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    found = [path] if path else []
+    if isinstance(value, dict | list):
+        for key, held in value.items() if isinstance(value, dict) else enumerate(value):
+            found += places(held, (*path, key))
+    return found
+
+
+@settings(max_examples=200)
+@given(REPLIES, st.data())
+def test_nonsense_in_a_stream_is_told_and_never_an_error_of_ours(
+    reply: tuple[EventCodec, Json], data: st.DataObject
+) -> None:
+    codec, made = reply
+    name = name_of(codec)
+    stream = list(parse_events(stream_of(name, made)))
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(stream) - 1))
+        if stream[at].data == "[DONE]":
+            continue
+        event = json.loads(stream[at].data)
+        if not places(event):
+            continue
+        path = data.draw(st.sampled_from(places(event)))
+        holder = event
+        for step in path[:-1]:
+            holder = holder[step]
+        holder[path[-1]] = data.draw(JUNK)
+        stream[at] = Event(stream[at].name, json.dumps(event))
+    body = write_events(stream)
+    assert written(told(reader(name), [body]).events) == body
+    read, fixed, released = reader(name), set[int](), dict[int, str]()
+    upto = data.draw(st.integers(0, len(stream)))
+    for event in [*read.feed(body), *read.close()][:upto]:
+        fixed |= {head.key for head in event.opens if head.fixed}
+        texts = [s.text if s.part in fixed else s.text.replace("x", "") for s in event.says]
+        for key in fixed:
+            if data.draw(st.integers(0, 20)) == 0:
+                read.drop(key)
+        for said, text in zip(event.says, texts, strict=True):
+            released[said.part] = text if said.repeats else released.get(said.part, "") + text
+        if event.write(texts):
+            read.sent(event, released)
+    assert isinstance(read.cut("No.", released=True), bytes)
+    assert b"down" in read.fail(503, "down")
