@@ -25,6 +25,7 @@ from guardrails.verdict import Blocked, Decision, Stage
 from guardrails.wire.body import Body, JsonBody, OpaqueBody
 from guardrails.wire.event_body import EventBody
 from guardrails.wire.formats import AUTO, Payload
+from guardrails.wire.refusals import known_of
 from guardrails.wire.stream_formats import stream_reader
 from guardrails.wire.strict_json import AmbiguousError, dump_json
 from guardrails.wire.walk import TooManyValuesError
@@ -382,15 +383,8 @@ def _read_here(
         return OpaqueBody(payload.data, role, str(error))
 
 
-_KEPT = ("id", "model", "usage", "created", "created_at")
-
-
 def _known(reply: Body | None) -> dict[str, Any]:
-    """What holds no text, and says which call it was and what it cost."""
-    document = reply.document if isinstance(reply, JsonBody | EventBody) else None
-    if not isinstance(document, dict):
-        return {}
-    return {key: document[key] for key in _KEPT if key in document}
+    return known_of(reply.document if isinstance(reply, JsonBody | EventBody) else None)
 
 
 def _calls(body: object) -> list[Called]:

@@ -2,5 +2,6 @@
 
 `walk` is the one way through a value, to read it and to put changed texts back; `shapes` says which
 fields of the providers' formats hold no text; `values` and `messages` read; `replies` puts a reply
-where the value was. May import `verdict`, `exchange` and what is below them.
+where the value was; `formats` knows bodies by their names, and `streams` reads them as they come.
+May import `verdict`, `exchange` and what is below them.
 """

@@ -28,7 +28,14 @@ __all__ = [
 MODEL = "constitutional-guardrails"
 """Stands as the model of a reply where no model ever ran."""
 
-KEPT = ("id", "model", "usage", "created", "created_at")
+KEPT: Mapping[str, tuple[type, ...]] = {
+    "id": (str,),
+    "model": (str,),
+    "usage": (dict,),
+    "created": (int, float),
+    "created_at": (int, float),
+}
+"""What is kept of a reply, and the types that it may be of."""
 
 NO_CARD = 1e11
 """Times in seconds and counts of tokens are below it, the numbers of cards and accounts above."""
@@ -56,7 +63,11 @@ def known_of(document: object) -> dict[str, Any]:
     was what was blocked."""
     if not isinstance(document, dict):
         return {}
-    return {key: document[key] for key in KEPT if key in document and is_quiet(document[key])}
+    return {
+        key: document[key]
+        for key, types in KEPT.items()
+        if isinstance(document.get(key), types) and is_quiet(document[key])
+    }
 
 
 def is_quiet(value: object) -> bool:

@@ -183,3 +183,38 @@ async def test_a_stream_that_never_began_is_a_refusal_to_its_sdk(
 ) -> None:
     made = await sdks.read(name, reader(name, declines=declines).cut(SORRY, released=False))
     assert told_by_sdk(name, made) == (SORRY, (DECLINED if declines else STOPS)[name])
+
+
+@pytest.mark.parametrize(("name", "case"), CASES)
+async def test_what_a_stream_said_before_it_was_cut_is_what_was_released(
+    sdks: Streams, name: str, case: str
+) -> None:
+    body = stream_of(name, whole(name, REPLIES[case]), 2)
+    count = len(reader(name).feed(body))
+    for sent in range(count // 3, count, 3):
+        read, released, fixed, out = reader(name), dict[int, str](), set[int](), b""
+        events = read.feed(body)[:sent]
+        if any(event.ends for event in events):
+            continue
+        for event in events:
+            fixed |= {head.key for head in event.opens if head.fixed}
+            texts = [s.text if s.part in fixed else other(s.text) for s in event.says]
+            for said, text in zip(event.says, texts, strict=True):
+                released[said.part] = text if said.repeats else released.get(said.part, "") + text
+            out += event.write(texts)
+            read.sent(event, released)
+        made = await sdks.read(name, out + read.cut(SORRY, released=True))
+        said, _ = told_by_sdk(name, made)
+        before = said.removesuffix(SORRY).rstrip()
+        assert said.endswith(SORRY)
+        assert "o" not in before
+        heads = {h.key: h for event in events for h in event.opens}
+        texts = [
+            text
+            for key, text in released.items()
+            if heads[key].kind == "text" and heads[key].path[-1:] in TEXT_FIELDS
+        ]
+        assert before == "".join(texts).rstrip()
+
+
+TEXT_FIELDS = (("text",), ("content",), ("refusal",))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -241,3 +242,57 @@ def test_what_never_ends_is_not_held_for_ever(format: str) -> None:
     assert out >= LONGEST
     heads = [head for event in made.events for head in event.opens]
     assert {head.kind for head in heads} == {"opaque"}
+
+
+@pytest.mark.parametrize(
+    ("format", "media_type", "first", "again"),
+    [
+        (
+            "anthropic",
+            EVENTS,
+            b'data: {"type":"message_start","message":{"content":[]}}\n\n'
+            b'data: {"type":"content_block_start","index":0,"content_block":{"type":"text"}}\n\n',
+            b'data: {"type":"content_block_delta","index":0,'
+            b'"delta":{"type":"text_delta","text":"hello"}}\n\n',
+        ),
+        (
+            "openai-chat",
+            EVENTS,
+            b"",
+            b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"hello"}}]}\n\n',
+        ),
+        (
+            "openai-responses",
+            EVENTS,
+            b'data: {"type":"response.output_item.added","output_index":0,'
+            b'"item":{"type":"message","content":[]}}\n\n',
+            b'data: {"type":"response.output_text.delta","output_index":0,"content_index":0,'
+            b'"delta":"hello"}\n\n',
+        ),
+        ("text", "text/plain", b"", b"hello"),
+        ("text", EVENTS, b"", b"data: hello\n\n"),
+        ("ndjson: /delta", LINES, b"", b'{"delta":"hello"}\n'),
+        ("ndjson", LINES, b"", b'{"delta":"hello"}\n'),
+    ],
+)
+def test_a_reader_keeps_nothing_of_what_it_handed_over(
+    format: str, media_type: str, first: bytes, again: bytes
+) -> None:
+    read, released = reader(format, media_type), dict[int, str]()
+
+    def gone_through(times: int) -> None:
+        for at in range(0, len(again) * times, 7):
+            piece = bytes(again[(at + step) % len(again)] for step in range(7))
+            for event in read.feed(piece):
+                read.sent(event, released)
+
+    for event in read.feed(first) if first else ():
+        read.sent(event, released)
+    gone_through(200)
+    tracemalloc.start()
+    try:
+        gone_through(2_000)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 30_000

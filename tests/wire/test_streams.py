@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from random import Random
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from event_samples import (
     responses,
     responses_stream,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reply_samples import REPLIES
 from stream_samples import CUTS, Told, comparable, judged, name_of, split, stream_of, told, written
@@ -28,7 +29,7 @@ from guardrails.wire.event_body import EventBody
 from guardrails.wire.event_replies import EventCodec
 from guardrails.wire.formats import NAMES
 from guardrails.wire.payload import EVENTS, Payload
-from guardrails.wire.sse import Event, write_events
+from guardrails.wire.sse import Event, parse_events, write_events
 from guardrails.wire.stream_formats import stream_reader
 from guardrails.wire.streams.model import StreamReader
 from guardrails.wire.strict_json import AmbiguousError
@@ -233,3 +234,64 @@ def test_events_in_another_charset_are_not_read(name: str, charset: str) -> None
     else:
         with pytest.raises(AmbiguousError):
             NAMES[name].response(payload, nobody)
+
+
+JUNK: tuple[Any, ...] = (
+    *(None, True, False, -1, 0, 1, 2, 3, 10**30, "x", "y z", ""),
+    *([], {}, [{}], ["x"], {"x": "x"}, {"index": 0}, [{"index": 0}], {"type": "text"}),
+    {"type": "reasoning", "summary": [{"text": "x"}]},
+    *("thinking", "text_delta", "content_block_start", "message_start", "response.completed"),
+    *("function", "custom", "tool_use", "output_text", "refusal"),
+)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    found = [path] if path else []
+    if isinstance(value, dict | list):
+        for key, held in value.items() if isinstance(value, dict) else enumerate(value):
+            found += places(held, (*path, key))
+    return found
+
+
+@settings(max_examples=100)
+@given(REPLIES, st.randoms(use_true_random=False))
+def test_nonsense_in_a_stream_is_told_and_never_an_error_of_ours(
+    reply: tuple[EventCodec, Json], dice: Random
+) -> None:
+    codec, made = reply
+    name = name_of(codec)
+    stream = list(parse_events(stream_of(name, made)))
+    for _ in range(dice.randint(1, 4)):
+        _spoil(stream, dice)
+    body = write_events(stream)
+    assert written(told(reader(name), [body]).events) == body
+    read, fixed, released = reader(name), set[int](), dict[int, str]()
+    upto = dice.randint(0, len(stream))
+    for event in [*read.feed(body), *read.close()][:upto]:
+        fixed |= {head.key for head in event.opens if head.fixed}
+        texts = [s.text if s.part in fixed else s.text.replace("x", "") for s in event.says]
+        for key in fixed:
+            if dice.random() < 0.05:
+                read.drop(key)
+        for said, text in zip(event.says, texts, strict=True):
+            released[said.part] = text if said.repeats else released.get(said.part, "") + text
+        if event.write(texts):
+            read.sent(event, released)
+    assert isinstance(read.cut("No.", released=True), bytes)
+    assert b"down" in read.fail(503, "down")
+
+
+def _spoil(stream: list[Event], dice: Random) -> None:
+    """Put nonsense somewhere in an event, or say one twice."""
+    at = dice.randrange(len(stream))
+    if dice.random() < 0.1:
+        stream.insert(dice.randrange(len(stream)), stream[at])
+        return
+    data = {} if stream[at].data == "[DONE]" else json.loads(stream[at].data)
+    if not (found := places(data)):
+        return
+    path, holder = dice.choice(found), data
+    for step in path[:-1]:
+        holder = holder[step]
+    holder[path[-1]] = dice.choice(JUNK)
+    stream[at] = Event(stream[at].name, json.dumps(data))

@@ -123,12 +123,12 @@ class ChatReader(JsonEventReader):
                     if said is not None:
                         delta.field(name, said)
                 continue
-            if key == "message":
+            if key in ("delta", "message"):
                 raise WireFormatError("a whole message in a stream of pieces")
             finish = value if key == "finish_reason" else finish
             if key not in _CHOICE.reads:
                 self._unnamed(telling, (place, key), value)
-            elif finish is not value or value not in _FINISHES:
+            elif finish is not value or type(value) is not str or value not in _FINISHES:
                 at = Place(path=("choices", place), role="assistant", reads=_CHOICE)
                 self._found(telling, {key: value}, at, spot)
         if finish:

@@ -222,9 +222,9 @@ class Delta:
         calls = self._choice.calls
         if place not in calls:
             said = call.get("type") or ("custom" if "custom" in call else "function")
-            if said not in _ARGUMENTS:
+            if not isinstance(said, str) or said not in _ARGUMENTS:
                 raise WireFormatError("a call of an unknown type")
-            calls[place] = str(said)
+            calls[place] = said
             _keep_few(calls)
         kind = calls[place]
         for key, value in call.items():

@@ -71,11 +71,11 @@ class EventReader(ABC):
             if len(raw) > LONGEST:
                 raise LostError("an event that is longer than is read here")
             self._told(telling, raw)
-        except (LostError, TooManyPartsError) as error:
-            self._lost = str(error)
-            telling.opaque(str(error))
         except WireFormatError as error:
+            if isinstance(error, LostError | TooManyPartsError):
+                self._lost = str(error)
             telling.opaque(str(error))
+            telling.change = _all_or_nothing
         return telling.event(raw)
 
     def _unread(self, raw: bytes) -> StreamEvent:
@@ -105,6 +105,12 @@ class EventReader(ABC):
     @abstractmethod
     def fail(self, status: int, message: str) -> bytes:
         """See `StreamReader`."""
+
+
+def _all_or_nothing(event: StreamEvent, texts: Sequence[str] | None) -> bytes:
+    """What could not be read to its end goes as it came, or not at all if a text of it changed."""
+    is_other = texts is not None and list(texts) != [said.text for said in event.says]
+    return b"" if is_other else event.raw
 
 
 def frame_of(telling: Telling, raw: bytes, *, first: bool) -> Frame:

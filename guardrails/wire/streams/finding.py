@@ -30,27 +30,32 @@ class Found:
 
 def find(value: object, place: Place) -> list[Found]:
     """Raises WireFormatError for what is too deep or holds too many values."""
-    finder = _Finder()
+    seen = _Seen()
     try:
-        finder.value(value, place)
+        _Finder(seen).value(value, place)
     except RecursionError:
         raise WireFormatError("the value is nested too deeply to be read here") from None
-    return finder.found
+    return seen.found
 
 
-class _Finder(Walk):
-    """Reads, and changes nothing. A tool's arguments that are a string stay one: they come in
-    pieces, and are parsed when they are whole."""
+class _Seen:
+    """What was seen so far, and where the finder is."""
 
     def __init__(self) -> None:
-        super().__init__(self)
         self.found: list[Found] = []
-        self._sealed = self._names = False
+        self.is_sealed = self.is_name = False
 
     def see(self, part: Part, *, fixed: bool = False) -> str:
-        fixed = fixed or self._sealed or not part.readable
-        self.found.append(Found(part, fixed=fixed, sealed=self._sealed, names=self._names))
+        fixed = fixed or self.is_sealed or not part.readable
+        self._add(part, fixed=fixed)
         return part.text
+
+    def see_json(self, part: Part) -> None:
+        self._add(part, fixed=self.is_sealed, json=True)
+
+    def _add(self, part: Part, *, fixed: bool, json: bool = False) -> None:
+        one = Found(part, fixed=fixed, json=json, sealed=self.is_sealed, names=self.is_name)
+        self.found.append(one)
 
     def called(self, name: str | None, arguments: object, mark: int) -> None:
         """Told by the texts that it is of, once they are whole."""
@@ -61,11 +66,19 @@ class _Finder(Walk):
     def forget(self, mark: int) -> None:
         raise AssertionError("a finder changes nothing, so nothing is left out")
 
+
+class _Finder(Walk):
+    """Reads, and changes nothing. A tool's arguments that are a string stay one: they come in
+    pieces, and are parsed when they are whole."""
+
+    def __init__(self, seen: _Seen) -> None:
+        super().__init__(seen)
+        self._seen = seen
+
     def _string(self, value: str, text: str, at: Place) -> object:
         if not isinstance(at.reads, Json):
             return super()._string(value, text, at)
-        found = Found(self._part(text, at), fixed=self._sealed, json=True, sealed=self._sealed)
-        self.found.append(found)
+        self._seen.see_json(self._part(text, at))
         return value
 
     def _number(self, value: Any, at: Place) -> object:
@@ -79,16 +92,17 @@ class _Finder(Walk):
         for position, (key, old) in enumerate(fields.items()):
             below = at.below(key, position, reads)
             if key in told:
-                self._names = True
+                self._seen.is_name = True
                 self._value(key, replace(below, fixed=True))
-                self._names = False
+                self._seen.is_name = False
             self._value(old, below)
         return {}
 
     def _shaped(
         self, fields: Mapping[Any, object], at: Place, shape: Shape, told: AbstractSet[Any]
     ) -> dict[Any, tuple[Any, object]]:
-        above, self._sealed = self._sealed, self._sealed or shape.sealed
+        above = self._seen.is_sealed
+        self._seen.is_sealed = above or shape.sealed
         super()._shaped(fields, at, shape, told)
-        self._sealed = above
+        self._seen.is_sealed = above
         return {}

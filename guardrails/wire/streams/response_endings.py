@@ -73,7 +73,8 @@ class ResponseClient:
         elif kind == "response.content_part.added" and at in self._items:
             self._items[at].parts[data["content_index"]] = _Part(str(data["part"].get("type")))
         elif kind == "response.content_part.done" and at in self._items:
-            self._items[at].parts[data["content_index"]].is_open = False
+            name = str(data["part"].get("type"))
+            self._items[at].parts[data["content_index"]] = _Part(name, is_open=False)
 
     def failure(self, status: int, message: str) -> bytes:
         error = openai_error(status, message)["error"]

@@ -296,8 +296,8 @@ class ResponsesReader(JsonEventReader):
         if found.sealed and item is not None:
             self._sealed[key] = item
         text = self._texts[part.path] = _Text(key, part.path, is_open=True)
-        self._keep_few()
         self._open.setdefault(int(part.path[1]), {})[part.path] = text
+        self._keep_few()
         return text
 
     def _keep_few(self) -> None:
