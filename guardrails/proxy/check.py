@@ -99,10 +99,16 @@ class CheckEndpoint:
     paths = frozenset({CHECK_PATH, OPENAPI_PATH})
 
     def __init__(
-        self, config: CheckConfig, digest: bytes, hosting: Hosting, *, default: str
+        self,
+        config: CheckConfig,
+        digest: bytes,
+        hosting: Hosting,
+        *,
+        default: str,
+        body_s: float,
     ) -> None:
         self._config, self._digest, self._hosting = config, digest, hosting
-        self._default = default
+        self._default, self._body_s = default, body_s
         self._bucket = Bucket(config.per_minute, config.burst)
 
     async def __call__(
@@ -140,7 +146,7 @@ class CheckEndpoint:
     async def _question(self, receive: Receive) -> Question:
         most = self._hosting[self._default].max_body_bytes
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(self._body_s):
                 body = await read_body(receive, limit=most)
             question = Question.model_validate_json(body)
         except TimeoutError:

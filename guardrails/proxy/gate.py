@@ -53,7 +53,8 @@ INLINE_BYTES = 100_000
 
 
 class Gate:
-    """The proxy as an ASGI application. `begin` it on the loop that serves it."""
+    """The proxy as an ASGI application, on connections of `protocol`: these say when a client has
+    left. Whoever made it opens and closes what it needs."""
 
     def __init__(
         self,
@@ -87,7 +88,6 @@ class Gate:
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:
-    """Whoever made the gate has begun it, and ends it."""
     while True:
         message = await receive()
         kind = message["type"]

@@ -14,12 +14,13 @@ from typing import Any
 
 from guardrails.asgi import BYTES_PER_CHARACTER, ROOM_BESIDE_TEXT, GuardrailMiddleware
 from guardrails.asgi.messages import ASGIApp, Scope
-from guardrails.audit.trail import Trail
+from guardrails.audit.trail import Trail, open_trail
 from guardrails.constitution.family import Stamp, family, stamps
 from guardrails.errors import ConstitutionError, GuardrailsError
 from guardrails.exchange import Context
 from guardrails.guard import Guard
 from guardrails.proxy.config import ServeConfig
+from guardrails.proxy.counted import CountedTrail
 from guardrails.proxy.metrics import Metrics
 from guardrails.proxy.passage import PASSAGE
 from guardrails.proxy.routes import Endpoint, Endpoints
@@ -101,8 +102,12 @@ class Hosting:
         trail: Trail | None = None,
     ) -> None:
         self._config, self._relay, self._served, self._metrics = config, relay, served, metrics
-        self._settings = settings if settings is not None else load_settings()
-        self._trail = trail
+        settings = settings if settings is not None else load_settings()
+        self._trail = CountedTrail(open_trail(settings) if trail is None else trail, metrics)
+        self._owns_trail = trail is None
+        if settings.audit_file is not None:  # as a guard finds its key that opens its own trail
+            settings = settings.model_copy(update={"key_file": settings.key_path})
+        self._settings = settings
         self._hosted: dict[str, Hosted] = {}
         self._seen: dict[str, Mapping[Path, Stamp]] = {}
         self._loading = asyncio.Lock()
@@ -146,6 +151,8 @@ class Hosting:
         for task in tuple(_tasks):
             if task.get_loop() is asyncio.get_running_loop():
                 await task
+        if self._owns_trail:
+            await self._trail.aclose()
 
     async def _reload(self, name: str) -> bool:
         seen = await asyncio.to_thread(self._stamps, name)

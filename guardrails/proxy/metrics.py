@@ -36,6 +36,7 @@ class Metrics:
         self._answered: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
         self._begun: dict[str, Histogram] = {}
         self._judged: dict[tuple[str, str], Counter] = {}
+        self._decided: dict[tuple[str, str, str], Counter] = {}
         self.requests = Counter(
             "guardrails_proxy_requests",
             "Requests answered, by route and status.",
@@ -64,8 +65,19 @@ class Metrics:
         )
         self.verdicts = Counter(
             "guardrails_proxy_verdicts",
-            "Verdicts as clients are told of them.",
+            "Verdicts as clients are told of them; `pending` for streams.",
             ("route", "verdict"),
+            registry=registry,
+        )
+        self.decisions = Counter(
+            "guardrails_proxy_decisions",
+            "Decisions on record, by stage, verdict and cause; several for a request.",
+            ("stage", "verdict", "cause"),
+            registry=registry,
+        )
+        self.unrecorded = Counter(
+            "guardrails_proxy_unrecorded",
+            "Entries that could not be recorded; nothing of them was delivered.",
             registry=registry,
         )
         self.refused = Counter(
@@ -115,6 +127,13 @@ class Metrics:
         if found is None:
             found = self._begun[route] = self.upstream_seconds.labels(route)
         found.observe(seconds)
+
+    def decided(self, stage: str, verdict: str, cause: str) -> None:
+        found = self._decided.get((stage, verdict, cause))
+        if found is None:
+            found = self.decisions.labels(stage, verdict, cause)
+            self._decided[stage, verdict, cause] = found
+        found.inc()
 
     def judged(self, route: str, verdict: str) -> None:
         found = self._judged.get((route, verdict))

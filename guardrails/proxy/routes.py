@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from guardrails.asgi.messages import Headers
+from guardrails.errors import SettingsError
 from guardrails.proxy.answers import RefusedError
 from guardrails.proxy.config import Provider, RouteConfig, ServeConfig
 
@@ -69,15 +70,25 @@ _REFUSABLE = re.compile(
 
 
 class Endpoints:
-    """Finds what a request is for."""
+    """Finds what a request is for. Raises SettingsError for a path that means nothing: it would be
+    one that is misspelt."""
 
     def __init__(self, config: ServeConfig) -> None:
         self._exact = {endpoint.path: endpoint for endpoint in KNOWN}
         below: dict[str, Endpoint] = {}
         for pattern, route in config.routes.items():
+            place = f"serve.routes.{pattern}"
             if pattern in self._exact:
+                if route.format:
+                    raise SettingsError(f"{place}.format: this path has a format of its own")
                 self._exact[pattern] = _changed(self._exact[pattern], route)
                 continue
+            if route.guard and not route.format:
+                known = ", ".join(endpoint.path for endpoint in KNOWN)
+                raise SettingsError(
+                    f"{place}: not one of {known}; to list another path say its format, such as "
+                    f"'auto' or 'json'"
+                )
             listed = _listed(pattern, route)
             if pattern.endswith("/*"):
                 below[pattern.removesuffix("*")] = listed
@@ -85,6 +96,17 @@ class Endpoints:
                 self._exact[pattern] = listed
         self._below = sorted(below.items(), key=lambda item: -len(item[0]))
         self.all = (*self._exact.values(), *below.values())
+        self._check_clients(config)
+
+    def _check_clients(self, config: ServeConfig) -> None:
+        served = [endpoint.path for endpoint in self.all]
+        for name, client in config.clients.items():
+            for path in client.routes:
+                if path not in served:
+                    raise SettingsError(
+                        f"serve.clients.{name}.routes: {path!r} is not served; expected one of "
+                        f"{', '.join(served)}"
+                    )
 
     def find(self, path: str, method: str) -> Endpoint:
         """Raises RefusedError for what is not served."""

@@ -94,7 +94,13 @@ def make_proxy(
     check = None
     if config.check is not None:
         digest = check_token_digest(config.check)
-        check = CheckEndpoint(config.check, digest, hosting, default=config.constitution)
+        check = CheckEndpoint(
+            config.check,
+            digest,
+            hosting,
+            default=config.constitution,
+            body_s=config.limits.body_s,
+        )
     hosting.load()
     gate = Gate(
         config,

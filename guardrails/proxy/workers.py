@@ -107,7 +107,11 @@ class Workers:
         mark_process_dead(pid, self._folder)  # type: ignore[no-untyped-call]
 
     def _stop(self) -> None:
-        """Wait for as long as they may take to drain, then end what is left."""
+        """Wait for as long as they may take to drain, then end what is left. While this process
+        held the listeners open, too, connections would wait that nobody takes any more."""
+        self._public.close()
+        if self._operations is not None:
+            self._operations.close()
         self._signal(signal.SIGTERM)
         until = time.monotonic() + self._config.drain_s + self._config.drain_delay_s + 15
         for process, _ in self._processes.values():

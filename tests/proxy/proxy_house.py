@@ -108,9 +108,11 @@ def config_of(upstream: str, file: Path | str, **said: Any) -> ServeConfig:
 
 
 @contextmanager
-def serving(config: ServeConfig, *, tracing: Tracing | None = None) -> Iterator[House]:
+def serving(
+    config: ServeConfig, *, tracing: Tracing | None = None, records: Records | None = None
+) -> Iterator[House]:
     """At its end it drains, and no task of it is left."""
-    records = Records()
+    records = Records() if records is None else records
     proxy = make_proxy(config, settings=Settings(audit="memory"), trail=records, tracing=tracing)
     public, operations = _listening(), _listening()
     ready = threading.Event()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from proxy_house import config_of, provider, serving, until, written
+from proxy_house import Records, config_of, provider, serving, until, written
 from proxy_wire import MESSAGES, Got, ask, messages
+
+from guardrails.audit.record import Opened
+from guardrails.errors import AuditError
 
 
 def test_it_tells_how_it_goes(tmp_path: Path) -> None:
@@ -30,9 +33,38 @@ def test_it_tells_how_it_goes(tmp_path: Path) -> None:
         assert 'guardrails_proxy_verdicts_total{route="messages",verdict="block"} 1.0' in text
         assert 'guardrails_proxy_refused_total{reason="unknown_path"} 1.0' in text
         assert "guardrails_proxy_ready 1.0" in text
+        decided = (
+            'guardrails_proxy_decisions_total{cause="policy",stage="input",verdict="block"} 1.0'
+        )
+        assert decided in text
         assert "secret" not in text
         for path in ("/metrics", "/healthz", "/readyz"):  # not where clients are
             assert ask(house.port, path, method="GET").status == 404
+
+
+def test_a_stream_is_counted_at_its_end(tmp_path: Path) -> None:
+    with (
+        provider("This is forbidden.") as upstream,
+        serving(config_of(upstream.url, written(tmp_path))) as house,
+    ):
+        assert ask(house.port, MESSAGES, messages(stream=True)).status == 200
+        name = "guardrails_proxy_decisions_total"
+        until(lambda: house.metric(name, stage="output", verdict="block") == 1)
+
+
+def test_what_cannot_be_recorded_is_counted_and_not_delivered(tmp_path: Path) -> None:
+    class Full(Records):
+        async def open(self, record: Opened) -> None:
+            raise AuditError("the disk is full")
+
+    with (
+        provider("Four.") as upstream,
+        serving(config_of(upstream.url, written(tmp_path)), records=Full()) as house,
+    ):
+        answer = ask(house.port, MESSAGES, messages())
+        assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+        assert house.metric("guardrails_proxy_unrecorded_total") == 1
+        assert upstream.requests.total == 0
 
 
 def test_what_clients_make_up_makes_no_new_series(tmp_path: Path) -> None:

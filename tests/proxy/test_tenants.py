@@ -16,6 +16,7 @@ from guardrails.errors import SettingsError
 from guardrails.proxy.answers import RefusedError
 from guardrails.proxy.config import load_config
 from guardrails.proxy.keys import Keys, credential
+from guardrails.proxy.routes import Endpoints
 from guardrails.testing import FakeProvider
 
 SHOP, CLINIC = "key-of-the-shop-0123456789", "key-of-the-clinic-0123456789"
@@ -175,6 +176,23 @@ def test_a_key_that_cannot_be_used_is_an_error_at_start(
     with pytest.raises(SettingsError, match=told) as raised:
         Keys(config, environ)
     assert "password" not in str(raised.value)
+
+
+MEANINGLESS: dict[str, tuple[dict[str, Any], str]] = {
+    "a route that is misspelt": ({"routes": {"/v1/message": {"constitution": "base"}}},
+                                 r"serve\.routes\./v1/message: not one of /v1/messages"),
+    "another format for a known path": ({"routes": {MESSAGES: {"format": "json"}}},
+                                        "has a format of its own"),
+    "a client's route that is not served": (
+        {"clients": {"shop": {"key_sha256": sha256("x"), "routes": {"/v1/message": "base"}}}},
+        r"serve\.clients\.shop\.routes: '/v1/message' is not served"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "told"), MEANINGLESS.values(), ids=MEANINGLESS)
+def test_a_path_that_means_nothing_is_an_error_at_start(said: dict[str, Any], told: str) -> None:
+    with pytest.raises(SettingsError, match=told):
+        Endpoints(config_of("https://api.example", "house", **said))
 
 
 def test_two_clients_with_one_key_are_an_error() -> None:

@@ -1,0 +1,54 @@
+"""The record, with every decision counted as it is written; a stream's is made at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from guardrails.audit.record import Begun, Closed, Opened, Outcome
+from guardrails.audit.trail import Trail
+from guardrails.errors import AuditError
+from guardrails.proxy.metrics import Metrics
+
+__all__ = ["CountedTrail"]
+
+
+class CountedTrail:
+    """A trail before another one."""
+
+    def __init__(self, trail: Trail, metrics: Metrics) -> None:
+        self._trail, self._metrics = trail, metrics
+
+    @property
+    def key_id(self) -> str:
+        return self._trail.key_id
+
+    def digest(self, texts: Sequence[str], *, of: str = "text") -> str:
+        return self._trail.digest(texts, of=of)
+
+    async def begin(self, record: Begun) -> None:
+        try:
+            await self._trail.begin(record)
+        except AuditError:
+            self._metrics.unrecorded.inc()
+            raise
+
+    async def open(self, record: Opened) -> None:
+        try:
+            await self._trail.open(record)
+        except AuditError:
+            self._metrics.unrecorded.inc()
+            raise
+        self._metrics.decided(str(record.stage), str(record.verdict), record.cause or "none")
+
+    async def close(self, record: Closed) -> None:
+        try:
+            await self._trail.close(record)
+        except AuditError:
+            self._metrics.unrecorded.inc()
+            raise
+
+    async def outcome(self, record: Outcome) -> None:
+        await self._trail.outcome(record)
+
+    async def aclose(self) -> None:
+        await self._trail.aclose()
