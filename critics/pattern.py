@@ -30,7 +30,7 @@ from guardrails.critic.protocol import (
 )
 from guardrails.text.patterns import Pattern, compile_pattern
 from guardrails.text.scan import bounded
-from guardrails.text.sentences import MAX_CHARACTERS, covering, sentences
+from guardrails.text.sentences import CONTEXT, MAX_CHARACTERS, covering, next_end, whole_sentences
 from guardrails.verdict import FindingValue, Span, Stage
 
 __all__ = ["PatternConfig", "PatternCritic"]
@@ -152,18 +152,25 @@ class PatternCritic:
 
     def need(self, stage: Stage) -> Need:
         """An `unless` may stand at the other end of the sentences that its hit is in."""
-        searches = [search for search in self._searches if stage in search.principle.stages]
         width = 0
-        for search in searches:
+        for search in self._at(stage):
             widest = max((pattern.width for pattern in search.patterns), default=0)
             if search.require or widest > MAX_WIDTH:
                 return Whole()
             width = max(width, widest + 2 * MAX_CHARACTERS * bool(search.unless))
         return Width(width)
 
+    def margin(self, stage: Stage) -> int:
+        """As far back as an `unless` may stand in a sentence that is cut for its length."""
+        widths = [p.width for search in self._at(stage) for p in search.unless]
+        return MAX_CHARACTERS + max(widths) if widths else 0
+
     def is_open(self, stage: Stage, text: str, at: int) -> bool:
-        """What it looks for is declared, and an `unless` stands in sentences that have ended."""
-        return False
+        """What it looks for is declared. An `unless` may yet come in a sentence that goes on."""
+        if not any(search.unless for search in self._at(stage)):
+            return False
+        start = max(0, at - CONTEXT)
+        return next_end(text[start:], at - start - 1) is None
 
     def declared(self) -> Sequence[Declared]:
         """Each pattern is its own key, so that principles that ask for the same share it."""
@@ -176,6 +183,9 @@ class PatternCritic:
             Declared(key=pattern, pattern=pattern, stages=where)
             for pattern, where in stages.items()
         )
+
+    def _at(self, stage: Stage) -> Iterator[_Search]:
+        return (search for search in self._searches if stage in search.principle.stages)
 
     async def critique(self, request: CritiqueRequest) -> Critique:
         asked = [search for search in self._searches if search.principle.id in request.asked]
@@ -250,17 +260,19 @@ def _finding(
 
 
 class _Excepted:
-    """The spans of a text that share a sentence with an `unless` of the rule."""
+    """The spans of a text that share a sentence with an `unless` of the rule, which in a longer one
+    is at most 1,000 characters away."""
 
     def __init__(self, search: _Search, text: str, found: Found) -> None:
         places = sorted(span for pattern in search.unless for span in found.get(pattern, ()))
         self._starts = [start for start, _ in places]
         self._reach = list(accumulate((end for _, end in places), max))
-        self._sentences = sentences(text) if places else []
+        self._sentences = whole_sentences(text) if places else []
 
     def __contains__(self, span: Span) -> bool:
         if not self._starts:
             return False
         start, end = covering(self._sentences, span)
+        start, end = max(start, span[0] - MAX_CHARACTERS), min(end, span[1] + MAX_CHARACTERS)
         before = bisect_left(self._starts, end)
         return before > 0 and self._reach[before - 1] > start

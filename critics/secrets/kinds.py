@@ -81,6 +81,7 @@ def is_placeholder(secret: str) -> bool:
 
 _KEY_BEGINS = "-----BEGIN "
 _KEY_BEGIN = rf"{_KEY_BEGINS}(?:[A-Z0-9]{{1,20}} ){{0,3}}PRIVATE KEY(?: BLOCK)?-----"
+_KEY_BEGIN_WIDTH = compile_pattern(_KEY_BEGIN, case=True).width
 _KEY_OPENING = re.compile(_KEY_BEGIN)
 _KEY_END = re.compile(r"-----END [A-Z0-9 ]{0,70}-----")
 _KEY_BODY = re.compile(r"[A-Za-z0-9+/]{40}")
@@ -109,7 +110,8 @@ def is_key_open(text: str, at: int) -> bool:
         len(text) - begin.start() < MAX_BLOCK
         and _KEY_END.search(text, begin.end()) is None
         and _text_end(text, begin.end(), len(text)) == len(text.rstrip())
-        for begin in _KEY_OPENING.finditer(text, start, at)
+        for begin in _KEY_OPENING.finditer(text, start, at + _KEY_BEGIN_WIDTH)
+        if begin.start() < at
     )
 
 

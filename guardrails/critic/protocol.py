@@ -29,6 +29,7 @@ __all__ = [
     "CritiqueRequest",
     "Declared",
     "Hits",
+    "LooksBack",
     "Need",
     "Resources",
     "Rule",
@@ -202,4 +203,13 @@ class TellsOpen(Protocol):
     def is_open(self, stage: Stage, text: str, at: int) -> bool:
         """Whether what begins before a place in a growing text, which stands where a sentence ends,
         may yet become a finding, or may be one that goes on behind the text's end."""
+        ...
+
+
+@runtime_checkable
+class LooksBack(Protocol):
+    """A critic whose findings depend on much that stands before them."""
+
+    def margin(self, stage: Stage) -> int:
+        """How many characters before a place it must see to judge what is behind it."""
         ...

@@ -9,10 +9,10 @@ points at which the judge sees the reply so far, each about twice as far as the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from guardrails.text.sentences import MAX_CHARACTERS, next_end
+from guardrails.text.sentences import CONTEXT, MAX_CHARACTERS, next_end
 
 __all__ = ["FIRST_POINT", "LEAST_MARGIN", "Cut", "HoldBack", "IsOpen", "Rhythm"]
 
@@ -30,7 +30,7 @@ FEWEST_AHEAD = 64
 
 MOST_WITHOUT_BLANK = 3_000
 """A sentence that does not end is cut at the next blank, so that no address is cut in two; but
-after so many characters anywhere."""
+after so many characters anywhere, once all has come that a finding there may reach."""
 
 
 IsOpen = Callable[[str, int], bool]
@@ -38,10 +38,12 @@ IsOpen = Callable[[str, int], bool]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cut:
-    """A place in the reply: so many characters into the text of that number."""
+    """A place in the reply: so many characters into the text of that number. `is_forced`: neither a
+    sentence nor a word need end there."""
 
     part: int
     offset: int
+    is_forced: bool = field(default=False, compare=False)
 
 
 class _Text:
@@ -221,7 +223,7 @@ class HoldBack:
         text = self._texts[cut.part]
         if text.is_shut or text.length >= cut.offset + self.width:
             return True
-        if self._is_open is None:
+        if self._is_open is None or cut.is_forced:
             return False
         start = max(self._frontier_in(text), cut.offset - self.width)
         return not self._is_open(text.between(start, text.length), cut.offset - start)
@@ -231,7 +233,7 @@ class HoldBack:
         begins before the cut may reach."""
         text, ahead = self._texts[cut.part], FEWEST_AHEAD
         start = max(self._frontier_in(text), cut.offset - self.width)
-        while self._is_open is not None and ahead < self.width:
+        while self._is_open is not None and not cut.is_forced and ahead < self.width:
             end = min(cut.offset + ahead, text.length)
             before = cut.offset - start
             if end == text.length or not self._is_open(text.between(start, end), before):
@@ -263,14 +265,15 @@ class HoldBack:
     def _cut_in(self, part: int, reach: int) -> Cut | None:
         """The first cut of a text that is not before `reach`; None if it is not known yet."""
         text = self._texts[part]
-        end = None if text.is_whole else self._sentence_end(text, reach)
-        if end is None and text.is_shut:
-            end = text.length
-        return None if end is None else Cut(part, end)
+        cut = None if text.is_whole else self._sentence_end(part, reach)
+        if cut is None and text.is_shut:
+            return Cut(part, text.length)
+        return cut
 
-    def _sentence_end(self, text: _Text, reach: int) -> int | None:
+    def _sentence_end(self, part: int, reach: int) -> Cut | None:
         """Where a sentence ends that is not over before `reach`, or a blank after so many
         characters, and something follows."""
+        text, is_forced = self._texts[part], False
         start = max(self._frontier_in(text), reach - CONTEXT)
         region = text.between(start, reach + MAX_CHARACTERS + MOST_WITHOUT_BLANK)
         limit = reach - start + MAX_CHARACTERS
@@ -278,15 +281,13 @@ class HoldBack:
         if (end is None and len(region) > limit) or (end is not None and end > limit):
             end = _blank_end(region, limit)
         if end is None and start + len(region) > reach + MAX_CHARACTERS + MOST_WITHOUT_BLANK - 1:
-            end = len(region)
-        return None if end is None or start + end >= text.length else start + end
+            end, is_forced = len(region), True
+        if end is None or start + end >= text.length:
+            return None
+        return Cut(part, start + end, is_forced)
 
     def _frontier_in(self, text: _Text) -> int:
         return self._frontier.offset if self._texts[self._frontier.part] is text else 0
-
-
-CONTEXT = 64
-"""So much before a place is read to tell whether a sentence ends there."""
 
 
 def _blank_end(text: str, start: int) -> int | None:

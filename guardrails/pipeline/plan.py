@@ -13,6 +13,7 @@ from guardrails.constitution.model import Constitution, CriticUse, Principle, Ti
 from guardrails.critic.protocol import (
     Critic,
     Declared,
+    LooksBack,
     Need,
     Resources,
     Rule,
@@ -67,14 +68,11 @@ class StagePlan:
         return tuple(bound for bound in self.critics if bound.tier == tier)
 
     @property
-    def unseen_width(self) -> int:
-        """The largest width of critics that do not tell when they need less."""
-        needs = [
-            bound.critic.need(self.stage)
-            for bound in self.critics
-            if bound.tier == "deterministic" and not isinstance(bound.critic, TellsOpen)
-        ]
-        return max((need.characters for need in needs if isinstance(need, Width)), default=0)
+    def margin(self) -> int:
+        """How much before a place critics without a model must see to judge what is behind it."""
+        return max(
+            (_margin(bound.critic, self.stage) for bound in self.tier("deterministic")), default=0
+        )
 
     def is_open(self, text: str, at: int) -> bool:
         """Whether what begins before a place in a growing text may yet turn out to be a finding
@@ -312,6 +310,13 @@ def _stage(stage: Stage, constitution: Constitution, bound: Mapping[str, Critic]
         openings=Openings([item.pattern for _, item in declared]),
         need=_need(stage, critics, declared),
     )
+
+
+def _margin(critic: Critic, stage: Stage) -> int:
+    if isinstance(critic, LooksBack):
+        return critic.margin(stage)
+    need = critic.need(stage)
+    return need.characters if isinstance(need, Width) and not isinstance(critic, TellsOpen) else 0
 
 
 def _is_open(critic: Critic, stage: Stage, text: str, at: int) -> bool:

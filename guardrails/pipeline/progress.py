@@ -81,7 +81,7 @@ class Progress:
             rhythm,
             width=max(1, width),
             keeps=self._keeps or rhythm == "whole",
-            margin=max(LEAST_MARGIN, stage.unseen_width),
+            margin=max(LEAST_MARGIN, stage.margin),
             is_open=stage.is_open,
         )
         self._given: list[Given] = []

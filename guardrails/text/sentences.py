@@ -1,8 +1,9 @@
 """Where sentences end: the one place that says so, for streams, remedies and critics alike.
 
 A full stop ends one before a space or the end of the text, so 3.5 and a.b are not cut (but
-abbreviations are). Other marks and line breaks end one by themselves. Quotes and brackets that
-close, and the spaces after, belong to what they follow. No language is assumed.
+abbreviations are); ! and ?, wide ones too, do unless something of ASCII follows. Other marks and
+line breaks end one by themselves. Quotes and brackets that close, and the spaces after, belong to
+what they follow. No language is assumed.
 """
 
 from __future__ import annotations
@@ -12,24 +13,38 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from operator import itemgetter
 
-__all__ = ["MAX_CHARACTERS", "covering", "next_end", "sentence_at", "sentences"]
+from guardrails.text.normalise import normalise
+
+__all__ = [
+    "CONTEXT",
+    "MAX_CHARACTERS",
+    "covering",
+    "next_end",
+    "sentence_at",
+    "sentences",
+    "whole_sentences",
+]
 
 Span = tuple[int, int]
 
 MAX_CHARACTERS = 1_000
 """A sentence is cut here if nothing ends it."""
 
+CONTEXT = 64
+"""So much before a place is read to tell whether a sentence ends there."""
+
 LONGEST_END = 9
 """A mark and the quotes and brackets that close behind it, without the spaces."""
 
 _CLOSING = r"""["'”’»›)\]}」』）】*_]{0,8}"""
 _BREAKS = r"\n\r\x0b\x0c\x85\u2028\u2029"
-_ALWAYS = "。！？｡।॥؟۔։።"
+_ALWAYS = "。｡।॥؟۔։።"
+_UNLESS_MORE = "!?！？"  # not in a URL, in an address, or before another
 _END = re.compile(  # one mark at a time, and what follows bounded: linear on any text
-    rf"[.!?{_ALWAYS}{_BREAKS}]"
+    rf"[.{_UNLESS_MORE}{_ALWAYS}{_BREAKS}]"
     rf"(?:(?<=[{_BREAKS}])|(?<=[{_ALWAYS}]){_CLOSING}"
     rf"|(?<=\.)(?={_CLOSING}(?:\s|\Z)){_CLOSING}"
-    rf"|(?<=[!?])(?={_CLOSING}(?:[^\x21-\x7e]|\Z)){_CLOSING})"  # not in a URL or before another
+    rf"|(?<=[{_UNLESS_MORE}])(?={_CLOSING}(?:[^\x21-\x7e]|\Z)){_CLOSING})"
     r"\s*"
 )
 
@@ -37,8 +52,7 @@ _END = re.compile(  # one mark at a time, and what follows bounded: linear on an
 def sentences(text: str) -> list[Span]:
     """Tile the text with sentences of at most 1,000 characters."""
     tiles: list[Span] = []
-    start = 0
-    for end in (*(match.end() for match in _END.finditer(text)), len(text)):
+    for start, end in whole_sentences(text):
         while start < end:
             stop = min(end, start + MAX_CHARACTERS)
             tiles.append((start, stop))
@@ -46,15 +60,33 @@ def sentences(text: str) -> list[Span]:
     return tiles
 
 
+def whole_sentences(text: str) -> list[Span]:
+    """Tile the text with sentences, however long they are."""
+    ends = [match.end() for match in _END.finditer(text)]
+    starts = [0, *ends]
+    return [
+        (start, end) for start, end in zip(starts, [*ends, len(text)], strict=True) if start < end
+    ]
+
+
 def next_end(text: str, start: int = 0) -> int | None:
     """Where the first sentence that ends behind `start` ends, with the spaces after it; None while
-    that cannot be told: what comes next may belong to it."""
+    that cannot be told: what comes next may belong to it. Where it ends, it does so in the
+    normalised text, too."""
     for match in _END.finditer(text, max(0, start - LONGEST_END)):
         if match.end() == len(text):
             return None
-        if match.end() > start:
+        if match.end() > start and not _goes_on_as_seen(text, match):
             return match.end()
     return None
+
+
+def _goes_on_as_seen(text: str, end: re.Match[str]) -> bool:
+    """Whether what follows a mark is not what it seems, so that it may read as ASCII."""
+    following = text[end.end()]
+    if following.isascii() or end[0][0] not in _UNLESS_MORE or end[0][-1].isspace():
+        return False
+    return normalise(following).text != following
 
 
 def covering(tiles: Sequence[Span], span: Span) -> Span:
