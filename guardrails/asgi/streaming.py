@@ -27,6 +27,7 @@ KEEP_ALIVE_S = 10.0
 """After so many seconds of silence an event stream gets a comment, lest somebody close it."""
 
 KEPT_ALIVE = b": keep-alive\n\n"
+STOPPED = "the response was stopped, and is at its end already"
 UNRECORDED = "the check cannot be recorded right now"
 
 Instead = Callable[[Decision], Answer | None]
@@ -58,16 +59,18 @@ class StreamedResponse:
         self._keeper = asyncio.ensure_future(self._keep_alive()) if is_events else None
 
     async def take(self, piece: bytes, *, more: bool) -> None:
-        """Raises OSError once the stream was stopped, as servers do when a client has left."""
+        """Raises OSError where the stream was stopped before its end, as servers do when a client
+        has left: nobody wants any more of it."""
         if self._is_over:
             if self._body.reply.stopped:
-                raise OSError("the response was stopped, and is at its end already")
+                raise OSError(STOPPED)
             return
         try:
             made = await self._body.feed(piece) if piece else b""
             if not more:
                 made += await self._body.close()
-            await self._pass_on(made)
+            if await self._pass_on(made) and more and self._body.reply.stopped:
+                raise OSError(STOPPED)
         except AuditError as error:
             await self._break_off(error)
 
@@ -81,12 +84,13 @@ class StreamedResponse:
         with suppress(AuditError):
             await self._body.reply.abandon()
 
-    async def _pass_on(self, made: bytes) -> None:
+    async def _pass_on(self, made: bytes) -> bool:
+        """Whether that was the end."""
         reply, decision = self._body.reply, self._body.reply.decision
         if not self._body.is_over or decision is None:
             if made:
                 await self._out(made, more=True)
-            return
+            return False
         answer = self._instead(decision) if reply.stopped and not self._has_started else None
         if reply.stopped and answer is None:
             made += self._body.ending(status=status_of(decision))
@@ -94,7 +98,7 @@ class StreamedResponse:
         self._is_over = True
         if answer is None:
             await self._out(made, more=False)
-            return
+            return True
         async with self._sending:
             self._has_started = True
             await send_answer(
