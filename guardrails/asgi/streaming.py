@@ -107,6 +107,7 @@ class StreamedResponse:
                 more=decision_headers(decision),
                 retry_after_s=retry_after_s(decision),
             )
+        return True
 
     async def _out(self, made: bytes, *, more: bool) -> None:
         async with self._sending:
