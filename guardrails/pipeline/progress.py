@@ -473,7 +473,7 @@ class Progress:
         self, finding: Finding, place_of: PlaceOf, entries: Sequence[Entry]
     ) -> bool:
         place = None if finding.part is None else place_of(finding.part)
-        if place is None or finding.span is None or Verdict.of(finding.action) < Verdict.BLOCK:
+        if place is None or finding.span is None or Verdict.of(finding.action) <= Verdict.FLAG:
             return False
         prefix = next((entry.prefix for entry in entries if entry.number == place[0]), 0)
         return finding.span[0] < prefix
