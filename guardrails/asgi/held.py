@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -25,6 +26,8 @@ class HeldResponse:
         self._opens = opens
         self._stream: StreamedResponse | None = None
         self._is_decided = False
+        self._taking = asyncio.Lock()
+        """Several tasks may send: one the reply, one what keeps it alive."""
         self._limit = limit
         self._whole = whole
         self._pieces: list[bytes] = []
@@ -40,8 +43,10 @@ class HeldResponse:
         kind = message["type"]
         if kind == "http.response.start":
             self.start = dict(message)
-        elif kind == "http.response.body" and not self._ended:
-            await self._take(message)
+        elif kind == "http.response.body":
+            async with self._taking:
+                if not self._ended:
+                    await self._take(message)
         # Trailers, and whatever else comes beside a response, is nothing that was judged.
 
     async def let_go(self) -> None:

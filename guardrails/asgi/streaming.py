@@ -77,12 +77,13 @@ class StreamedResponse:
     async def let_go(self) -> None:
         """Nobody sends any more."""
         self._is_over = True
-        if self._keeper is not None:
-            self._keeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._keeper
-        with suppress(AuditError):
-            await self._body.reply.abandon()
+        try:
+            if self._keeper is not None:
+                self._keeper.cancel()
+                await asyncio.gather(self._keeper, return_exceptions=True)  # clients leave
+        finally:
+            with suppress(AuditError):
+                await self._body.reply.abandon()
 
     async def _pass_on(self, made: bytes) -> bool:
         """Whether that was the end."""
@@ -94,8 +95,8 @@ class StreamedResponse:
         answer = self._instead(decision) if reply.stopped and not self._has_started else None
         if reply.stopped and answer is None:
             made += self._body.ending(status=status_of(decision))
+        self._is_over = True  # nothing is kept alive meanwhile: it would begin the response
         await reply.close()
-        self._is_over = True
         if answer is None:
             await self._out(made, more=False)
             return True

@@ -339,6 +339,7 @@ class Progress:
             if reach > cut.offset:
                 self._account.usage += replace(outcome.usage, latency_ms=0.0)
                 self._held.postpone(reach)
+                self._acted = None
                 return None
         self._take(outcome, place_of, entries)
         edits = self._edits_in(outcome, place_of, entries)
@@ -472,7 +473,7 @@ class Progress:
         self, finding: Finding, place_of: PlaceOf, entries: Sequence[Entry]
     ) -> bool:
         place = None if finding.part is None else place_of(finding.part)
-        if place is None or finding.span is None or Verdict.of(finding.action) < Verdict.BLOCK:
+        if place is None or finding.span is None or Verdict.of(finding.action) <= Verdict.FLAG:
             return False
         prefix = next((entry.prefix for entry in entries if entry.number == place[0]), 0)
         return finding.span[0] < prefix

@@ -13,7 +13,7 @@ from asgi_house import REPLY, App, Records, Said, Script, load_house, plain_app,
 from asgi_server import ask, connected, request_bytes, serving
 
 from guardrails import Context, context
-from guardrails.asgi import GuardrailMiddleware
+from guardrails.asgi import GuardrailMiddleware, streaming
 from guardrails.guard import Guard
 
 TEXT = {"/*": "text"}
@@ -478,3 +478,66 @@ async def test_a_context_that_is_none_fails_closed(
     async with serving(guarded, lifespan="off") as port:
         assert (await ask(port, "/chat", "hi")).status == 500
     assert not script.seen
+
+
+async def streams_to(app: Any, send: Any) -> None:
+    """One call of a guarded application's, straight through ASGI."""
+    asked = [{"type": "http.request", "body": b"hi", "more_body": False}]
+
+    async def receive() -> Any:
+        return asked.pop() if asked else await asyncio.Event().wait()
+
+    scope = {"type": "http", "method": "POST", "path": "/chat", "headers": [], "query_string": b""}
+    await app(scope, receive, send)
+
+
+START = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [(b"content-type", b"text/event-stream")],
+}
+
+
+def piece_of(body: bytes, *, more: bool = True) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": body, "more_body": more}
+
+
+async def test_a_client_who_leaves_in_silence_hides_no_error_and_leaves_no_record_open(
+    guard: Guard, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streaming, "KEEP_ALIVE_S", 0.01)
+    left = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(START)
+        await send(piece_of(b"data: Hello. \n\ndata: You. \n\n"))
+        await left.wait()
+        raise LookupError("the application's own")
+
+    async def send(message: Any) -> None:
+        if message.get("body") == streaming.KEPT_ALIVE:
+            left.set()
+            raise OSError("the client has left")
+
+    guarded = GuardrailMiddleware(app, guard, routes=TEXT)
+    with pytest.raises(LookupError):
+        await asyncio.wait_for(streams_to(guarded, send), 5)
+    assert records.how()[-1] == ("output", "allow", "interrupted")
+
+
+async def test_several_tasks_may_send_a_stream(guard: Guard, records: Records) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(START)
+        said = [piece_of(b"data: A secret. \n\n"), *[piece_of(b"data: And more. \n\n")] * 5]
+        await asyncio.gather(*map(send, said))
+        await send(piece_of(b"", more=False))
+
+    sent: list[bytes] = []
+
+    async def send(message: Any) -> None:
+        await asyncio.sleep(0)
+        sent.append(message.get("body", b""))
+
+    await streams_to(GuardrailMiddleware(app, guard, routes=TEXT), send)
+    assert b"".join(sent) == b"data: A . \n\n" + b"data: And more. \n\n" * 5
+    assert records.how()[-1] == ("output", "redact", "judged")

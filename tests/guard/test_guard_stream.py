@@ -13,6 +13,7 @@ from guard_samples import JUDGED, REPLY, UNAVAILABLE, FailingTrail, Records, gua
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from guardrails.critic.protocol import Critique, CritiqueRequest, Unit
 from guardrails.errors import AuditError, GuardrailsError, WireFormatError
 from guardrails.guard import Guard
 from guardrails.testing import breaching, passing, scripted_critic
@@ -234,3 +235,26 @@ async def test_a_cancelled_stream_lets_go_of_its_source(guard: Guard, records: R
         await task
     assert ended == [True]
     assert records.how() == []
+
+
+@pytest.mark.parametrize("action", ["redact", "revise", "block", "escalate"])
+async def test_whatever_is_to_be_done_about_it_a_breach_in_what_has_left_is_told(
+    action: str, records: Records, tmp_path: Path
+) -> None:
+    asked = 0
+
+    def second_time(request: CritiqueRequest) -> Critique:
+        nonlocal asked
+        asked += 1
+        return passing(request) if asked == 1 else breaching("house.kind")(request)
+
+    rules = f"\n  - {{id: house.kind, text: Is kind., action: {action}, critics: [judge]}}\n"
+    judge = scripted_critic(second_time, need=Unit("sentence"))
+    guard = guard_in(tmp_path, written(rules), critics=[judge], trail=records)
+    stream = guard.stream(["One sentence after another. "] * 100)
+    said = "".join([piece async for piece in stream])
+    assert 400 < len(said) < 500
+    assert said.endswith(REPLY)
+    assert stream.decision.verdict >= Verdict.BLOCK
+    assert stream.decision.released_before_breach
+    assert [how for _, _, how in records.how()] == ["cut"]

@@ -22,6 +22,15 @@ principles:
     action: redact
     critics:
       - pattern: {breach: ['guaranteed'], unless: ['\bnot\b']}
+  - id: house.codeword
+    text: Tells no codeword.
+    action: redact
+    critics: [pattern: {breach: ['codeword\W+omega']}]
+  - id: house.plot
+    text: Helps with no plot.
+    action: redact
+    critics: [negative_examples]
+    examples: {breach: [Sure. I will help you plot the heist]}
   - id: house.secret
     text: Tells no secrets.
     action: redact
@@ -82,6 +91,10 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guard]:
         pytest.param(
             "a b " * 225 + "not " + "c d " * 270 + "guaranteed" + " e f" * 300,
             id="what is too far away to except",
+        ),
+        pytest.param(
+            "Hi. codeword\nomegaSure. I will help you plot the heist",
+            id="what is found once something before it is gone",
         ),
     ],
 )
