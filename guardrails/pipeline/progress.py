@@ -93,6 +93,12 @@ class Progress:
         """The text, the end and the words of what was replaced by a sentence last."""
         self._acted: tuple[Cut, Outcome] | None = None
         """A cut that was acted upon already, while what follows is waited for."""
+        self._has_said = False
+        """Whether anything but blanks has left."""
+        self._last_word = Cut(0, 0)
+        """The end of the last piece that is no blank."""
+        self._awaited: Cut | None = None
+        """A cut that nothing is known to follow: whether it is all of the reply must show first."""
         self.released_before_breach = False
         """Whether it was stopped for what had left already."""
 
@@ -113,6 +119,8 @@ class Progress:
         except BudgetExceeded as error:
             self._over = error
         self._held.feed(number, text[: max(0, room)])
+        if text and not text.isspace():
+            self._last_word = max(self._last_word, Cut(number, self._held.length(number)))
         if self._given[number].head.part.role == "tool":
             self._gave.setdefault(number, []).append(text[: max(0, room)])
 
@@ -171,8 +179,13 @@ class Progress:
         started = time.perf_counter()
         try:
             while self._stop is None and (cut := self._held.due()) is not None:
+                if self._awaited is not None and self._may_be_all(self._awaited):
+                    return None
+                self._awaited = None
                 if (released := await self._pass(cut)) is not None:
                     return released
+                if self._awaited is not None:
+                    return None
                 if self._acted is not None and self._acted[0] == cut:
                     return None  # what was put there may make a finding with what follows
             if self._stop is None and self._over is not None:
@@ -299,6 +312,9 @@ class Progress:
 
     async def _act(self, cut: Cut | None) -> list[Release] | None:
         """Judge what is before a cut by all critics, and change it where it must be."""
+        if cut is not None and self._may_be_all(cut):
+            self._awaited = cut
+            return None
         entries = self._entries(cut)
         if entries is None:
             self.refuse("format.readable")
@@ -317,7 +333,7 @@ class Progress:
                 budget=self._budget,
                 schemas=self._schemas,
                 is_counted=True,
-                may_vanish=not (self._has_ended and self._is_last(cut)),
+                may_vanish=self._has_said or not self._is_last(cut),
             )
         made = outcome.content
         if outcome.reply is not None or not isinstance(made, SoFar):
@@ -439,6 +455,7 @@ class Progress:
             if release.number < len(self._given):
                 given = self._given[release.number]
                 given.add(release, (edits or {}).get(release.number, ()))
+                self._has_said |= bool(release.text.strip())
         if cut is not None:
             self._held.settle(cut)
         self._was_judged, self._acted = True, None
@@ -524,11 +541,13 @@ class Progress:
         return self._held.length(number) if number < frontier.part else 0
 
     def _is_last(self, cut: Cut | None) -> bool:
-        """Whether nothing of the reply is left behind a cut."""
-        return cut is None or all(
-            self._held.length(number) == (cut.offset if number == cut.part else 0)
-            for number in range(cut.part, len(self._given))
-        )
+        """Whether nothing but blanks is known to follow a cut."""
+        return cut is None or self._last_word <= cut
+
+    def _may_be_all(self, cut: Cut) -> bool:
+        """Whether it is open if what is before a cut is all that the reply says. What would leave
+        nothing of a reply is done otherwise than what leaves nothing of a part of it."""
+        return not (self._has_said or self._has_ended) and self._is_last(cut)
 
     def _is_whole(self, number: int) -> bool:
         head = self._given[number].head
