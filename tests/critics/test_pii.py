@@ -24,7 +24,7 @@ from guardrails.critic.protocol import (
     Resources,
     Rule,
     Target,
-    Whole,
+    Width,
 )
 from guardrails.critic.registry import CriticRegistry
 from guardrails.errors import CriticError, CriticTimeout
@@ -278,10 +278,26 @@ def test_its_version_names_what_decides() -> None:
     assert "presidio-analyzer-2.2" in PiiCritic.version
 
 
-def test_needs_the_whole_text_and_declares_no_pattern() -> None:
+def test_needs_a_width_and_declares_no_pattern() -> None:
     bound = bind(rule("US_SSN"))
-    assert bound.need(Stage.OUTPUT) == Whole()
+    assert bound.need(Stage.OUTPUT) == Width(160)
     assert bound.declared() == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_open"),
+    [
+        ("Call me. ", "Then we", False),
+        ("Call me on 555. ", "123", True),
+        ("Call me on 555. ", "123 " * 60, False),
+        ("It is in HRB\n", "1", True),
+        ("Write to a@b.com.\n", "Th", False),
+        ("رقم ٤١١١\n", "", True),
+    ],
+)
+def test_a_sentence_waits_only_for_what_may_go_on(before: str, after: str, is_open: bool) -> None:
+    bound = bind(rule("US_SSN"))
+    assert bound.is_open(Stage.OUTPUT, before + after, len(before)) is is_open
 
 
 async def test_tells_part_span_and_score_of_each_finding() -> None:
