@@ -184,10 +184,8 @@ class Progress:
                 self._awaited = None
                 if (released := await self._pass(cut)) is not None:
                     return released
-                if self._awaited is not None:
+                if self._waits_at(cut):
                     return None
-                if self._acted is not None and self._acted[0] == cut:
-                    return None  # what was put there may make a finding with what follows
             if self._stop is None and self._over is not None:
                 self.refuse(f"budget.{self._over.limit}")
             elif self._stop is None and self._has_ended and not self._was_judged:
@@ -196,6 +194,10 @@ class Progress:
             elapsed = time.perf_counter() - started
             self._account.usage += Usage(latency_ms=elapsed * 1000)
         return None
+
+    def _waits_at(self, cut: Cut) -> bool:
+        """Whether more must come first: what was put there may make a finding with what follows."""
+        return self._awaited is not None or (self._acted is not None and self._acted[0] == cut)
 
     def outcome(self) -> Outcome:
         """What it all came to so far."""
