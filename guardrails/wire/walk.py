@@ -94,7 +94,16 @@ class Place:
 
     def below(self, key: object, position: int, reads: Reads) -> Place:
         step = key if isinstance(key, str | int) else position
-        return replace(self, path=(*self.path, step), reads=reads)
+        return Place(  # `replace` costs several times as much, and this is done for every value
+            path=(*self.path, step),
+            role=self.role,
+            kind=self.kind,
+            target=self.target,
+            name=self.name,
+            reads=reads,
+            fixed=self.fixed,
+            call=self.call,
+        )
 
     def as_said(self, words: As) -> Place:
         return replace(
@@ -161,9 +170,7 @@ class Walk:
     def _value(self, value: object, at: Place) -> object:
         if isinstance(at.reads, As):
             at = at.as_said(at.reads)
-        self._nodes += 1
-        if self._nodes > self._most:
-            raise TooManyValuesError(f"the value holds more than {self._most:,} values")
+        self._count()
         if value is None or type(value) is bool:
             return value
         if type(value) in TEXTLESS:
@@ -180,6 +187,11 @@ class Walk:
         if isinstance(value, SPELLED):
             return self._changed(value, str(value), at)
         return self._container(value, at)
+
+    def _count(self) -> None:
+        self._nodes += 1
+        if self._nodes > self._most:
+            raise TooManyValuesError(f"the value holds more than {self._most:,} values")
 
     def _string(self, value: str, text: str, at: Place) -> object:
         if isinstance(at.reads, Quiet) and at.reads.form.fullmatch(text):
@@ -377,7 +389,11 @@ class Walk:
             if key not in shape.reads and key not in shape.unreadable:
                 changes |= self._free({key: old}, at, told)
                 continue
-            below = at.below(key, position, shape.reads.get(key, FREE))
+            reads = shape.reads.get(key, FREE)
+            if type(old) is str and isinstance(reads, Quiet) and reads.form.fullmatch(old):
+                self._count()
+                continue  # most fields: nothing to see
+            below = at.below(key, position, reads)
             new = self.value(old, below) if key in shape.reads else self._opaque(old, below, key)
             if new is not old:
                 changes[key] = (key, new)
