@@ -34,6 +34,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "audit": ("audit_bench.py",),
     "judge": ("judge_bench.py", "--json"),
     "stream_readers": ("stream_readers.py",),
+    "streams": ("stream_bench.py", "--json"),
     "routing": ("routing_bench.py", "--json"),
 }
 """What each is called, its file and its arguments."""

@@ -353,8 +353,10 @@ class _Countable(Protocol):
 C = TypeVar("C", bound=_Countable)
 
 
-def _together(one: Iterable[C], other: Iterable[C]) -> tuple[C, ...]:
+def _together(one: tuple[C, ...], other: tuple[C, ...]) -> tuple[C, ...]:
     """What is of one kind added up, in the order in which kinds first came."""
+    if not other:
+        return one
     found: dict[Hashable, C] = {}
     for item in (*one, *other):
         known = found.get(item.kind)

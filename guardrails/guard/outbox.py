@@ -52,7 +52,8 @@ class _Text:
     """One text: what may leave of it, and what of that has."""
 
     __slots__ = (
-        "changed", "frontier", "is_dropped", "is_judged", "is_shut", "left", "length", "releases"
+        "changed", "frontier", "is_dropped", "is_judged", "is_shut", "left", "length", "releases",
+        "within",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -62,10 +63,16 @@ class _Text:
         self.releases: deque[Release] = deque()
         self.left: list[str] | None = None
         """All that left of it, where it will be said again."""
+        self.within: list[_Text] = []
+        """Texts that it leaves with, or not at all."""
 
     @property
     def is_settled(self) -> bool:
         return self.is_shut and self.frontier == self.length
+
+    @property
+    def is_whole(self) -> bool:
+        return self.is_settled and self.is_judged and all(text.is_whole for text in self.within)
 
 
 class Outbox(Generic[Item]):
@@ -78,9 +85,12 @@ class Outbox(Generic[Item]):
     def __len__(self) -> int:
         return len(self._items)
 
-    def open(self, number: int, *, is_repeated: bool = False) -> None:
-        """A text begins; `is_repeated` if the stream may say all of it again."""
+    def open(self, number: int, *, is_repeated: bool = False, within: int | None = None) -> None:
+        """A text begins; `is_repeated` if the stream may say all of it again. `within`: the text
+        whose items must wait for this one, too."""
         text = self._texts[number] = _Text()
+        if within is not None:
+            self._texts[within].within.append(text)
         text.left = [] if is_repeated else None
 
     def put(
@@ -158,10 +168,7 @@ class Outbox(Generic[Item]):
             if said.repeats
             else said.end <= self._texts[said.number].frontier
             for said in waiting.says
-        ) and all(
-            self._texts[number].is_settled and self._texts[number].is_judged
-            for number in waiting.with_whole
-        )
+        ) and all(self._texts[number].is_whole for number in waiting.with_whole)
 
     def _leaving(self, waiting: _Waiting[Item]) -> Leaving[Item]:
         new: dict[int, str] = {}

@@ -103,7 +103,7 @@ class StreamedBody:
             number = self.reply.open(_head(head))
             if number != head.key:
                 raise WireFormatError("parts that are not counted one by one")
-            self._box.open(number, is_repeated=self._reader.repeats)
+            self._box.open(number, is_repeated=self._reader.repeats, within=head.within)
         for said in event.says:
             if not said.repeats:
                 self.reply.say(said.part, said.text)

@@ -24,6 +24,8 @@ class Account:
     def __init__(self) -> None:
         self.verdict = Verdict.ALLOW
         self.usage = Usage()
+        self.elapsed_s = 0.0
+        """What it took beyond what `usage` tells of."""
         self.models: dict[str, str] = {}
         self._causes: dict[Verdict, Cause] = {}
         self._findings: dict[tuple[object, ...], tuple[Finding, Place | None]] = {}
@@ -83,7 +85,7 @@ class Account:
                 unjudged_parts=tuple(sorted(of(place) or 0 for place in self._unjudged)),
                 left_out=self._left_out,
             ),
-            usage=self.usage,
+            usage=self.usage + Usage(latency_ms=self.elapsed_s * 1000),
             models=self.models,
             repair=self._repair,
         )

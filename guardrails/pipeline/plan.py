@@ -320,9 +320,9 @@ def _margin(critic: Critic, stage: Stage) -> int:
 
 
 def _is_open(critic: Critic, stage: Stage, text: str, at: int) -> bool:
-    if isinstance(critic, TellsOpen):
+    if hasattr(critic, "is_open"):  # as TellsOpen says; a protocol takes long to ask
         try:
-            return bool(critic.is_open(stage, text, at))
+            return bool(cast("TellsOpen", critic).is_open(stage, text, at))
         except Exception as error:  # a foreign critic may fail in any way
             log.warning("critic_failed", critic=critic.name, error=type(error).__name__)
     match critic.need(stage):

@@ -26,7 +26,7 @@ from guardrails.pipeline.plan import Plan, applies, only_after_look
 from guardrails.pipeline.replies import reply_to
 from guardrails.pipeline.so_far import Entry, Head, SoFar
 from guardrails.pipeline.tiers import Judgement, judge
-from guardrails.verdict import Finding, Span, Stage, Usage, Verdict
+from guardrails.verdict import Finding, Span, Stage, Verdict
 from guardrails.wire.tools import ToolSchemas
 
 __all__ = ["Progress", "is_held_whole"]
@@ -179,25 +179,23 @@ class Progress:
         started = time.perf_counter()
         try:
             while self._stop is None and (cut := self._held.due()) is not None:
-                if self._awaited is not None and self._may_be_all(self._awaited):
+                if self._awaits_more():
                     return None
-                self._awaited = None
                 if (released := await self._pass(cut)) is not None:
                     return released
-                if self._waits_at(cut):
+                if self._awaits_more() or self._waits_after(cut):
                     return None
             if self._stop is None and self._over is not None:
                 self.refuse(f"budget.{self._over.limit}")
             elif self._stop is None and self._has_ended and not self._was_judged:
                 await self._act(None)  # a reply without a word
         finally:
-            elapsed = time.perf_counter() - started
-            self._account.usage += Usage(latency_ms=elapsed * 1000)
+            self._account.elapsed_s += time.perf_counter() - started
         return None
 
-    def _waits_at(self, cut: Cut) -> bool:
-        """Whether more must come first: what was put there may make a finding with what follows."""
-        return self._awaited is not None or (self._acted is not None and self._acted[0] == cut)
+    def _waits_after(self, cut: Cut) -> bool:
+        """Whether more must come: what was put there may make a finding with what follows."""
+        return self._acted is not None and self._acted[0] == cut
 
     def outcome(self) -> Outcome:
         """What it all came to so far."""
@@ -550,6 +548,11 @@ class Progress:
         """Whether it is open if what is before a cut is all that the reply says. What would leave
         nothing of a reply is done otherwise than what leaves nothing of a part of it."""
         return not (self._has_said or self._has_ended) and self._is_last(cut)
+
+    def _awaits_more(self) -> bool:
+        if self._awaited is not None and not self._may_be_all(self._awaited):
+            self._awaited = None
+        return self._awaited is not None
 
     def _is_whole(self, number: int) -> bool:
         head = self._given[number].head

@@ -200,7 +200,7 @@ class AnthropicReader(JsonEventReader):
                 return
             path = ("content", at, "signature")
             part = Part(text="", role="assistant", kind="thinking", path=path)
-            block.signature = telling.open(part, whole=True, fixed=True)
+            block.signature = telling.open(part, whole=True, fixed=True, within=block.part)
             self._sealed[block.signature] = at
         telling.say(block.signature, said, None)
 

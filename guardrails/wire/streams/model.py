@@ -41,6 +41,8 @@ class PartHead:
     """The text is JSON, to be judged as whoever parses it reads it."""
     fixed: bool = False
     """It cannot be rewritten: only delivered, or left out by `StreamReader.drop`."""
+    within: int | None = None
+    """The key of the part that it is left out with: what opened that one is held for both."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,6 +108,8 @@ class ResponsesReader(JsonEventReader):
         self._item_id: object = None
         self._sealed: dict[int, int] = {}
         """Part → the signed item that it stands in."""
+        self._signed: dict[int, int] = {}
+        """Signed item → a part without text, so that nothing of it leaves before all may."""
         self._dropped: set[int] = set()
         self._retold: set[tuple[object, object]] = set()
         """Parts of messages whose text is another now: what points into them goes."""
@@ -194,9 +196,14 @@ class ResponsesReader(JsonEventReader):
             path=path, role="assistant", kind="thinking" if sealed else "text", reads=reads
         )
         is_over = not kind.endswith("part.added") and not kind.endswith("item.added")
+        if sealed and name == "item" and not is_over:
+            part = Part(text="", role="assistant", kind="thinking", path=path)
+            self._signed[at] = telling.open(part, whole=True, fixed=True)
         self._each(telling, value, place, (name,), is_over=is_over, sealed=sealed)
         if name == "item" and not is_over:
             self._open_call(telling, at)
+        if is_over and name == "item" and (signed := self._signed.pop(at, None)) is not None:
+            telling.close(signed)
         if is_over and name != "annotation":
             for text_path, text in list(self._open.get(at, {}).items()):
                 if text_path[: len(path)] == path:
@@ -279,8 +286,9 @@ class ResponsesReader(JsonEventReader):
                 self._aside(telling, found, where, by)
 
     def _aside(self, telling: Telling, found: Found, spot: Path | None, by: Path | None) -> None:
-        key = telling.aside(found.part, spot, json=found.json, fixed=found.fixed)
         item = _item_of(found.part.path)
+        within = self._signed.get(item) if found.sealed and item is not None else None
+        key = telling.aside(found.part, spot, json=found.json, fixed=found.fixed, within=within)
         if found.sealed and item is not None:
             self._sealed[key] = item
         if by is not None:
@@ -291,8 +299,9 @@ class ResponsesReader(JsonEventReader):
     def _registered(self, telling: Telling, found: Found) -> _Text:
         part = found.part
         whole = found.fixed or part.kind == "tool_call"
-        key = telling.open(part, whole=whole, json=found.json, fixed=found.fixed)
         item = _item_of(part.path)
+        within = self._signed.get(item) if found.sealed and item is not None else None
+        key = telling.open(part, whole=whole, json=found.json, fixed=found.fixed, within=within)
         if found.sealed and item is not None:
             self._sealed[key] = item
         text = self._texts[part.path] = _Text(key, part.path, is_open=True)
@@ -323,9 +332,11 @@ class ResponsesReader(JsonEventReader):
             part = found.part if found else Part(text=said, role="assistant")
             json = found is not None and found.json
             held = fixed or (found is not None and found.fixed)
-            key = telling.aside(part, None if held else spot, json=json, fixed=held)
-            if fixed:
-                self._sealed[key] = self._sealed[text.key]
+            item = self._sealed.get(text.key)
+            within = None if item is None else self._signed.get(item)
+            key = telling.aside(part, None if held else spot, json=json, fixed=held, within=within)
+            if item is not None:
+                self._sealed[key] = item
 
     def _is_streamed(self, path: Path) -> bool:
         """Whether deltas may add to the text at a path."""
@@ -346,7 +357,9 @@ class ResponsesReader(JsonEventReader):
         for text in left:
             text.is_open = False
         self._open.clear()
-        return [text.key for text in left]
+        signed = list(self._signed.values())
+        self._signed.clear()
+        return [*signed, *(text.key for text in left)]
 
     def _around(self, telling: Telling, data: Json, known: str) -> None:
         """The fields of an event beside the one that it is about."""

@@ -83,7 +83,13 @@ class Telling:
         self.change: Change | None = None
 
     def open(
-        self, part: Part, *, whole: bool = False, json: bool = False, fixed: bool = False
+        self,
+        part: Part,
+        *,
+        whole: bool = False,
+        json: bool = False,
+        fixed: bool = False,
+        within: int | None = None,
     ) -> int:
         key = self._numbering.number()
         self.opens.append(
@@ -96,6 +102,7 @@ class Telling:
                 whole=whole,
                 json=json,
                 fixed=fixed,
+                within=within,
             )
         )
         return key
@@ -108,10 +115,16 @@ class Telling:
         self.closes.append(key)
 
     def aside(
-        self, part: Part, spot: Spot = None, *, json: bool = False, fixed: bool = False
+        self,
+        part: Part,
+        spot: Spot = None,
+        *,
+        json: bool = False,
+        fixed: bool = False,
+        within: int | None = None,
     ) -> int:
         """A part that is all in this event."""
-        key = self.open(part, whole=True, json=json, fixed=fixed)
+        key = self.open(part, whole=True, json=json, fixed=fixed, within=within)
         if part.text:
             self.say(key, part.text, spot)
         self.closes.append(key)

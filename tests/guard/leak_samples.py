@@ -1,0 +1,355 @@
+"""Replies with things to find in them, told as streams of every format. Each sign of what may be
+found stands once in a reply, so that where it went can be told from the sign alone."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, count, zip_longest
+from typing import Any
+
+from hypothesis import strategies as st
+
+from guardrails.exchange import Part
+from guardrails.pipeline.so_far import Entry, Head
+from guardrails.testing.provider.anthropic import Messages
+from guardrails.testing.provider.chat import Chat
+from guardrails.testing.provider.responses import Responses
+from guardrails.wire.body import Body, OpaqueBody
+from guardrails.wire.formats import format_of
+from guardrails.wire.payload import EVENTS, LINES, PLAIN, Payload
+from guardrails.wire.sse import Event, write_events
+from guardrails.wire.stream_formats import stream_reader
+from guardrails.wire.streams.model import StreamReader
+
+Json = dict[str, Any]
+
+# Ranges of signs; a rule finds signs of one range, or of one and then of another.
+B1, B2 = "\u4e00-\u4eff", "\u4f00-\u4fff"
+R = "\u5200-\u53ff"
+V1, V2 = "\u5400-\u54ff", "\u5500-\u55ff"
+F = "\u5800-\u59ff"
+JUDGED = "\u5a00-\u5aff"
+"""What the scripted judge takes amiss."""
+
+INSTEAD = "Please ask a person."
+
+RULES = f"""schema: 1
+id: leaks
+version: 1.0.0
+budget: {{max_chars: 60000, max_calls: 200, max_tokens: 10000000}}
+replies: {{blocked: "No.", unavailable: Away.}}
+principles:
+  - id: wide.block
+    text: a
+    stages: [output, tool_call]
+    action: block
+    critics: [pattern: {{breach: ['[{B1}][-. \\n。]+[{B2}]']}}]
+  - id: wide.redact
+    text: b
+    stages: [output, tool_call]
+    action: redact
+    critics: [pattern: {{breach: ['[{R}]{{3,5}}']}}]
+  - id: wide.revise
+    text: c
+    stages: [output, tool_call]
+    action: revise
+    critics: [pattern: {{breach: ['[{V1}] [{V2}]']}}]
+    remedy: {{replace_sentence: "{INSTEAD} "}}
+  - id: wide.flag
+    text: d
+    stages: [output, tool_call]
+    action: flag
+    critics: [pattern: {{breach: ['[{F}]{{2}}']}}]
+"""
+JUDGE = """
+  - {id: wide.judged, text: e, action: block, on_undecided: block, critics: [judge]}
+"""
+
+SHAPES: dict[str, tuple[str, ...]] = {
+    "block": (B1, " -- ", B2, ". "),
+    "block over sentences": (B1, ". ", B2, " "),
+    "begin of block": (B1, " "),
+    "begin of block, sentence": (B1, ". "),
+    "end of block": (B2, " "),
+    "redact": (R, R, R, " "),
+    "more to redact": (R, R, R, R),
+    "too little to redact": (R, R, " "),
+    "one to redact": (R,),
+    "revise": (V1, " ", V2, ". "),
+    "begin of revise": (V1, " "),
+    "end of revise": (V2, " "),
+    "flag": (F, F, " "),
+    "half a flag": (F,),
+    "sentence": ("A plain sentence. ",),
+    "question": ("Another one, that is a little longer than the first! ",),
+    "word": ("word ",),
+    "quote": ('"\\u005c" é🎉 ',),
+    "line": ("\n",),
+    "stop": (". ",),
+    "wide stop": ("。",),
+    "long": ("x" * 120 + " ",),
+}
+CLEAN = ("sentence", "question", "word", "quote", "line", "stop", "wide stop", "long", "flag")
+FILLER = {"filler": ("Filler, for length. " * 9,), "wicked": (JUDGED, ". ")}
+
+
+class Signs:
+    """Texts from shapes, with no sign twice."""
+
+    def __init__(self) -> None:
+        self._next: dict[str, Iterator[int]] = {}
+
+    def text(self, shapes: Sequence[str]) -> str:
+        return "".join(map(self._said, chain.from_iterable((SHAPES | FILLER)[s] for s in shapes)))
+
+    def _said(self, piece: str) -> str:
+        if len(piece) != 3 or piece[1] != "-" or not piece[0] > "\u4000":
+            return piece
+        numbers = self._next.setdefault(piece, count(ord(piece[0])))
+        return chr(min(next(numbers), ord(piece[2])))
+
+
+def signs_in(text: str) -> set[str]:
+    return set(re.findall("[\u4e00-\u5aff]", text))
+
+
+def unescaped(data: str) -> str:
+    return re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), data)
+
+
+Block = tuple[str, tuple[str, ...]]
+"""The kind of a block, and the shapes of its text."""
+
+
+def blocks(
+    kinds: Sequence[str], shapes: Sequence[str], most: int
+) -> st.SearchStrategy[list[Block]]:
+    text = st.lists(st.sampled_from(shapes), max_size=most).map(tuple)
+    return st.lists(st.tuples(st.sampled_from(kinds), text), min_size=1, max_size=4)
+
+
+# -- streams of each format ------------------------------------------------------------------------
+
+
+def arguments(text: str, *, is_ascii: bool) -> str:
+    return json.dumps({"note": text, "more": ["fine", len(text)]}, ensure_ascii=is_ascii)
+
+
+def data_of(frame: bytes) -> Json:
+    found: Json = json.loads(frame.partition(b"data: ")[2])
+    return found
+
+
+def event(data: Json, *, named: bool = True) -> bytes:
+    return write_events([Event(data["type"] if named else "", json.dumps(data))])
+
+
+def anthropic(made: Sequence[tuple[str, str]], size: int) -> bytes:
+    content: list[Json] = []
+    cited: dict[int, str] = {}
+    for at, (kind, text) in enumerate(made):
+        match kind:
+            case "thinking":
+                content.append({"type": "thinking", "thinking": text, "signature": "c2ln"})
+            case "call":
+                given = {"note": text, "more": ["fine", len(text)]}
+                content.append({"type": "tool_use", "id": f"t{at}", "name": "look", "input": given})
+            case _:
+                content.append({"type": "text", "text": text})
+                if kind == "cited":
+                    cited[at] = text[-40:]
+    whole = {
+        "id": "m", "type": "message", "role": "assistant", "model": "x", "content": content,
+        "stop_reason": "end_turn", "stop_sequence": None,
+        "usage": {"input_tokens": 1, "output_tokens": 1},
+    }  # fmt: skip
+    told = []
+    for frame in Messages().frames(whole, {}, size):
+        data = data_of(frame.data)
+        at = data.get("index", -1)
+        if data["type"] == "content_block_stop" and at in cited:
+            citation = {
+                "type": "page_location", "cited_text": "As the page says.", "document_index": 0,
+                "document_title": "Page", "start_page_number": 1, "end_page_number": 2,
+                "file_id": None,
+            }  # fmt: skip
+            delta = {"type": "citations_delta", "citation": citation}
+            told.append(event({"type": "content_block_delta", "index": at, "delta": delta}))
+        told.append(frame.data)
+    return b"".join(told)
+
+
+def chat(made: Sequence[tuple[str, str]], size: int, choices: int = 1) -> bytes:
+    said: list[Json] = []
+    for number in range(choices):
+        mine = made[number::choices]
+        texts = [text for kind, text in mine if kind in ("text", "cited", "thinking")]
+        refusals = [text for kind, text in mine if kind == "refusal"]
+        message: Json = {"role": "assistant", "content": "".join(texts) if texts else None}
+        message["refusal"] = "".join(refusals) if refusals else None
+        if any(kind == "cited" for kind, _ in mine):
+            cited = {"url": "https://a.example", "title": "Page", "start_index": 0, "end_index": 1}
+            message["annotations"] = [{"type": "url_citation", "url_citation": cited}]
+        calls = [
+            {"id": f"c{number}{at}", "type": "function",
+             "function": {"name": "look", "arguments": arguments(text, is_ascii=at % 2 == 0)}}
+            for at, (kind, text) in enumerate(mine) if kind == "call"
+        ]  # fmt: skip
+        if calls:
+            message["tool_calls"] = calls
+        said.append({"index": number, "message": message, "finish_reason": "stop"})
+    head = {"id": "c", "object": "chat.completion", "created": 1, "model": "x"}
+    runs = [[f.data for f in Chat().frames({**head, "choices": [one]}, {}, size)] for one in said]
+    turns = chain.from_iterable(zip_longest(*runs, fillvalue=b""))
+    return b"".join(turns) + Chat().end
+
+
+def two_choices(made: Sequence[tuple[str, str]], size: int) -> bytes:
+    return chat(made, size, choices=2)
+
+
+def responses(made: Sequence[tuple[str, str]], size: int) -> bytes:
+    output: list[Json] = []
+    for at, (kind, text) in enumerate(made):
+        match kind:
+            case "thinking":
+                summary = [{"type": "summary_text", "text": text}]
+                output.append({"id": f"r{at}", "type": "reasoning", "summary": summary})
+            case "call":
+                given = arguments(text, is_ascii=at % 2 == 0)
+                output.append(
+                    {"id": f"f{at}", "type": "function_call", "status": "completed",
+                     "call_id": f"c{at}", "name": "look", "arguments": given}
+                )  # fmt: skip
+            case _:
+                part: Json = {"type": "refusal", "refusal": text}
+                if kind != "refusal":
+                    cited = {
+                        "type": "url_citation", "url": "https://a.example", "title": "Page",
+                        "start_index": 0, "end_index": 1,
+                    }  # fmt: skip
+                    notes = [cited] if kind == "cited" else []
+                    part = {
+                        "type": "output_text", "text": text, "annotations": notes, "logprobs": [],
+                    }  # fmt: skip
+                last = output[-1] if output else {}
+                if last.get("type") != "message" or len(last["content"]) > 1:
+                    output.append(
+                        {"id": f"m{at}", "type": "message", "status": "completed",
+                         "role": "assistant", "content": []}
+                    )  # fmt: skip
+                output[-1]["content"].append(part)
+    whole = {
+        "id": "r", "object": "response", "created_at": 1, "status": "completed", "error": None,
+        "model": "x", "output": output, "usage": None, "incomplete_details": None,
+    }  # fmt: skip
+    told = []
+    for frame in Responses().frames(whole, {}, size):
+        data = data_of(frame.data)
+        notes = data.get("part", {}).get("annotations")
+        if data["type"] == "response.content_part.added" and notes:
+            data["part"]["annotations"] = []
+            told.append(event(data))
+            continue
+        if data["type"] == "response.content_part.done" and notes:
+            place = {k: data[k] for k in ("item_id", "output_index", "content_index")}
+            kind = "response.output_text.annotation.added"
+            told.append(
+                event({"type": kind, **place, "annotation_index": 0, "annotation": notes[0]})
+            )
+        told.append(frame.data)
+    return b"".join(told)
+
+
+def sliced(made: Sequence[tuple[str, str]], size: int) -> list[str]:
+    text = "".join(text for _, text in made)
+    return [text[at : at + 3 * size] for at in range(0, len(text), 3 * size)]
+
+
+def plain(made: Sequence[tuple[str, str]], size: int) -> bytes:
+    return "".join(sliced(made, size)).encode()
+
+
+def text_events(made: Sequence[tuple[str, str]], size: int) -> bytes:
+    return write_events([*(Event("", piece) for piece in sliced(made, size)), Event("", "[DONE]")])
+
+
+def lines(made: Sequence[tuple[str, str]], size: int) -> bytes:
+    told = ({"delta": piece} for piece in sliced(made, size))
+    return b"".join(json.dumps(one, ensure_ascii=size % 2 == 0).encode() + b"\n" for one in told)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A format, and how a reply is told in it."""
+
+    format: str
+    media_type: str
+    tell: Any
+    kinds: tuple[str, ...] = ("text",)
+
+    def body(self, made: Sequence[tuple[str, str]], size: int) -> bytes:
+        data: bytes = self.tell(made, size)
+        return data
+
+    def reader(self) -> StreamReader:
+        payload = Payload(data=b"", media_type=self.media_type)
+        made = stream_reader(format_of(self.format), payload, None)
+        assert made is not None
+        return made
+
+    def whole(self, data: bytes) -> Body:
+        payload = Payload(data=data, media_type=self.media_type)
+        return format_of(self.format).response(payload, OpaqueBody(b"", "user", ""))
+
+
+ALL = ("text", "cited", "thinking", "call")
+NDJSON = next(iter(LINES))
+FORMATS = {
+    "anthropic": Told("anthropic", EVENTS, anthropic, ALL),
+    "chat": Told("openai-chat", EVENTS, chat, (*ALL, "refusal")),
+    "chat, two choices": Told("openai-chat", EVENTS, two_choices, (*ALL, "refusal")),
+    "responses": Told("openai-responses", EVENTS, responses, (*ALL, "refusal")),
+    "text": Told("text", PLAIN, plain),
+    "text events": Told("text", EVENTS, text_events),
+    "ndjson by a pointer": Told("ndjson: /delta", NDJSON, lines),
+    "auto, anthropic": Told("auto", EVENTS, anthropic, ALL),
+    "auto, chat": Told("auto", EVENTS, two_choices, (*ALL, "refusal")),
+    "auto, responses": Told("auto", EVENTS, responses, (*ALL, "refusal")),
+    "auto, text": Told("auto", PLAIN, plain),
+}
+
+
+# -- what a stream says ----------------------------------------------------------------------------
+
+
+SAID = "\0said"
+"""Where a whole body keeps what its events say beside the reply: a stream tells it elsewhere."""
+
+
+def parts_in(reader: StreamReader, data: bytes) -> list[Part]:
+    """The texts of a stream, in the order in which their findings are counted."""
+    heads: list[Head] = []
+    texts: list[str] = []
+    for one in (*reader.feed(data), *reader.close()):
+        for head in one.opens:
+            part = Part(text="", role=head.role, kind=head.kind, name=head.name, path=head.path)
+            heads.append(Head(part=part, is_json=head.json))
+            texts.append("")
+        for said in one.says:
+            texts[said.part] += "" if said.repeats else said.text
+    made = zip(heads, texts, strict=True)
+    return [part for n, (head, text) in enumerate(made) for part in Entry.of(n, head, text).parts]
+
+
+def comparable(parts: Sequence[Part]) -> list[tuple[str, str, str]]:
+    """Without their order, and without what stands in the place of sentences: it keeps its blanks,
+    and a stream may say it again where a whole text does not. What is cited goes with a text that
+    is changed, but for what a stream said before it."""
+    said = (p for p in parts if p.text != SAID and SAID not in p.path and p.kind != "document")
+    texts = ((part, part.text.replace(INSTEAD, "")) for part in said)
+    found = ((part.role, part.kind, " ".join(text.split())) for part, text in texts)
+    return sorted(one for one in found if one[2])

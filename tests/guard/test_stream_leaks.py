@@ -1,0 +1,319 @@
+"""The leak property on bytes: of what is stopped or changed nothing leaves, whatever the format,
+whatever kind of text it stands in, and wherever the bytes are cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from guard_samples import Records, guard_in
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from leak_samples import (
+    CLEAN,
+    FORMATS,
+    JUDGE,
+    JUDGED,
+    RULES,
+    SHAPES,
+    Block,
+    Signs,
+    Told,
+    blocks,
+    comparable,
+    parts_in,
+    signs_in,
+    unescaped,
+)
+
+from guardrails.audit.record import delivery_fault
+from guardrails.critic.protocol import CriticFinding, Critique, CritiqueRequest, Unit
+from guardrails.exchange import Part
+from guardrails.guard import Guard
+from guardrails.guard.streamed_body import StreamedBody
+from guardrails.testing import scripted_critic
+from guardrails.verdict import Decision, Stage, Verdict
+
+FEW = settings(max_examples=10)
+MANY = settings(max_examples=1_000)
+CUTS = st.lists(st.integers(0, 1 << 16), max_size=12)
+EVERY_BYTE = range(1 << 14)
+
+
+@dataclass(frozen=True)
+class Left:
+    """What left of a stream, and what was decided about it."""
+
+    data: bytes
+    """Without what stands in the place of a reply that was stopped."""
+    decision: Decision
+    calls: tuple[Decision, ...]
+
+    @property
+    def told(self) -> tuple[Any, ...]:
+        decisions = (*self.calls, self.decision)
+        found = [
+            sorted((f.principle, f.value, f.action, str(f.part), str(f.span)) for f in d.findings)
+            for d in decisions
+        ]
+        verdicts = [(str(d.verdict), d.released_before_breach) for d in decisions]
+        return self.data, verdicts, found
+
+
+async def passed(
+    guard: Guard, told: Told, data: bytes, cuts: Sequence[int], *, judges_calls: bool
+) -> Left:
+    bounds = [0, *sorted({cut % (len(data) + 1) for cut in cuts}), len(data)]
+    if cuts is EVERY_BYTE:
+        bounds = list(range(len(data) + 1))
+    async with guard.call() as call:
+        reply = await call.reply(judges_calls=judges_calls)
+        body = StreamedBody(reply, told.reader(), most_held=1 << 22)
+        left = b"".join([await body.feed(data[a:b]) for a, b in pairwise(bounds)])
+        left += await body.close()
+        decision = reply.decision
+        assert decision is not None
+        assert body.is_over
+        assert reply.stopped is not decision.delivers
+        if reply.stopped:
+            assert b"No." in body.ending(status=None)
+        await reply.close()
+    return Left(left, decision, tuple(reply.calls))
+
+
+async def of_whole(guard: Guard, told: Told, data: bytes) -> Decision:
+    """What the same body comes to where nothing of it leaves before its end."""
+    async with guard.call() as call:
+        return await call.check(told.whole(data), stage=Stage.OUTPUT)
+
+
+def found_in(decision: Decision, parts: Sequence[Part]) -> list[tuple[str, str, str, str]]:
+    """The findings, told by the words that were found."""
+    return sorted(
+        (f.principle, f.value, f.action, parts[f.part].text[slice(*f.span)])
+        for f in decision.findings
+        if f.part is not None and f.span is not None
+    )
+
+
+def verify(records: Records) -> None:
+    """Each record was closed, as what was decided."""
+    closed = {record.record_id: record for record in records.closed}
+    assert len(closed) == len(records.opened) == len(records.closed)
+    for opened in records.opened:
+        assert delivery_fault(opened, closed[opened.record_id]) is None
+    records.opened.clear()
+    records.closed.clear()
+
+
+def hidden_in(decision: Decision, parts: Sequence[Part]) -> set[str]:
+    """The signs of what is stopped or changed."""
+    found = found_in(decision, parts)
+    return set().union(*(signs_in(text) for *_, action, text in found if action != "flag"))
+
+
+def said_in(told: Told, data: bytes) -> set[str]:
+    """All the signs in what left: as its bytes have them, and as its pieces add up."""
+    joined = "".join(part.text for part in parts_in(told.reader(), data))
+    return signs_in(unescaped(data.decode())) | signs_in(joined)
+
+
+Made = tuple[list[Block], int]
+
+
+def made_of(made: Made, told: Told) -> bytes:
+    signs = Signs()
+    return told.body([(kind, signs.text(shapes)) for kind, shapes in made[0]], made[1])
+
+
+@pytest.fixture(scope="module")
+def records() -> Records:
+    return Records()
+
+
+@pytest.fixture(scope="module")
+def guard(tmp_path_factory: pytest.TempPathFactory, records: Records) -> Guard:
+    return guard_in(tmp_path_factory.mktemp("leaks"), RULES, trail=records)
+
+
+@pytest.fixture(params=FORMATS.values(), ids=FORMATS, scope="module")
+def told(request: pytest.FixtureRequest) -> Told:
+    found: Told = request.param
+    return found
+
+
+async def holds(
+    guard: Guard, records: Records, told: Told, made: Made, cuts: Sequence[int], calls: bool
+) -> None:
+    data = made_of(made, told)
+    parts = parts_in(told.reader(), data)
+    left = await passed(guard, told, data, [], judges_calls=calls)
+    assert (await passed(guard, told, data, cuts, judges_calls=calls)).told == left.told
+    verify(records)
+    if not data:
+        return  # a whole body of no bytes is nothing that a pointer leads into
+
+    whole = await of_whole(guard, told, data)
+    records.opened.clear()
+    records.closed.clear()
+    hidden = hidden_in(whole, told.whole(data).parts)
+    assert not hidden & said_in(told, left.data)
+    assert not left.decision.released_before_breach
+    if any(finding.action == "block" for finding in whole.findings):
+        assert not left.decision.delivers
+    if whole.delivers and not calls:
+        assert left.decision.delivers
+    if whole.delivers and left.decision.delivers:
+        assert left.decision.verdict == whole.verdict
+        assert found_in(left.decision, parts) == found_in(whole, told.whole(data).parts)
+        assert comparable(parts_in(told.reader(), left.data)) == comparable(whole.content.parts)  # type: ignore[attr-defined]
+    if whole.verdict <= Verdict.FLAG:
+        assert left.decision.delivers
+        assert left.data == data
+
+
+async def is_clean(guard: Guard, records: Records, told: Told, made: Made, cuts: Any) -> None:
+    data = made_of(made, told)
+    left = await passed(guard, told, data, cuts, judges_calls=True)
+    assert left.data == data
+    assert left.decision.verdict <= Verdict.FLAG
+    verify(records)
+
+
+def replies(told: Told, shapes: Sequence[str] = tuple(SHAPES)) -> st.SearchStrategy[Made]:
+    return st.tuples(blocks(told.kinds, shapes, 8), st.integers(1, 6))
+
+
+@FEW
+@given(data=st.data())
+async def test_promise_4_nothing_that_is_stopped_or_changed_leaves(
+    data: st.DataObject, guard: Guard, records: Records, told: Told
+) -> None:
+    made, cuts, calls = data.draw(st.tuples(replies(told), CUTS, st.booleans()))
+    await holds(guard, records, told, made, cuts, calls)
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(3_000)
+@MANY
+@given(data=st.data())
+async def test_promise_4_nothing_that_is_stopped_or_changed_ever_leaves(
+    data: st.DataObject, guard: Guard, records: Records, told: Told
+) -> None:
+    made, cuts, calls = data.draw(st.tuples(replies(told), CUTS, st.booleans()))
+    await holds(guard, records, told, made, cuts, calls)
+
+
+@FEW
+@given(data=st.data())
+async def test_what_is_clean_leaves_as_it_came(
+    data: st.DataObject, guard: Guard, records: Records, told: Told
+) -> None:
+    made, cuts = data.draw(st.tuples(replies(told, CLEAN), CUTS))
+    await is_clean(guard, records, told, made, cuts)
+
+
+KNOWN: list[tuple[str, list[Block]]] = [
+    ("anthropic", [("thinking", ("redact", "line"))]),  # nothing of the reply is left
+    ("anthropic", [("thinking", ("redact",)), ("thinking", ())]),
+    ("responses", [("text", ("redact",))]),
+    ("responses", [("thinking", ("redact", "word")), ("text", ("word",))]),
+    ("responses", [("call", ()), ("thinking", ("redact",)), ("refusal", ("word",))]),
+]
+"""What once left otherwise, by how its bytes were cut, or in events that no SDK could place."""
+
+
+@pytest.mark.parametrize(("name", "known"), KNOWN)
+async def test_what_leaves_nothing_or_not_all_of_a_reply(
+    name: str, known: list[Block], guard: Guard, records: Records
+) -> None:
+    """Byte by byte, too."""
+    for size in (1, 6):
+        await holds(guard, records, FORMATS[name], (known, size), EVERY_BYTE, calls=False)
+
+
+# -- with a judge ----------------------------------------------------------------------------------
+
+
+def strict(request: CritiqueRequest) -> Critique:
+    """A judge that takes a sign amiss once it sees two of them: both, then."""
+    places = [
+        (target.part, at)
+        for target in request.targets
+        for at, sign in enumerate(target.text)
+        if JUDGED[0] <= sign <= JUDGED[2]
+    ]
+    found = places if len(places) > 1 else ()
+    findings = tuple(
+        CriticFinding(principle="wide.judged", value="breach", part=part, span=(at, at + 1))
+        for part, at in found
+    )
+    verdict = "breach" if findings else "pass"
+    return Critique(
+        looked=frozenset(request.asked),
+        verdicts=dict.fromkeys(request.asked, verdict),  # type: ignore[arg-type]
+        findings=findings,
+    )
+
+
+async def holds_with_a_judge(folder: Path, told: Told, made: Made, cuts: Sequence[int]) -> None:
+    data = made_of(made, told)
+    before = signs_in("".join(part.text for part in parts_in(told.reader(), data)))
+    judged = sorted(sign for sign in before if JUDGED[0] <= sign <= JUDGED[2])
+    seen = []
+    for places in ([], cuts, [*cuts, *range(0, 1 << 16, 611)]):
+        records = Records()
+        judge = scripted_critic(strict, need=Unit("sentence"))
+        guard = guard_in(folder, RULES + JUDGE, critics=[judge], trail=records)
+        left = await passed(guard, told, data, places, judges_calls=False)
+        asked = [[target.text for target in request.targets] for request in judge.asked]
+        verify(records)
+        seen.append((left.told, asked))
+    assert seen[0] == seen[1] == seen[2]
+
+    assert len(asked) <= 12
+    if not data:
+        return
+    whole = await of_whole(guard, told, data)
+    others = [f for f in whole.findings if f.principle != "wide.judged"]
+    of_others = replace(whole, findings=tuple(others))
+    assert not hidden_in(of_others, told.whole(data).parts) & said_in(told, left.data)
+    gone = set(judged) & said_in(told, left.data)
+    assert len(gone) <= 1  # one by itself is nothing, and may be gone before the next one comes
+    if gone and any(f.principle == "wide.judged" for f in left.decision.findings):
+        assert left.decision.released_before_breach
+    if len(judged) < 2:
+        assert not left.decision.released_before_breach
+    if whole.verdict <= Verdict.FLAG:
+        assert left.data == data
+        assert left.decision.verdict == whole.verdict
+    elif left.decision.delivers and whole.delivers:
+        assert comparable(parts_in(told.reader(), left.data)) == comparable(whole.content.parts)  # type: ignore[attr-defined]
+
+
+def long_replies(told: Told) -> st.SearchStrategy[Made]:
+    shapes = [*SHAPES, *["wicked"] * 6, *["filler"] * 30]
+    return st.tuples(blocks(told.kinds, shapes, 12), st.integers(2, 9))
+
+
+@settings(max_examples=4)
+@given(data=st.data())
+async def test_promise_4_a_judge_is_asked_the_same_of_all_bytes(
+    data: st.DataObject, told: Told, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    made, cuts = data.draw(st.tuples(long_replies(told), CUTS))
+    await holds_with_a_judge(tmp_path_factory.mktemp("judged"), told, made, cuts)
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(3_000)
+@given(data=st.data())
+async def test_promise_4_a_judge_is_ever_asked_the_same_of_all_bytes(
+    data: st.DataObject, told: Told, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    made, cuts = data.draw(st.tuples(long_replies(told), CUTS))
+    await holds_with_a_judge(tmp_path_factory.mktemp("judged"), told, made, cuts)
