@@ -76,12 +76,16 @@ class StreamedAnswer:
             self.let_go_here(response, guard)
 
     async def let_go(self, response: Any) -> None:
-        await response.aclose()
-        await self.body.reply.abandon()
+        try:
+            await response.aclose()
+        finally:
+            await self.body.reply.abandon()
 
     def let_go_here(self, response: Any, guard: Guard) -> None:
-        response.close()
-        guard.sync.run(self.body.reply.abandon())
+        try:
+            response.close()
+        finally:
+            guard.sync.run(self.body.reply.abandon())
 
     def _decided(self) -> list[Decision]:
         """What was decided since somebody asked last."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from guardrails.pipeline.engine import Outcome
@@ -97,12 +97,3 @@ class Account:
         self._uncovered |= dict.fromkeys(coverage.uncovered)
         self._windows = max(self._windows, coverage.windows)
         self._left_out = max(self._left_out, coverage.left_out)
-
-
-def texts_before(counts: Sequence[int], before: int) -> dict[int, int]:
-    """Of each text the number of its first part."""
-    index, first = {}, before
-    for number, count in enumerate(counts):
-        index[number] = first
-        first += count
-    return index
