@@ -2,8 +2,8 @@
 
 `routes` says which paths are guarded and how their bodies are written, `exchange` holds one request
 and its response, `codings` and `messages` know HTTP's and ASGI's forms, `answers` what is said
-instead. Requests are judged before the application sees them; responses, streamed ones too, are
-held whole and judged before any of them leaves.
+instead. Requests are judged before the application sees them, responses before any of them leaves:
+`held` has whole ones, `streaming` those that are judged while they come.
 """
 
 from __future__ import annotations

@@ -4,8 +4,9 @@ Every request of such a client goes through one place, where its bytes are judge
 sent, and every reply before the SDK reads it; so the SDK's own objects, helpers and streams hold
 what was judged. `operations` knows which requests generate text, `tool_calls` finds what a reply
 would run, `exchange` says what is done about a request, `drive` does it with a loop and without,
-`proxied` stands in for the client, `transfer` puts contents into requests and responses, `guarding`
-holds the values that pass between these. No SDK is imported. May import lines 0 to 6.
+`proxied` stands in for the client, `streaming` hands out streams while they come, `transfer` puts
+contents into requests and responses, `guarding` holds the values that pass between these. No SDK is
+imported. May import lines 0 to 6.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def wrap(
     It is of the client's own class and shares its connections; the client itself stays as it is.
     Closing it closes these, and the guard unless that was handed over.
     What is asked is judged before it is sent and what is answered before the caller sees it, tool
-    calls one by one, too. Streams are held whole, judged, and given in the SDK's own type. A clean
+    calls one by one, too. Streams leave while they come, in the SDK's own type. A clean
     answer is the SDK's, byte for byte. Requests that generate text nobody judges, such as batches,
     raise SettingsError unless `allow` names them.
 

@@ -1,7 +1,7 @@
 """`@guarded`: a function held to a constitution. Thin: all judging is `guard.Guard`'s.
 
 `signature` reads the function at decoration, `steps` says what a guarded call does, `drive` does it
-with a loop and without.
+with a loop and without, `streams` is both for generators.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """A constitution, enforced: the one way through which every surface checks texts.
 
 `call` is one guarded call, `content` reads what callers hand over, `ledger` writes down what was
-decided, `stream` and `sync` adapt the checks to other callers. May import lines 0 to 5.
+decided. `reply` is one that leaves while it comes, `outbox` keeps the order of what it is made of,
+`streamed_body` and `stream` are the two ways through: bytes of a format, pieces of a text. `sync`
+adapts the checks to callers that cannot await. May import lines 0 to 5.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ class StreamedReply:
         check_call: CheckCall | None = None,
         schemas: ToolSchemas | None = None,
     ) -> None:
-        self._check_call = check_call
+        self._check_call, self._budget = check_call, budget
         self._heads: list[Head] = []
         self.calls: list[Decision] = []
         """What was decided about tool calls so far, each by itself."""
@@ -241,6 +241,7 @@ class StreamedReply:
 
     async def _close(self, how: How, texts: Sequence[str] | None) -> None:
         self._is_closed, decision = True, self.decision
+        await self._budget.square()  # the call itself may be over before its stream
         await self._trail.close(
             Closed(
                 record_id=self._record_id,
