@@ -353,6 +353,7 @@ class Progress:
             if reach > cut.offset:
                 self._account.usage += replace(outcome.usage, latency_ms=0.0)
                 self._held.postpone(reach)
+                self._acted = None
                 return None
         self._take(outcome, place_of, entries)
         edits = self._edits_in(outcome, place_of, entries)

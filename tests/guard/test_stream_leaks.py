@@ -243,6 +243,7 @@ async def test_what_is_clean_leaves_as_it_came(
 KNOWN: list[tuple[str, list[Block]]] = [
     ("anthropic", [("thinking", ("redact", "line"))]),  # nothing of the reply is left
     ("anthropic", [("thinking", ("redact",)), ("thinking", ())]),
+    ("anthropic", [("text", ("block by a change", "one to redact", "block over sentences"))]),
     ("responses", [("text", ("redact",))]),
     ("responses", [("thinking", ("redact", "word")), ("text", ("word",))]),
     ("responses", [("call", ()), ("thinking", ("redact",)), ("refusal", ("word",))]),
