@@ -31,6 +31,8 @@ B1, B2 = "\u4e00-\u4eff", "\u4f00-\u4fff"
 R = "\u5200-\u53ff"
 V1, V2 = "\u5400-\u54ff", "\u5500-\u55ff"
 F = "\u5800-\u59ff"
+CALLED = "\u5b00-\u5bff"
+"""What no tool may be called with."""
 JUDGED = "\u5a00-\u5aff"
 """What the scripted judge takes amiss."""
 
@@ -63,6 +65,11 @@ principles:
     stages: [output, tool_call]
     action: flag
     critics: [pattern: {{breach: ['[{F}]{{2}}']}}]
+  - id: wide.called
+    text: f
+    stages: [tool_call]
+    action: redact
+    critics: [pattern: {{breach: ['[{CALLED}]']}}]
 """
 JUDGE = """
   - {id: wide.judged, text: e, action: block, on_undecided: block, critics: [judge]}
@@ -71,6 +78,8 @@ JUDGE = """
 SHAPES: dict[str, tuple[str, ...]] = {
     "block": (B1, " -- ", B2, ". "),
     "block over sentences": (B1, ". ", B2, " "),
+    "block by a change": (B1, " ", R, R, R, ". ", B2, " "),
+    "called": (CALLED, " "),
     "begin of block": (B1, " "),
     "begin of block, sentence": (B1, ". "),
     "end of block": (B2, " "),
@@ -113,7 +122,7 @@ class Signs:
 
 
 def signs_in(text: str) -> set[str]:
-    return set(re.findall("[\u4e00-\u5aff]", text))
+    return set(re.findall("[\u4e00-\u5bff]", text))
 
 
 def unescaped(data: str) -> str:

@@ -14,6 +14,7 @@ from guard_samples import Records, guard_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from leak_samples import (
+    CALLED,
     CLEAN,
     FORMATS,
     JUDGE,
@@ -125,9 +126,24 @@ def said_in(told: Told, data: bytes) -> set[str]:
 Made = tuple[list[Block], int]
 
 
-def made_of(made: Made, told: Told) -> bytes:
+def texts_of(made: Made) -> list[tuple[str, str]]:
     signs = Signs()
-    return told.body([(kind, signs.text(shapes)) for kind, shapes in made[0]], made[1])
+    return [(kind, signs.text(shapes)) for kind, shapes in made[0]]
+
+
+def made_of(made: Made, told: Told) -> bytes:
+    return told.body(texts_of(made), made[1])
+
+
+def called_with(made: Made) -> set[str]:
+    """The signs that no tool may be called with, where tools are."""
+    found = signs_in("".join(text for kind, text in texts_of(made) if kind == "call"))
+    return {sign for sign in found if CALLED[0] <= sign <= CALLED[2]}
+
+
+def finely(data: bytes) -> Sequence[int]:
+    """More cuts than there are events, or signs where there are none."""
+    return range(0, len(data), 5 if len(data) < 1_000 else 31)
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +168,8 @@ async def holds(
     data = made_of(made, told)
     parts = parts_in(told.reader(), data)
     left = await passed(guard, told, data, [], judges_calls=calls)
-    assert (await passed(guard, told, data, cuts, judges_calls=calls)).told == left.told
+    for others in (cuts, finely(data)):
+        assert (await passed(guard, told, data, others, judges_calls=calls)).told == left.told
     verify(records)
     if not data:
         return  # a whole body of no bytes is nothing that a pointer leads into
@@ -163,6 +180,10 @@ async def holds(
     hidden = hidden_in(whole, told.whole(data).parts)
     assert not hidden & said_in(told, left.data)
     assert not left.decision.released_before_breach
+    called = called_with(made) if calls else set()
+    assert not called & said_in(told, left.data)
+    if calls and left.decision.delivers:
+        assert len(left.calls) == sum(kind == "call" for kind, _ in made[0])
     if any(finding.action == "block" for finding in whole.findings):
         assert not left.decision.delivers
     if whole.delivers and not calls:
@@ -170,8 +191,10 @@ async def holds(
     if whole.delivers and left.decision.delivers:
         assert left.decision.verdict == whole.verdict
         assert found_in(left.decision, parts) == found_in(whole, told.whole(data).parts)
-        assert comparable(parts_in(told.reader(), left.data)) == comparable(whole.content.parts)  # type: ignore[attr-defined]
-    if whole.verdict <= Verdict.FLAG:
+        if not called:
+            is_whole = comparable(whole.content.parts)  # type: ignore[attr-defined]
+            assert comparable(parts_in(told.reader(), left.data)) == is_whole
+    if whole.verdict <= Verdict.FLAG and not called:
         assert left.decision.delivers
         assert left.data == data
 
@@ -220,6 +243,7 @@ async def test_what_is_clean_leaves_as_it_came(
 KNOWN: list[tuple[str, list[Block]]] = [
     ("anthropic", [("thinking", ("redact", "line"))]),  # nothing of the reply is left
     ("anthropic", [("thinking", ("redact",)), ("thinking", ())]),
+    ("anthropic", [("text", ("block by a change", "one to redact", "block over sentences"))]),
     ("responses", [("text", ("redact",))]),
     ("responses", [("thinking", ("redact", "word")), ("text", ("word",))]),
     ("responses", [("call", ()), ("thinking", ("redact",)), ("refusal", ("word",))]),
@@ -265,7 +289,7 @@ async def holds_with_a_judge(folder: Path, told: Told, made: Made, cuts: Sequenc
     before = signs_in("".join(part.text for part in parts_in(told.reader(), data)))
     judged = sorted(sign for sign in before if JUDGED[0] <= sign <= JUDGED[2])
     seen = []
-    for places in ([], cuts, [*cuts, *range(0, 1 << 16, 611)]):
+    for places in ([], cuts, range(0, 1 << 16, 97)):
         records = Records()
         judge = scripted_critic(strict, need=Unit("sentence"))
         guard = guard_in(folder, RULES + JUDGE, critics=[judge], trail=records)
@@ -275,7 +299,7 @@ async def holds_with_a_judge(folder: Path, told: Told, made: Made, cuts: Sequenc
         seen.append((left.told, asked))
     assert seen[0] == seen[1] == seen[2]
 
-    assert len(asked) <= 12
+    assert len(asked) <= 8
     if not data:
         return
     whole = await of_whole(guard, told, data)
