@@ -48,7 +48,7 @@ principles:
     text: a
     stages: [output, tool_call]
     action: block
-    critics: [pattern: {{breach: ['[{B1}][-. \\n。]+[{B2}]']}}]
+    critics: [pattern: {{breach: ['[{B1}][-. \\n。]+[{B2}]{{2}}']}}]
   - id: wide.redact
     text: b
     stages: [output, tool_call]
@@ -76,13 +76,14 @@ JUDGE = """
 """
 
 SHAPES: dict[str, tuple[str, ...]] = {
-    "block": (B1, " -- ", B2, ". "),
-    "block over sentences": (B1, ". ", B2, " "),
-    "block by a change": (B1, " ", R, R, R, ". ", B2, " "),
+    "block": (B1, " -- ", B2, B2, ". "),
+    "block over sentences": (B1, ". ", B2, B2, " "),
+    "block by a change": (B1, " ", R, R, R, ". ", B2, B2, " "),
     "called": (CALLED, " "),
     "begin of block": (B1, " "),
     "begin of block, sentence": (B1, ". "),
-    "end of block": (B2, " "),
+    "end of block": (B2, B2, " "),
+    "half an end of block": (B2, " "),
     "redact": (R, R, R, " "),
     "more to redact": (R, R, R, R),
     "too little to redact": (R, R, " "),

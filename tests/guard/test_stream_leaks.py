@@ -319,6 +319,16 @@ async def holds_with_a_judge(folder: Path, told: Told, made: Made, cuts: Sequenc
         assert comparable(parts_in(told.reader(), left.data)) == comparable(whole.content.parts)  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("name", FORMATS)
+async def test_a_judge_is_asked_ever_more_seldom(name: str, tmp_path: Path) -> None:
+    judge = scripted_critic(strict, need=Unit("sentence"))
+    guard = guard_in(tmp_path, RULES + JUDGE, critics=[judge])
+    data = made_of(([("text", ("filler",) * 100)], 5), FORMATS[name])
+    left = await passed(guard, FORMATS[name], data, finely(data), judges_calls=False)
+    assert left.data == data
+    assert len(judge.asked) <= 7
+
+
 def long_replies(told: Told) -> st.SearchStrategy[Made]:
     shapes = [*SHAPES, *["wicked"] * 6, *["filler"] * 30]
     return st.tuples(blocks(told.kinds, shapes, 12), st.integers(2, 9))
