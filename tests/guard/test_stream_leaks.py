@@ -345,6 +345,7 @@ async def test_promise_4_a_judge_is_asked_the_same_of_all_bytes(
 
 @pytest.mark.proof
 @pytest.mark.timeout(3_000)
+@settings(max_examples=200)
 @given(data=st.data())
 async def test_promise_4_a_judge_is_ever_asked_the_same_of_all_bytes(
     data: st.DataObject, told: Told, tmp_path_factory: pytest.TempPathFactory
