@@ -122,6 +122,10 @@ def _fault(fault: Fault) -> Text:
 def record_line(record: StoredRecord) -> Text:
     """A record on one line."""
     opened = record.opened
+    if opened is None and record.begun is not None:
+        began = f"{record.begun.at:%Y-%m-%d %H:%M:%S} "
+        said = f" a stream of the {record.begun.stage} that has begun, its end is not on record"
+        return Text.assemble((began, "dim"), (visible(record.record_id), "bold"), (said, "yellow"))
     if opened is None:
         return Text.assemble((visible(record.record_id), "bold"), (" cannot be read", "red"))
     line = Text.assemble(
@@ -166,6 +170,8 @@ def _opened(opened: Opened) -> Iterator[Text]:
         edits = ", ".join(dict.fromkeys(edit.kind for edit in attempt.edits))
         fate = "released" if attempt.released else "not released"
         yield plain(f"  {attempt.method} ({edits}) was judged {attempt.verdict}, {fate}")
+    if opened.released_before_breach:
+        yield plain("stopped for what had left already", "yellow")
     if opened.coverage.uncovered:
         yield plain(f"not judged: {', '.join(opened.coverage.uncovered)}", "yellow")
     yield from cascade_lines(opened.usage)

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from guardrails.audit.record import Closed, Opened
+from guardrails.audit.record import Begun, Closed, Opened
 from guardrails.audit.trail import open_trail
 from guardrails.cli import main
+from guardrails.guard import Guard
 from guardrails.settings import Settings
 
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -147,3 +148,51 @@ def test_a_trail_that_is_not_there_is_named(
 def test_a_wrong_key_is_a_configuration_error(trail: Path, run: Run, tmp_path: Path) -> None:
     status, told = run("verify", "--key", str(tmp_path / "no-key"))
     assert (status, "cannot be read" in told) == (2, True)
+
+
+def test_a_stream_tells_how_far_it_got(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "streams.db"
+    monkeypatch.setenv("GUARDRAILS_AUDIT", str(file))
+    settings = Settings(audit=str(file))
+    ids: list[str] = []
+
+    async def read(stop_after: int) -> None:
+        guard = Guard.load("base", offline=True, settings=settings)
+        stream = guard.stream(["A sentence. ", "Another one. ", "It is 078-05-1120. ", "Bye."])
+        for _ in range(stop_after):
+            await anext(stream, None)
+        await stream.aclose()
+        ids.append(stream.decision.record_id)
+        await guard.aclose()
+
+    asyncio.run(read(1))
+    asyncio.run(read(9))
+    interrupted, whole = (run("show", record)[1] for record in ids)
+    assert "delivered interrupted" in interrupted
+    assert "delivered judged" in whole
+    assert document(run, "show", ids[0])["begun"]["stage"] == "output"
+    assert "verified" in run("verify")[1].lower()
+
+
+def test_a_stream_whose_end_was_never_written_is_no_damage(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "streams.db"
+    monkeypatch.setenv("GUARDRAILS_AUDIT", str(file))
+
+    async def begin() -> None:
+        trail = open_trail(Settings(audit=str(file)))
+        pin = {"id": "base", "version": "1.0.0", "digest": "sha256:0"}
+        values = {"record_id": "open", "at": AT, "stage": "output", "tenant": "default"}
+        await trail.begin(Begun.model_validate({**values, "constitution": pin}))
+        await trail.aclose()
+
+    asyncio.run(begin())
+    status, told = run("show", "open")
+    assert status == 0
+    assert "has begun, its end is not on record" in " ".join(told.split())
+    status, told = run("verify")
+    assert status == 0
+    assert "1 not closed" in told
