@@ -43,14 +43,21 @@ _OPENAI: Mapping[int, tuple[str, str]] = {
 
 class RefusedError(Exception):
     """A request that goes no further. `reason` is one of a closed list and stands in metrics and
-    logs; `message` is for the client and holds nothing of what it sent."""
+    logs; `message` is for the client and holds nothing of what it sent; `details` are for its SDK
+    (Anthropic's `error.details`)."""
 
     def __init__(
-        self, status: int, reason: str, message: str, *, retry_after_s: int | None = None
+        self,
+        status: int,
+        reason: str,
+        message: str,
+        *,
+        retry_after_s: int | None = None,
+        details: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(reason)
         self.status, self.reason, self.message = status, reason, message
-        self.retry_after_s = retry_after_s
+        self.retry_after_s, self.details = retry_after_s, details
 
 
 def error_body(
@@ -81,6 +88,8 @@ async def send_error(
     if refused.status == 401:
         more.append((b"www-authenticate", b"Bearer"))
     body = error_body(refused.status, refused.message, provider, request_id)
+    if refused.details is not None and provider == "anthropic":
+        body["error"]["details"] = refused.details
     await send_json(send, refused.status, body, request_id, more=more)
 
 

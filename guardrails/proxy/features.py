@@ -27,7 +27,9 @@ KNOWN_BETAS = frozenset(
         "fine-grained-tool-streaming-2025-05-14",
         "context-1m-2025-08-07",
         "structured-outputs-2025-11-13",
+        "structured-outputs-2025-12-15",
         "effort-2025-11-24",
+        "message-threads-2026-08-12",  # SDKs' tool runners send it; `thread` is what keeps, below
     }
 )
 """They change how a reply is made or priced, and neither who runs tools nor what is kept where.
@@ -46,9 +48,14 @@ PROVIDER_FIELDS = frozenset(
         "previous_response_id",
         "prompt",  # a template that the provider keeps
         "prompt_template",
+        "thread",  # a conversation as the model answered it, not as we delivered it
         "web_search_options",
     }
 )
+UNTHREADED = {"error_code": "thread_unsupported_request"}
+"""Tells an SDK that keeps threads by itself to send all messages instead.
+Source: `ThreadUnsupportedRequestErrorDetails` of anthropic 2.12."""
+
 _NAME = re.compile(r"[A-Za-z0-9._:/@-]{1,100}")
 REFERENCES = ("item_reference", None)
 EMPTY: tuple[Any, ...] = (None, False, [], {}, "")
@@ -109,6 +116,7 @@ def _check_fields(document: Mapping[str, Any], allowed: Allowed) -> None:
                 "field",
                 f"{name!r} reaches for what the provider keeps or runs, which is not judged here; "
                 f"[serve.allow] fields can list it",
+                details=UNTHREADED if name == "thread" else None,
             )
 
 

@@ -114,6 +114,7 @@ TOOLS = {
     "a toolset": (MESSAGES, messages(tools=[{"type": "mcp_toolset", "mcp_server_name": "m"}])),
     "servers": (MESSAGES, messages(mcp_servers=[{"type": "url", "url": "https://x.example"}])),
     "a container": (MESSAGES, messages(container={"skills": [{"skill_id": "pdf"}]})),
+    "a thread": (MESSAGES, messages(thread={"type": "create"})),
     "a tool of no known type": (CHAT, chat(tools=[{"type": ["function"]}])),
     "a search by option": (CHAT, chat(web_search_options={"user_location": {}})),
     "OpenAI's search": (RESPONSES, responses(tools=[{"type": "web_search"}])),
@@ -142,6 +143,13 @@ def test_what_the_provider_runs_or_keeps_is_refused(
     answer = ask(house.port, target, body)
     assert answer.status == 403
     assert "[serve.allow]" in answer.message
+
+
+def test_who_asks_for_a_thread_is_told_in_the_providers_words_to_do_without(house: House) -> None:
+    answer = ask(house.port, MESSAGES, messages(thread={"type": "create"}))
+    assert answer.json["error"]["details"] == {"error_code": "thread_unsupported_request"}
+    other = ask(house.port, CHAT, chat(thread={"type": "create"}))
+    assert "details" not in other.json["error"]
 
 
 def test_listed_features_pass(upstream: FakeProvider, tmp_path: Any) -> None:
