@@ -11,12 +11,16 @@ from guardrails.wire.event_body import EventBody
 from guardrails.wire.event_replies import ANTHROPIC, CHAT, RESPONSES, EventCodec
 from guardrails.wire.payload import EVENTS, JSON, Answer, Payload, document_of, guarded
 from guardrails.wire.refusals import (
+    anthropic_declined,
     anthropic_error,
     anthropic_message,
     chat_completion,
+    chat_declined,
+    expects_json,
     known_of,
     openai_error,
     openai_response,
+    response_declined,
 )
 from guardrails.wire.shapes import (
     ANTHROPIC_MESSAGE,
@@ -40,6 +44,8 @@ class ProviderFormat:
     reply: Shape
     codec: EventCodec
     refuse: Callable[[str, Mapping[str, Any]], dict[str, Any]]
+    decline: Callable[[dict[str, Any], str], None]
+    """Puts the text where a model says that it declines: for who expects JSON as the text."""
     fail: Callable[[int, str], dict[str, Any]]
 
     def request(self, payload: Payload, *, trust_system: bool = False) -> Body:
@@ -71,6 +77,8 @@ class ProviderFormat:
     def refusal(self, text: str, request: Body | None, response: Body | None) -> Answer | None:
         known = _known(response) or {"model": _known(request).get("model")}
         reply = self.refuse(text, known)
+        if expects_json(_asked(request)):
+            self.decline(reply, text)
         if _wants_events(request, response):
             return Answer(media_type=EVENTS, data=write_events(self.codec.emit(reply)))
         return Answer(media_type=JSON, data=dump_json(reply))
@@ -86,16 +94,38 @@ def _known(body: Body | None) -> dict[str, Any]:
 def _wants_events(request: Body | None, response: Body | None) -> bool:
     if response is not None:
         return isinstance(response, EventBody)
-    asked = request.document if isinstance(request, JsonBody) else None
-    return isinstance(asked, dict) and asked.get("stream") is True
+    return _asked(request).get("stream") is True
+
+
+def _asked(request: Body | None) -> dict[str, Any]:
+    document = request.document if isinstance(request, JsonBody) else None
+    return document if isinstance(document, dict) else {}
 
 
 ANTHROPIC_MESSAGES = ProviderFormat(
-    "anthropic", "messages", ANTHROPIC_MESSAGE, ANTHROPIC, anthropic_message, anthropic_error
+    name="anthropic",
+    asks="messages",
+    reply=ANTHROPIC_MESSAGE,
+    codec=ANTHROPIC,
+    refuse=anthropic_message,
+    decline=anthropic_declined,
+    fail=anthropic_error,
 )
 OPENAI_CHAT = ProviderFormat(
-    "openai-chat", "messages", CHAT_COMPLETION, CHAT, chat_completion, openai_error
+    name="openai-chat",
+    asks="messages",
+    reply=CHAT_COMPLETION,
+    codec=CHAT,
+    refuse=chat_completion,
+    decline=chat_declined,
+    fail=openai_error,
 )
 OPENAI_RESPONSES = ProviderFormat(
-    "openai-responses", "input", RESPONSE, RESPONSES, openai_response, openai_error
+    name="openai-responses",
+    asks="input",
+    reply=RESPONSE,
+    codec=RESPONSES,
+    refuse=openai_response,
+    decline=response_declined,
+    fail=openai_error,
 )

@@ -78,18 +78,21 @@ def ask_responses(way: Way, **more: Any) -> Any:
     return way.openai.responses.create(**{"model": GPT, "input": "What is 2 + 2?", **more})
 
 
-def streamed(way: Way) -> Any:
-    with way.anthropic.messages.stream(model=MODEL, max_tokens=200, messages=QUESTION) as stream:  # type: ignore[arg-type]
+def streamed(way: Way, **more: Any) -> Any:
+    more = {"model": MODEL, "max_tokens": 200, "messages": QUESTION, **more}
+    with way.anthropic.messages.stream(**more) as stream:
         return [*stream], stream.get_final_message()
 
 
-def streamed_chat(way: Way) -> Any:
-    with way.openai.chat.completions.stream(model=GPT, messages=QUESTION) as stream:  # type: ignore[arg-type]
+def streamed_chat(way: Way, **more: Any) -> Any:
+    more = {"model": GPT, "messages": QUESTION, **more}
+    with way.openai.chat.completions.stream(**more) as stream:
         return [*stream], stream.get_final_completion()
 
 
-def streamed_responses(way: Way) -> Any:
-    with way.openai.responses.stream(model=GPT, input="What is 2 + 2?") as stream:
+def streamed_responses(way: Way, **more: Any) -> Any:
+    more = {"model": GPT, "input": "What is 2 + 2?", **more}
+    with way.openai.responses.stream(**more) as stream:
         return [*stream], stream.get_final_response()
 
 
@@ -140,6 +143,16 @@ CLEAN: dict[str, tuple[Any, Callable[[Way], Any]]] = {
             max_tokens=200,
             messages=QUESTION,  # type: ignore[arg-type]
             betas=["extended-cache-ttl-2025-04-11"],
+        ),
+    ),
+    "beta.messages.parse": (
+        {"answer": 4},
+        lambda way: way.anthropic.beta.messages.parse(
+            model=MODEL,
+            max_tokens=200,
+            messages=QUESTION,  # type: ignore[arg-type]
+            output_format=Sum,
+            betas=["structured-outputs-2025-12-15"],
         ),
     ),
     "messages, raw": ("Four.", raw),
@@ -299,6 +312,59 @@ def test_a_blocked_reply_is_a_refusal(
     assert "forbidden" not in text
     assert reason == STOPPED[name]
     assert [verdict for _, verdict, _ in house[0].records.how()] == ["allow", "block"]
+
+
+DECLINED: dict[str, Callable[[Way], Any]] = {
+    "messages.parse": lambda way: way.anthropic.messages.parse(
+        model=MODEL,
+        max_tokens=200,
+        messages=QUESTION,  # type: ignore[arg-type]
+        output_format=Sum,
+    ),
+    "messages.stream": lambda way: streamed(way, output_format=Sum)[1],
+    "chat.completions.parse": lambda way: way.openai.chat.completions.parse(
+        model=GPT,
+        messages=QUESTION,  # type: ignore[arg-type]
+        response_format=Sum,
+    ),
+    "chat.completions.stream": lambda way: streamed_chat(way, response_format=Sum)[1],
+    "responses.parse": lambda way: way.openai.responses.parse(
+        model=GPT, input="2 + 2?", text_format=Sum
+    ),
+    "responses.stream": lambda way: streamed_responses(way, text_format=Sum)[1],
+}
+
+
+@pytest.mark.parametrize("operation", DECLINED.values(), ids=DECLINED)
+def test_where_json_is_expected_nothing_tries_to_parse_the_reply(
+    proxied: Way, operation: Callable[[Way], Any]
+) -> None:
+    proxied.say('{"answer": "forbidden"}')
+    told = operation(proxied).model_dump_json(warnings=False)
+    assert "forbidden" not in told
+    assert re.search(rf'"(?:explanation|refusal)":"{REPLY}"', told)
+
+
+def test_a_tool_runner_goes_on_without_a_thread_that_the_provider_keeps(proxied: Way) -> None:
+    cities = []
+
+    @anthropic.beta_tool
+    def weather(city: str) -> str:
+        """The weather."""
+        cities.append(city)
+        return "Rain."
+
+    proxied.say(CALL, "It rains.")
+    before = proxied.provider.requests.total
+    last = proxied.anthropic.beta.messages.tool_runner(
+        model=MODEL,
+        max_tokens=200,
+        messages=QUESTION,  # type: ignore[arg-type]
+        tools=[weather],
+    ).until_done()
+    assert last.content[0].text == "It rains."  # type: ignore[union-attr]
+    assert (cities, proxied.provider.requests.total - before) == (["Ulm"], 2)
+    assert not any("thread" in request.body for request in proxied.provider.requests[-2:])
 
 
 @pytest.mark.parametrize(("name", "stream"), SURFACES, ids=SURFACE_IDS)
