@@ -74,11 +74,10 @@ def test_a_loop_that_is_stopped_goes_on() -> None:
 def test_a_loop_that_breaks_fails_all_who_wait_and_the_next_caller_gets_another() -> None:
     other = waiting()
     served = int(run_apart(thread()).split()[-1])
+    (serving,) = (one for one in threading.enumerate() if one.ident == served)
     broken = start_apart(breaks())
     for done in (broken, other):
         with pytest.raises(RuntimeError, match="broke down"):
             done.result(PATIENCE_S)
     assert start_apart(thread()).result(PATIENCE_S).startswith("guardrails-sync")
-    for ended in threading.enumerate():
-        if ended.ident == served:  # what it says of its end belongs to this test
-            ended.join(PATIENCE_S)
+    serving.join(PATIENCE_S)  # what it says of its end belongs to this test
