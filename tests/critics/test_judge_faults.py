@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import re
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -14,6 +15,8 @@ import pytest
 from judge_samples import constitution, house, principle
 
 from guardrails.constitution.model import Budget, Judging
+from guardrails.decorator import guarded
+from guardrails.guard import Guard
 from guardrails.testing.provider import FakeProvider, Fault, When, faults
 from guardrails.verdict import Decision, Verdict, cause_of
 
@@ -46,25 +49,80 @@ def test_the_table_names_every_fault() -> None:
     assert set(TABLE) == {fault.name for fault in faults()}
 
 
-async def judged(fault: Fault, kind: str, *, alone: bool = False) -> tuple[Decision, float]:
+async def _streamed(guard: Guard) -> Decision:
+    stream = guard.stream(["Good ", "morning."])
+    async for _ in stream:
+        pass
+    return stream.decision
+
+
+async def _returned(guard: Guard) -> Decision:
+    told: list[Decision] = []
+
+    @guarded(guard, prompt=None, on_decision=told.append)
+    async def answer() -> str:
+        return "Good morning."
+
+    await answer()
+    return told[-1]
+
+
+async def _yielded(guard: Guard) -> Decision:
+    told: list[Decision] = []
+
+    @guarded(guard, prompt=None, on_decision=told.append)
+    async def answer() -> AsyncIterator[str]:
+        yield "Good morning."
+
+    async for _ in answer():
+        pass
+    return told[-1]
+
+
+WAYS_IN: dict[str, Callable[[Guard], Awaitable[Decision]]] = {
+    "output": lambda guard: guard.check_output("Good morning."),
+    "stream": _streamed,
+    "input": lambda guard: guard.check_input("Good morning."),
+    "retrieval": lambda guard: guard.check("Good morning.", stage="retrieval"),
+    "tool call": lambda guard: guard.check_tool_call("greet", {"words": "Good morning."}),
+    "function": _returned,
+    "generator": _yielded,
+}
+
+
+async def judged(
+    fault: Fault, kind: str, way: str = "output", *, alone: bool = False
+) -> tuple[Decision, float]:
     more: dict[str, Any] = {} if kind == "anthropic" else {"models": {"small": "other/third"}}
     made = constitution(
         *RULES, judging=Judging(timeout_s=ANSWER_S), budget=Budget(deadline_s=ALL_S)
     )
     async with house(fault, made, alone=alone, **more) as here:
         started = time.perf_counter()
-        decision = await here.guard.check_output("Good morning.")
+        decision = await WAYS_IN[way](here.guard)
         return decision, time.perf_counter() - started
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("kind", ["anthropic", "openai"])
-async def test_every_fault_leads_to_what_the_table_says(kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "way"),
+    [
+        ("anthropic", "output"),
+        ("openai", "output"),
+        ("anthropic", "stream"),
+        *(
+            pytest.param("anthropic", way, marks=pytest.mark.proof)
+            for way in WAYS_IN
+            if way not in ("output", "stream")
+        ),
+    ],
+)
+async def test_every_fault_leads_to_what_the_table_says(kind: str, way: str) -> None:
     at_once = asyncio.Semaphore(AT_ONCE)
 
     async def one(fault: Fault) -> tuple[Decision, float]:
         async with at_once:
-            return await judged(fault, kind)
+            return await judged(fault, kind, way)
 
     all_faults = [replace(fault, pause_s=3.0) for fault in faults()]  # a drip slower than waited
     await judged(all_faults[0], kind)  # imports an SDK
