@@ -31,12 +31,23 @@ def _without_user_text(
     return event
 
 
+_as_text = structlog.processors.KeyValueRenderer(key_order=["event"])
+
+
+def _handed_over(
+    logger: object, method: str, event: MutableMapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """A line for whoever prints lines, and its `fields` for whoever keeps them apart."""
+    fields = dict(event)
+    return (_as_text(logger, method, event),), {"extra": {"fields": fields}}
+
+
 log: FilteringBoundLogger = structlog.wrap_logger(
     logging.getLogger("guardrails"),
     processors=[
         structlog.stdlib.filter_by_level,
         _without_user_text,
-        structlog.processors.KeyValueRenderer(key_order=["event"]),
+        _handed_over,
     ],
     # Whose `exception` leaves the traceback to the processors; the standard one would print it.
     wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),

@@ -24,11 +24,15 @@ class JsonLines(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "event": record.getMessage().strip()[:2_000],
         }
+        fields = getattr(record, "fields", None)  # as our own logger hands them over
+        if isinstance(fields, dict):
+            line |= {name: value for name, value in fields.items() if name not in line}
+        else:
+            line["event"] = record.getMessage().strip()[:2_000]
         if record.exc_info and record.exc_info[0] is not None:
             line["error"] = record.exc_info[0].__name__
-        return json.dumps(line)
+        return json.dumps(line, default=str)
 
 
 def set_up(*, stream: TextIO | None = None, level: int = logging.INFO) -> None:
