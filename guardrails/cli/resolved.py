@@ -29,7 +29,7 @@ from guardrails.critic.registry import CriticRegistry
 from guardrails.display.visible import visible
 from guardrails.settings import load_settings
 from guardrails.text.patterns import compile_pattern
-from guardrails.verdict import Action, Verdict
+from guardrails.verdict import Action, Stage, Verdict
 
 __all__ = ["show_constitution", "show_schema"]
 
@@ -101,7 +101,7 @@ def _head(found: Constitution) -> Group:
         "judge": f"{' → '.join(judging.cascade)}, {judging.timeout_s:g} s",
         "routing": "\n".join(_routing(judging.routing)),
         "revision": f"attempts: {found.max_attempts}",
-        "stream": found.release,
+        "stream": _release(found),
         "cache": f"{found.cache_ttl_s:,} s",
         "tests": f"{len(found.tests):,}",
         "blocked": _replies(found.reply_blocked),
@@ -141,6 +141,14 @@ def _facts(facts: Mapping[str, str]) -> Table:
         if fact:
             table.add_row(name, plain(fact))
     return table
+
+
+def _release(found: Constitution) -> str:
+    """When text of a stream leaves, and what holds all of it."""
+    holding = [p.id for p in found.at(Stage.OUTPUT) if p.scope == "reply"]
+    if found.release == "whole" or not holding:
+        return found.release
+    return f"{found.release}; whole where somebody looks at {', '.join(holding)} (scope: reply)"
 
 
 def _replies(replies: Replies) -> str:

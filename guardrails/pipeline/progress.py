@@ -594,8 +594,9 @@ def _rhythm(plan: Plan, principles: Sequence[Principle]) -> tuple[Rhythm, bool]:
     ids = {principle.id for principle in principles}
     asked = {id for bound in stage.critics if bound.tier != "deterministic" for id in bound.ids}
     judged = [p for p in principles if p.id in asked & ids]
-    whole = plan.constitution.release == "whole" or any(p.scope == "reply" for p in principles)
-    if whole or isinstance(stage.need, Whole):
+    looked_at = {id for bound in stage.critics for id in bound.ids}
+    of_reply = any(p.scope == "reply" and p.id in looked_at for p in principles)
+    if plan.constitution.release == "whole" or of_reply or isinstance(stage.need, Whole):
         return "whole", bool(judged)
     if any(not only_after_look(p) for p in judged):
         return "points", True
