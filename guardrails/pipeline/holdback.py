@@ -118,7 +118,8 @@ class HoldBack:
         self._before = 0
         """Characters of the texts before the frontier's."""
         self._point = FIRST_POINT
-        self._reach = 1
+        self._reach, self._reach_in = 1, 0
+        """The next cut of that text is not before so many characters."""
         self._next: Cut | None = None
         """The next cut, once it is known where it is."""
 
@@ -168,9 +169,9 @@ class HoldBack:
             cut = later
         return cut
 
-    def postpone(self, reach: int) -> None:
-        """A finding lies across the cut that was due: the next one is not before `reach`."""
-        self._reach, self._next = reach, None
+    def postpone(self, cut: Cut, reach: int) -> None:
+        """A finding lies across a cut that was due: the next one is not before `reach`."""
+        self._reach, self._reach_in, self._next = reach, cut.part, None
 
     def is_shut(self, part: int) -> bool:
         return self._texts[part].is_shut
@@ -196,7 +197,8 @@ class HoldBack:
             text.settle(text.length, keeps=self._keeps)
         text = self._texts[cut.part]
         text.settle(max(0, cut.offset - self.margin), keeps=self._keeps)
-        self._frontier, self._next, self._reach = cut, None, cut.offset + 1
+        self._frontier, self._next = cut, None
+        self._reach, self._reach_in = cut.offset + 1, cut.part
         self._is_settled = text.is_shut and cut.offset == text.length
         while self._point <= self._before + cut.offset:
             self._point *= 2
@@ -215,7 +217,8 @@ class HoldBack:
             self._before += text.length
             text.settle(text.length, keeps=self._keeps)
             part, offset = part + 1, 0
-            self._frontier, self._next, self._reach = Cut(part, 0), None, 1
+            self._frontier, self._next = Cut(part, 0), None
+            self._reach, self._reach_in = 1, part
             self._is_settled = False
 
     def _is_seen(self, cut: Cut) -> bool:
@@ -255,7 +258,7 @@ class HoldBack:
         for part in range(self._frontier.part, len(self._texts)):
             text = self._texts[part]
             if before + text.length >= self._point:
-                reach = self._reach if part == self._frontier.part else 1
+                reach = self._reach if part == self._reach_in else 1
                 return self._cut_in(part, max(reach, self._point - before))
             if not text.is_shut:
                 return None

@@ -224,7 +224,7 @@ class Progress:
         cut, look = await self._first_to_act_on(cut)
         reach = max((o.span[1] for o in look.observations if o.span is not None), default=0)
         if reach > cut.offset and not self._is_whole(cut.part):
-            self._held.postpone(reach)
+            self._held.postpone(cut, reach)
             return None
         if self._held.rhythm == "points":
             return await self._act(cut)
@@ -354,7 +354,7 @@ class Progress:
                 return None
             if reach > cut.offset:
                 self._account.usage += replace(outcome.usage, latency_ms=0.0)
-                self._held.postpone(reach)
+                self._held.postpone(cut, reach)
                 self._acted = None
                 return None
         self._take(outcome, place_of, entries)

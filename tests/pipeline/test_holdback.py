@@ -145,3 +145,18 @@ def test_what_has_left_is_forgotten_but_for_a_margin() -> None:
             held.settle(cut)
     text = held._texts[part]
     assert text.length - text.first < 600
+
+
+def test_a_cut_in_a_later_text_is_put_off_there() -> None:
+    held = HoldBack("points", width=5, keeps=True)
+    first, second = held.open(), held.open()
+    held.feed(first, "Short. ")
+    held.shut(first)
+    held.feed(second, "A sentence of some length. " * 40)
+    cut = held.due()
+    assert cut is not None
+    assert cut.part == second
+    held.postpone(cut, cut.offset + 3)
+    later = held.due()
+    assert later is not None
+    assert later.offset >= cut.offset + 3
