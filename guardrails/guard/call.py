@@ -19,8 +19,8 @@ from guardrails.guard.ledger import closed, opened
 from guardrails.guard.reply import StreamedReply
 from guardrails.pipeline.engine import Content, Outcome, deliberate, refuse
 from guardrails.pipeline.plan import Plan
-from guardrails.pipeline.progress import is_held_whole
 from guardrails.pipeline.replies import Reply
+from guardrails.pipeline.rhythm import is_held_whole
 from guardrails.review.webhook import Webhook
 from guardrails.settings import Settings
 from guardrails.telemetry import log

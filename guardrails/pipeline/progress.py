@@ -11,9 +11,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from guardrails.constitution.model import Principle
 from guardrails.critic.limits import BudgetHandle
-from guardrails.critic.protocol import Whole, Width
+from guardrails.critic.protocol import Width
 from guardrails.errors import BudgetExceeded, WireFormatError
 from guardrails.exchange import Context, Part
 from guardrails.pipeline.account import Account, Place, PlaceOf
@@ -21,15 +20,16 @@ from guardrails.pipeline.calls import moved
 from guardrails.pipeline.decide import Observation, decide
 from guardrails.pipeline.engine import Outcome, deliberate, refuse
 from guardrails.pipeline.given import Given, Release
-from guardrails.pipeline.holdback import LEAST_MARGIN, Cut, HoldBack, Rhythm
-from guardrails.pipeline.plan import Plan, applies, only_after_look
+from guardrails.pipeline.holdback import LEAST_MARGIN, Cut, HoldBack
+from guardrails.pipeline.plan import Plan, applies
 from guardrails.pipeline.replies import reply_to
+from guardrails.pipeline.rhythm import may_escalate, rhythm_of
 from guardrails.pipeline.so_far import Entry, Head, SoFar
 from guardrails.pipeline.tiers import Judgement, judge
 from guardrails.verdict import Finding, Span, Stage, Verdict
 from guardrails.wire.tools import ToolSchemas
 
-__all__ = ["Progress", "is_held_whole"]
+__all__ = ["Progress"]
 
 MOST_AT_ONCE = 8_000
 """Characters that are looked at together: what is found at their end costs looking again."""
@@ -74,8 +74,8 @@ class Progress:
         stage = plan.stages[self._stage]
         principles = [p for p in stage.principles if applies(p, context)]
         self._principles = principles
-        rhythm, self._asks_models = _rhythm(plan, principles)
-        self._keeps = keeps or self._asks_models or _escalates(principles)
+        rhythm, self._asks_models = rhythm_of(plan, principles)
+        self._keeps = keeps or self._asks_models or may_escalate(principles)
         width = stage.need.characters if isinstance(stage.need, Width) else 0
         self._held = HoldBack(
             rhythm,
@@ -580,32 +580,3 @@ def _moved(observation: Observation, shift: int) -> Observation:
 def _keeps_prefix(old: Entry, new: Entry) -> bool:
     """Whether nothing that has left was changed."""
     return new.text[: old.prefix] == old.text[: old.prefix]
-
-
-def is_held_whole(plan: Plan, context: Context) -> bool:
-    """Whether nothing of a reply may leave before all of it is judged."""
-    principles = [p for p in plan.stages[Stage.OUTPUT].principles if applies(p, context)]
-    return _rhythm(plan, principles)[0] == "whole"
-
-
-def _rhythm(plan: Plan, principles: Sequence[Principle]) -> tuple[Rhythm, bool]:
-    """Where a reply is cut, and whether any model may be asked about it."""
-    stage = plan.stages[Stage.OUTPUT]
-    ids = {principle.id for principle in principles}
-    asked = {id for bound in stage.critics if bound.tier != "deterministic" for id in bound.ids}
-    judged = [p for p in principles if p.id in asked & ids]
-    looked_at = {id for bound in stage.critics for id in bound.ids}
-    of_reply = any(p.scope == "reply" and p.id in looked_at for p in principles)
-    if plan.constitution.release == "whole" or of_reply or isinstance(stage.need, Whole):
-        return "whole", bool(judged)
-    if any(not only_after_look(p) for p in judged):
-        return "points", True
-    return "sentences", bool(judged)
-
-
-def _escalates(principles: Sequence[Principle]) -> bool:
-    """Whether a person may have to see the text."""
-    return any(
-        "escalate" in (p.actions[Stage.OUTPUT], p.on_undecided, p.on_outage, p.uncovered)
-        for p in principles
-    )
