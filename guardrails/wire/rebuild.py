@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 SEQUENCES = (list, tuple, set, frozenset, deque)
+PLAIN = frozenset({dict, *SEQUENCES})
 Changes = Mapping[Any, tuple[Any, object]]
 """Key → the key and the value that take its place."""
 
@@ -44,6 +45,8 @@ def _unfit(value: object) -> WireFormatError:
 
 def has_attributes_of_its_own(value: Any) -> bool:
     """Whether something keeps more than its items or fields, where nobody would look."""
+    if type(value) in PLAIN:
+        return False
     is_dataclass = dataclasses.is_dataclass(value) and not isinstance(value, type)
     if isinstance(value, (dict, *SEQUENCES)):
         return is_dataclass or bool(getattr(value, "__dict__", None))
@@ -69,8 +72,10 @@ def _beside(value: object) -> list[str]:
 
 def shows_what_it_holds(value: Any) -> bool:
     """Whether a kind of dict or list gives away the items that are in it, and no others."""
+    if type(value) in PLAIN:
+        return True
     kind = next((kind for kind in (dict, *SEQUENCES) if isinstance(value, kind)), None)
-    if kind is None or type(value) is kind:
+    if kind is None:
         return True
     if kind is dict:
         held = dict[Any, object](dict.items(value))

@@ -106,8 +106,15 @@ class Place:
         )
 
     def as_said(self, words: As) -> Place:
-        return replace(
-            self, role=words.role, target=words.target, kind=words.kind, reads=words.reads
+        return Place(
+            path=self.path,
+            role=words.role,
+            kind=words.kind,
+            target=words.target,
+            name=self.name,
+            reads=words.reads,
+            fixed=self.fixed,
+            call=self.call,
         )
 
     def within(self, shape: Shape, fields: Mapping[Any, object]) -> Place:
@@ -115,13 +122,14 @@ class Place:
         named = fields.get(shape.names) if shape.names else None
         named = shape.called or named
         id = fields.get(shape.id) if shape.id else None
-        return replace(
-            self,
+        return Place(
+            path=self.path,
             role=shape.role or self.role,
             kind=shape.kind or self.kind,
             target=self.target if shape.target is None else shape.target,
             name=named if isinstance(named, str) and NAME.fullmatch(named) else self.name,
             reads=shape,
+            fixed=self.fixed,
             call=id if isinstance(id, str) else self.call,
         )
 
@@ -171,9 +179,14 @@ class Walk:
         if isinstance(at.reads, As):
             at = at.as_said(at.reads)
         self._count()
-        if value is None or type(value) is bool:
+        cls = type(value)
+        if cls is str:  # what bodies are made of comes first
+            return self._string(value, value, at)  # type: ignore[arg-type]  # as just found
+        if cls is dict or cls is list:
+            return self._container(value, at)
+        if value is None or cls is bool:
             return value
-        if type(value) in TEXTLESS:
+        if cls in TEXTLESS:
             return self._textless(value, at)
         if numerals.is_number(value):
             return self._number(value, at)
@@ -188,8 +201,8 @@ class Walk:
             return self._changed(value, str(value), at)
         return self._container(value, at)
 
-    def _count(self) -> None:
-        self._nodes += 1
+    def _count(self, more: int = 1) -> None:
+        self._nodes += more
         if self._nodes > self._most:
             raise TooManyValuesError(f"the value holds more than {self._most:,} values")
 
@@ -276,6 +289,10 @@ class Walk:
             self._open.discard(id(value))
 
     def _inside(self, value: object, at: Place) -> object:
+        if type(value) is dict:
+            return self._object(value, value, at, value.keys(), rebuild.mapping)
+        if type(value) is list:
+            return self._items(value, at)
         if rebuild.has_attributes_of_its_own(value) or not rebuild.shows_what_it_holds(value):
             return self._opaque(value, at, type(value).__name__)
         if isinstance(value, BaseModel):
@@ -371,6 +388,9 @@ class Walk:
         changes: dict[Any, tuple[Any, object]] = {}
         reads = at.reads if isinstance(at.reads, Quiet) else FREE
         for position, (key, old) in enumerate(fields.items()):
+            if key in told and _says_nothing(key, reads) and _says_nothing(old, reads):
+                self._count(2)
+                continue
             below = at.below(key, position, reads)
             name = self.value(key, below) if key in told else key
             new = self.value(old, below)
@@ -382,22 +402,27 @@ class Walk:
         self, fields: Mapping[Any, object], at: Place, shape: Shape, told: AbstractSet[Any]
     ) -> dict[Any, tuple[Any, object]]:
         changes: dict[Any, tuple[Any, object]] = {}
-        first = {key: old for key, old in fields.items() if key not in shape.derived}
+        derived = shape.derived
+        first = (
+            {key: old for key, old in fields.items() if key not in derived} if derived else fields
+        )
         for position, (key, old) in enumerate(first.items()):
-            if key in shape.silent or old is None:
+            if old is None or key in shape.silent:
                 continue
-            if key not in shape.reads and key not in shape.unreadable:
+            reads = shape.reads.get(key)
+            if reads is None and key not in shape.unreadable:
                 changes |= self._free({key: old}, at, told)
                 continue
-            reads = shape.reads.get(key, FREE)
-            if type(old) is str and isinstance(reads, Quiet) and reads.form.fullmatch(old):
+            if reads is not None and _says_nothing(old, reads):  # most fields
                 self._count()
-                continue  # most fields: nothing to see
-            below = at.below(key, position, reads)
-            new = self.value(old, below) if key in shape.reads else self._opaque(old, below, key)
+                continue
+            below = at.below(key, position, reads or FREE)
+            new = self._opaque(old, below, key) if reads is None else self.value(old, below)
             if new is not old:
                 changes[key] = (key, new)
-        return changes | self._derived(fields, at, shape, changed=bool(changes))
+        if derived:
+            changes |= self._derived(fields, at, shape, changed=bool(changes))
+        return changes
 
     def _derived(
         self, fields: Mapping[Any, object], at: Place, shape: Shape, *, changed: bool
@@ -415,3 +440,13 @@ class Walk:
                 self._visitor.forget(mark)
                 changes[key] = (key, make())
         return changes
+
+
+def _says_nothing(value: object, reads: Reads) -> bool:
+    """Whether a plain value stands where no text is expected, and holds none: to be seen at a
+    glance, without going through it."""
+    if not isinstance(reads, Quiet):
+        return False
+    if type(value) is str:
+        return reads.form.fullmatch(value) is not None
+    return type(value) in PLAIN_NUMBERS
