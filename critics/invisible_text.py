@@ -119,18 +119,19 @@ class InvisibleTextCritic:
     def declared(self) -> Sequence[Declared]:
         return ()
 
+    def critique_now(self, request: CritiqueRequest) -> Critique | None:
+        foreign = sum(len(t.original) for t in request.targets if not t.original.isascii())
+        return None if foreign > OFF_LOOP_CHARACTERS else self._look(request)
+
     async def critique(self, request: CritiqueRequest) -> Critique:
+        return await asyncio.to_thread(self._look, request)
+
+    def _look(self, request: CritiqueRequest) -> Critique:
         asked = [watch for watch in self._watches if watch.principle.id in request.asked]
-        findings: list[CriticFinding] = []
-        for target in request.targets:
-            if target.original.isascii():
-                continue
-            if len(target.original) > OFF_LOOP_CHARACTERS:
-                findings += await asyncio.to_thread(_findings, target, asked)
-            else:
-                findings += _findings(target, asked)
+        foreign = [target for target in request.targets if not target.original.isascii()]
         return Critique(
-            looked=frozenset(watch.principle.id for watch in asked), findings=tuple(findings)
+            looked=frozenset([watch.principle.id for watch in asked]),
+            findings=tuple(finding for target in foreign for finding in _findings(target, asked)),
         )
 
 

@@ -102,12 +102,16 @@ class LengthCritic:
     def declared(self) -> Sequence[Declared]:
         return ()
 
+    def critique_now(self, request: CritiqueRequest) -> Critique | None:
+        size = sum(len(target.text) for target in request.targets)
+        return None if size > OFF_LOOP_CHARACTERS else self._look(request)
+
     async def critique(self, request: CritiqueRequest) -> Critique:
+        return await asyncio.to_thread(self._look, request)
+
+    def _look(self, request: CritiqueRequest) -> Critique:
         targets = [t for t in request.targets if request.parts[t.part].kind != "thinking"]
-        if sum(len(target.text) for target in targets) > OFF_LOOP_CHARACTERS:
-            findings = await asyncio.to_thread(self._findings, request.asked, targets)
-        else:
-            findings = self._findings(request.asked, targets)
+        findings = self._findings(request.asked, targets)
         return Critique(looked=frozenset(request.asked), findings=findings)
 
     def _findings(

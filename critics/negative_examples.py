@@ -193,17 +193,18 @@ class NegativeExamples:
     def declared(self) -> Sequence[Declared]:
         return ()
 
+    def critique_now(self, request: CritiqueRequest) -> Critique | None:
+        size = sum(len(target.text) for target in request.targets)
+        return None if size >= OFF_LOOP_CHARACTERS else self._look(request)
+
     async def critique(self, request: CritiqueRequest) -> Critique:
-        asked = self._ids & set(request.asked)
+        return await asyncio.to_thread(self._look, request)
+
+    def _look(self, request: CritiqueRequest) -> Critique:
+        asked = self._ids.intersection(request.asked)
         index = self._at[request.stage]
-        findings: list[CriticFinding] = []
-        for target in request.targets:
-            if not index.examples:
-                break
-            if len(target.text) < OFF_LOOP_CHARACTERS:
-                findings += _findings(index, target, asked)
-            else:
-                findings += await asyncio.to_thread(_findings, index, target, asked)
+        targets = request.targets if index.examples else ()
+        findings = [f for target in targets for f in _findings(index, target, asked)]
         return Critique(looked=frozenset(asked), findings=tuple(findings))
 
 

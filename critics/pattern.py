@@ -27,6 +27,7 @@ from guardrails.critic.protocol import (
     Tier,
     Whole,
     Width,
+    count_hits,
 )
 from guardrails.text.patterns import Pattern, compile_pattern
 from guardrails.text.scan import bounded
@@ -187,15 +188,18 @@ class PatternCritic:
     def _at(self, stage: Stage) -> Iterator[_Search]:
         return (search for search in self._searches if stage in search.principle.stages)
 
+    def critique_now(self, request: CritiqueRequest) -> Critique | None:
+        return None if count_hits(request.hits) > OFF_LOOP_HITS else self._look(request)
+
     async def critique(self, request: CritiqueRequest) -> Critique:
-        asked = [search for search in self._searches if search.principle.id in request.asked]
-        hits = sum(len(spans) for there in request.hits.values() for spans in there.values())
-        if hits > OFF_LOOP_HITS:
-            findings = await asyncio.to_thread(_all_findings, asked, request)
-        else:
-            findings = _all_findings(asked, request)
+        return await asyncio.to_thread(self._look, request)
+
+    def _look(self, request: CritiqueRequest) -> Critique:
+        ids = frozenset(request.asked)
+        asked = [search for search in self._searches if search.principle.id in ids]
         return Critique(
-            looked=frozenset(search.principle.id for search in asked), findings=tuple(findings)
+            looked=frozenset([search.principle.id for search in asked]),
+            findings=tuple(_all_findings(asked, request)),
         )
 
 

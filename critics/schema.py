@@ -90,17 +90,20 @@ class SchemaCritic:
     def declared(self) -> Sequence[Declared]:
         return ()
 
+    def critique_now(self, request: CritiqueRequest) -> Critique | None:
+        size = sum(len(target.original) for target in request.targets)
+        return None if size > OFF_LOOP_CHARACTERS else self._look(request)
+
     async def critique(self, request: CritiqueRequest) -> Critique:
+        return await asyncio.to_thread(self._look, request)
+
+    def _look(self, request: CritiqueRequest) -> Critique:
         findings = []
         for id in request.asked:
             for target in request.targets:
                 if request.parts[target.part].kind == "thinking":
                     continue
-                if len(target.original) > OFF_LOOP_CHARACTERS:
-                    fault = await asyncio.to_thread(self._shapes[id].fault, target.original)
-                else:
-                    fault = self._shapes[id].fault(target.original)
-                if fault is not None:
+                if (fault := self._shapes[id].fault(target.original)) is not None:
                     findings.append(
                         CriticFinding(principle=id, value="breach", part=target.part, reason=fault)
                     )

@@ -52,6 +52,19 @@ class Part:
     def readable(self) -> bool:
         return self.kind in READABLE
 
+    def as_context(self) -> Part:
+        """The same, only to help judging."""
+        if not self.target:
+            return self
+        return Part(
+            text=self.text,
+            role=self.role,
+            kind=self.kind,
+            target=False,
+            name=self.name,
+            path=self.path,
+        )
+
 
 class _Instead(Enum):
     UNREADABLE = "unreadable"

@@ -13,6 +13,7 @@ from typing import Literal, Protocol, Self, TypeVar
 from guardrails.errors import GuardrailsError
 
 __all__ = [
+    "NOTHING_USED",
     "Action",
     "Attempt",
     "Blocked",
@@ -391,6 +392,10 @@ class Usage:
     principles: tuple[PrincipleUse, ...] = ()
 
     def __add__(self, other: Usage) -> Usage:
+        if other is NOTHING_USED:  # most judgements ask nobody
+            return self
+        if self is NOTHING_USED:
+            return other
         return Usage(
             calls=self.calls + other.calls,
             input_tokens=self.input_tokens + other.input_tokens,
@@ -405,6 +410,9 @@ class Usage:
             cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
             principles=_together(self.principles, other.principles),
         )
+
+
+NOTHING_USED = Usage()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -466,7 +474,7 @@ class Decision:
     findings: tuple[Finding, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     coverage: Coverage = Coverage()
-    usage: Usage = Usage()
+    usage: Usage = NOTHING_USED
     record_id: str = ""
     reply_key: str | None = None
     repair: Repair | None = None

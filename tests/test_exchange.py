@@ -8,7 +8,7 @@ import pytest
 
 from guardrails.constitution.model import Principle
 from guardrails.exchange import Context
-from guardrails.pipeline.plan import applies
+from guardrails.pipeline.matter import applies
 from guardrails.verdict import Stage
 
 FOR_PATIENTS = Principle(

@@ -54,7 +54,14 @@ from guardrails.prompts.judging import (
 from guardrails.prompts.quotes import find_quote
 from guardrails.settings import Price
 from guardrails.telemetry import log
-from guardrails.verdict import FindingCause, HandoverOutcome, PrincipleUse, Stage, Usage
+from guardrails.verdict import (
+    NOTHING_USED,
+    FindingCause,
+    HandoverOutcome,
+    PrincipleUse,
+    Stage,
+    Usage,
+)
 
 __all__ = ["Judge"]
 
@@ -208,7 +215,7 @@ class _Sitting:
         self._windows = windows(request.targets)
         self._helping = helping(request.parts)
         self._words: dict[str, _Word] = {}
-        self._usage = Usage()
+        self._usage = NOTHING_USED
         self._models: dict[str, None] = {}
         self._minutes = Minutes(bench.players, self._price)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from critics.judge.routing import Begin
 from guardrails.llm.protocol import Tokens
 from guardrails.llm.roles import Player
-from guardrails.verdict import Handover, HandoverOutcome, RoleUse, Start, Usage
+from guardrails.verdict import NOTHING_USED, Handover, HandoverOutcome, RoleUse, Start, Usage
 
 __all__ = ["Minutes", "Price"]
 
@@ -24,7 +24,7 @@ class Minutes:
     def __init__(self, players: Sequence[Player], price: Price) -> None:
         self._players, self._price = players, price
         self._begin = Begin()
-        self._usage = Usage()
+        self._usage = NOTHING_USED
 
     @property
     def usage(self) -> Usage:

@@ -168,24 +168,34 @@ class PiiCritic:
     def declared(self) -> Sequence[Declared]:
         return ()
 
+    def critique_now(self, request: CritiqueRequest) -> Critique | None:
+        """Of texts that hold nothing that looks like personal data; Presidio takes its time."""
+        size = sum(len(target.text) for target in request.targets)
+        if size >= OFF_LOOP_CHARACTERS or len(request.targets) >= OFF_LOOP_TEXTS:
+            return None
+        asked, watches = self._asked(request)
+        return None if _jobs(request.targets, watches) else _critique(asked)
+
     async def critique(self, request: CritiqueRequest) -> Critique:
+        return await asyncio.to_thread(self._look, request)
+
+    def _look(self, request: CritiqueRequest) -> Critique:
+        asked, watches = self._asked(request)
+        jobs = _jobs(request.targets, watches)
+        if not jobs:
+            return _critique(asked)
+        language = request.context.language or self._language
+        return _critique(asked, _findings_in(jobs, watches, language, request.deadline))
+
+    def _asked(self, request: CritiqueRequest) -> tuple[list[_Watch], list[_Watch]]:
+        """The rules that are asked about, and those of them whose entities are looked for."""
         asked = [watch for watch in self._watches if watch.principle.id in request.asked]
-        watches = [w for w in asked if w.principle.actions.get(request.stage) != "allow"]
-        targets = request.targets
-        if (
-            len(targets) < OFF_LOOP_TEXTS
-            and sum(len(target.text) for target in targets) < OFF_LOOP_CHARACTERS
-        ):
-            jobs = _jobs(request.targets, watches)
-        else:
-            jobs = await asyncio.to_thread(_jobs, request.targets, watches)
-        findings: list[CriticFinding] = []
-        if jobs:
-            language = request.context.language or self._language
-            findings = await asyncio.to_thread(_look, jobs, watches, language, request.deadline)
-        return Critique(
-            looked=frozenset(watch.principle.id for watch in asked), findings=tuple(findings)
-        )
+        return asked, [w for w in asked if w.principle.actions.get(request.stage) != "allow"]
+
+
+def _critique(asked: Sequence[_Watch], findings: Iterable[CriticFinding] = ()) -> Critique:
+    looked = frozenset([watch.principle.id for watch in asked])
+    return Critique(looked=looked, findings=tuple(findings))
 
 
 def _jobs(targets: Iterable[Target], watches: Sequence[_Watch]) -> list[_Job]:
@@ -203,7 +213,7 @@ def _job(target: Target, watches: Sequence[_Watch]) -> _Job:
     return _Job(target=target, wanted=least)
 
 
-def _look(
+def _findings_in(
     jobs: Sequence[_Job], watches: Sequence[_Watch], language: str, deadline: Deadline
 ) -> list[CriticFinding]:
     try:

@@ -23,6 +23,7 @@ from guardrails.critic.protocol import (
     Rule,
     Tier,
     Width,
+    count_hits,
 )
 from guardrails.text.scan import bounded
 from guardrails.verdict import Span, Stage
@@ -120,15 +121,17 @@ class SecretsCritic:
             for name, where in stages.items()
         )
 
+    def critique_now(self, request: CritiqueRequest) -> Critique | None:
+        return None if count_hits(request.hits) > OFF_LOOP_HITS else self._look(request)
+
     async def critique(self, request: CritiqueRequest) -> Critique:
+        return await asyncio.to_thread(self._look, request)
+
+    def _look(self, request: CritiqueRequest) -> Critique:
         asked = [watch for watch in self._watches if watch.principle.id in request.asked]
-        hits = sum(len(spans) for there in request.hits.values() for spans in there.values())
-        if hits > OFF_LOOP_HITS:
-            findings = await asyncio.to_thread(_findings, asked, request)
-        else:
-            findings = _findings(asked, request)
         return Critique(
-            looked=frozenset(watch.principle.id for watch in asked), findings=tuple(findings)
+            looked=frozenset([watch.principle.id for watch in asked]),
+            findings=tuple(_findings(asked, request)),
         )
 
     def _at(self, stage: Stage) -> Iterator[_Watch]:

@@ -118,14 +118,18 @@ class ToolsCritic:
     def declared(self) -> Sequence[Declared]:
         return ()
 
-    async def critique(self, request: CritiqueRequest) -> Critique:
+    def critique_now(self, request: CritiqueRequest) -> Critique | None:
         if request.calls and sum(len(part.text) for part in request.parts) > OFF_LOOP_CHARACTERS:
-            findings = await asyncio.to_thread(self._look, request)
-        else:
-            findings = self._look(request)
-        return Critique(looked=frozenset(request.asked), findings=findings)
+            return None
+        return self._look(request)
 
-    def _look(self, request: CritiqueRequest) -> tuple[CriticFinding, ...]:
+    async def critique(self, request: CritiqueRequest) -> Critique:
+        return await asyncio.to_thread(self._look, request)
+
+    def _look(self, request: CritiqueRequest) -> Critique:
+        return Critique(looked=frozenset(request.asked), findings=self._findings(request))
+
+    def _findings(self, request: CritiqueRequest) -> tuple[CriticFinding, ...]:
         judged = {target.part for target in request.targets}
         calls = [
             _Called(call, call.part if call.part in judged else None) for call in request.calls

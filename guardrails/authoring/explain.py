@@ -30,7 +30,8 @@ from guardrails.critic.registry import CriticRegistry
 from guardrails.exchange import Context, Part
 from guardrails.guard import Guard
 from guardrails.pipeline.decide import Observation
-from guardrails.pipeline.plan import Plan, applies, make_plan, only_after_look
+from guardrails.pipeline.matter import applies, only_after_look
+from guardrails.pipeline.plan import Plan, make_plan
 from guardrails.pipeline.tiers import Judgement, judge
 from guardrails.settings import Settings, load_settings
 from guardrails.text.normalise import normalise

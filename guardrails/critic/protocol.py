@@ -17,12 +17,13 @@ from guardrails.critic.limits import BudgetHandle, Deadline
 from guardrails.exchange import Call, Context, Part
 from guardrails.settings import Settings
 from guardrails.text.patterns import Pattern
-from guardrails.verdict import FindingCause, FindingValue, Span, Stage, Usage
+from guardrails.verdict import NOTHING_USED, FindingCause, FindingValue, Span, Stage, Usage
 
 if TYPE_CHECKING:
     from guardrails.llm.roles import Roles
 
 __all__ = [
+    "AnswersAtOnce",
     "Critic",
     "CriticFinding",
     "Critique",
@@ -39,6 +40,7 @@ __all__ = [
     "Unit",
     "Whole",
     "Width",
+    "count_hits",
 ]
 
 
@@ -114,6 +116,10 @@ Hits = Mapping[int, Mapping[Hashable, Sequence[Span]]]
 hit in a part is absent there."""
 
 
+def count_hits(hits: Hits) -> int:
+    return sum([len(spans) for there in hits.values() for spans in there.values()]) if hits else 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CritiqueRequest:
     """One question to a critic.
@@ -162,7 +168,7 @@ class Critique:
     looked: frozenset[str]
     verdicts: Mapping[str, Literal["pass", "breach", "undecided"]] = field(default_factory=dict)
     findings: tuple[CriticFinding, ...] = ()
-    usage: Usage = Usage()
+    usage: Usage = NOTHING_USED
     model: str | None = None
     windows: int = 0
     left_out: int = 0
@@ -192,6 +198,16 @@ class Critic(Protocol):
 
     async def critique(self, request: CritiqueRequest) -> Critique:
         """Look. May raise; what that means is the engine's business."""
+        ...
+
+
+@runtime_checkable
+class AnswersAtOnce(Protocol):
+    """A critic that can say its word without waiting, mostly: the engine asks it so first."""
+
+    def critique_now(self, request: CritiqueRequest) -> Critique | None:
+        """As `critique`, in well under a millisecond; None for what takes longer, which `critique`
+        is then asked."""
         ...
 
 

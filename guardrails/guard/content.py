@@ -166,7 +166,7 @@ async def read_prompt(value: object, max_chars: int = MAX_CHARS) -> tuple[Part, 
     if value is None:
         return ()
     content = await read_content(value, Stage.INPUT, max_chars)
-    return tuple(replace(part, target=False) for part in content.parts)
+    return tuple(part.as_context() for part in content.parts)
 
 
 def plain_text(content: Content | None) -> str:

@@ -7,7 +7,17 @@ from dataclasses import replace
 
 from guardrails.pipeline.engine import Outcome
 from guardrails.pipeline.tiers import Judgement
-from guardrails.verdict import Attempt, Cause, Coverage, Finding, Repair, Span, Usage, Verdict
+from guardrails.verdict import (
+    NOTHING_USED,
+    Attempt,
+    Cause,
+    Coverage,
+    Finding,
+    Repair,
+    Span,
+    Usage,
+    Verdict,
+)
 
 __all__ = ["Account", "Place", "PlaceOf"]
 
@@ -23,7 +33,7 @@ class Account:
 
     def __init__(self) -> None:
         self.verdict = Verdict.ALLOW
-        self.usage = Usage()
+        self.usage = NOTHING_USED
         self.elapsed_s = 0.0
         """What it took beyond what `usage` tells of."""
         self.models: dict[str, str] = {}

@@ -11,7 +11,7 @@ from functools import partial
 from traceback import walk_tb
 from typing import cast
 
-from guardrails.critic.protocol import Critic, Critique, CritiqueRequest
+from guardrails.critic.protocol import AnswersAtOnce, Critic, Critique, CritiqueRequest
 from guardrails.errors import (
     BudgetExceeded,
     CriticError,
@@ -24,7 +24,7 @@ from guardrails.pipeline.decide import Limit
 from guardrails.telemetry import log
 from guardrails.verdict import FindingCause, Usage
 
-__all__ = ["Silence", "consult"]
+__all__ = ["Silence", "consult", "consult_now"]
 
 _VALUES = frozenset({"pass", "breach", "undecided"})
 _FINDING_VALUES = frozenset({"breach", "undecided", "look"})
@@ -42,6 +42,22 @@ class Silence:
     cause: FindingCause
     limit: Limit | None = None
     reason: str = ""
+
+
+def consult_now(critic: Critic, request: CritiqueRequest) -> Critique | Silence | None:
+    """Ask a critic that can say at once; None if it cannot, or not about this. It spares a task,
+    which takes longer than many a look."""
+    if not hasattr(critic, "critique_now"):  # as AnswersAtOnce says; a protocol takes long to ask
+        return None
+    if request.deadline.passed:
+        return Silence("limit", "budget.deadline_s")
+    try:
+        critique = cast("AnswersAtOnce", critic).critique_now(request)
+        if critique is not None:
+            _check(critique, request)
+    except BaseException as error:  # as `consult` takes it
+        return _failed(critic, error)
+    return critique
 
 
 async def consult(
@@ -70,17 +86,22 @@ async def consult(
     try:
         critique = task.result()
         _check(critique, request)
-    except asyncio.CancelledError:
-        return Silence("raised")
     except BaseException as error:  # whatever a critic raises is one thing here: no answer
-        if _is_interrupt(error):
-            raise
-        if isinstance(error, BudgetExceeded):
-            log.info("budget_reached", critic=critic.name, limit=error.name)
-        else:
-            log.warning("critic_failed", critic=critic.name, error=type(error).__name__)
-        return _silence(error)
+        return _failed(critic, error)
     return critique
+
+
+def _failed(critic: Critic, error: BaseException) -> Silence:
+    """What an error of a critic comes to. Raises it if it is somebody's Ctrl-C."""
+    if isinstance(error, asyncio.CancelledError):
+        return Silence("raised")
+    if _is_interrupt(error):
+        raise error
+    if isinstance(error, BudgetExceeded):
+        log.info("budget_reached", critic=critic.name, limit=error.name)
+    else:
+        log.warning("critic_failed", critic=critic.name, error=type(error).__name__)
+    return _silence(error)
 
 
 async def _asked(critic: Critic, request: CritiqueRequest) -> Critique:
@@ -138,6 +159,8 @@ def _check(critique: object, request: CritiqueRequest) -> None:
         raise MalformedCritique("what it used, or the model it asked, cannot be told")
     asked = frozenset(request.asked)
     _ids(critique.looked, asked)
+    if not critique.verdicts and not critique.findings:
+        return
     _ids(critique.verdicts, asked)
     _ids((finding.principle for finding in critique.findings), asked)
     if not _VALUES.issuperset(critique.verdicts.values()):

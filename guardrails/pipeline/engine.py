@@ -23,6 +23,7 @@ from guardrails.pipeline.replies import Reply, reply_to
 from guardrails.pipeline.tiers import Judgement, judge
 from guardrails.text.normalise import View
 from guardrails.verdict import (
+    NOTHING_USED,
     Attempt,
     Cause,
     Coverage,
@@ -80,7 +81,7 @@ class Outcome:
     reply: Reply | None = None
     attempts: tuple[Attempt, ...] = ()
     coverage: Coverage = Coverage()
-    usage: Usage = Usage()
+    usage: Usage = NOTHING_USED
     models: Mapping[str, str] = field(default_factory=dict)
     repair: Repair | None = None
 
@@ -109,19 +110,28 @@ async def deliberate(
         if not is_counted:
             _admit(content, before, budget)
         work = _Deliberation(
-            plan, content, before, stage, context, budget, schemas, may_vanish=may_vanish
+            plan, content, before, stage, context, budget, schemas, started, may_vanish=may_vanish
         )
-        outcome = await work.outcome()
+        return await work.outcome()
     except BudgetExceeded as error:
-        outcome = refuse(plan, f"budget.{error.limit}", stage, context, content=content)
+        limit = f"budget.{error.limit}"
+        return refuse(plan, limit, stage, context, content=content, usage=_lasted(started))
     finally:
-        elapsed = time.perf_counter() - started
-        budget.spend_time(elapsed)
-    return replace(outcome, usage=outcome.usage + Usage(latency_ms=elapsed * 1000))
+        budget.spend_time(time.perf_counter() - started)
+
+
+def _lasted(started: float) -> Usage:
+    return Usage(latency_ms=(time.perf_counter() - started) * 1000)
 
 
 def refuse(
-    plan: Plan, limit: str, stage: Stage, context: Context, *, content: Content | None = None
+    plan: Plan,
+    limit: str,
+    stage: Stage,
+    context: Context,
+    *,
+    content: Content | None = None,
+    usage: Usage = NOTHING_USED,
 ) -> Outcome:
     """The outcome for what reaches a limit before anybody could judge it."""
     ruling = _limited(limit, stage)
@@ -131,6 +141,7 @@ def refuse(
         findings=ruling.findings,
         content=content,
         reply=reply_to(plan.constitution, ruling.findings, ruling.cause, context.language),
+        usage=usage,
     )
 
 
@@ -162,9 +173,12 @@ class _Deliberation:
         context: Context,
         budget: BudgetHandle,
         schemas: ToolSchemas | None,
+        started: float,
         *,
         may_vanish: bool = False,
     ) -> None:
+        """`started`: when the work on it began, by the performance counter."""
+        self.started = started
         self.plan, self.original, self.stage = plan, content, stage
         self.schemas, self.misfit = schemas, False
         self.context, self.budget, self.may_vanish = context, budget, may_vanish
@@ -180,7 +194,7 @@ class _Deliberation:
         self.attempts: list[Attempt] = []
         self.rulings: dict[tuple[Edit, ...], Ruling] = {}
         self.verdict = Verdict.ALLOW
-        self.usage = Usage()
+        self.usage = NOTHING_USED
         self.models: dict[str, str] = {}
         self.coverage = Coverage()
 
@@ -365,14 +379,16 @@ class _Deliberation:
             reply=reply,
             attempts=tuple(self.attempts),
             coverage=self.coverage,
-            usage=self.usage,
+            repair=await self._aside(self._repair) if self._was_to_be_revised else None,
+            usage=self.usage + _lasted(self.started),
             models=self.models,
-            repair=await self._aside(self._repair),
         )
 
+    @property
+    def _was_to_be_revised(self) -> bool:
+        return any(finding.action == "revise" for finding in self.findings)
+
     def _repair(self) -> Repair | None:
-        if all(finding.action != "revise" for finding in self.findings):
-            return None
         from guardrails.pipeline.revision import repair_of  # with it comes what asks models
 
         return repair_of(self.findings, self.parts, self.plan.constitution)

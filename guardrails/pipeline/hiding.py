@@ -13,7 +13,7 @@ from dataclasses import replace
 from guardrails.constitution.model import Principle
 from guardrails.critic.protocol import Critique, CritiqueRequest
 from guardrails.exchange import Role
-from guardrails.pipeline.consult import Silence, consult
+from guardrails.pipeline.consult import Silence, consult, consult_now
 from guardrails.pipeline.decide import Observation
 from guardrails.pipeline.plan import BoundCritic, Plan, StagePlan
 from guardrails.pipeline.views import Hidden, Views
@@ -68,10 +68,8 @@ async def hidden_in_context(
         critic = _critic(plan.stages[stage], rules)
         if critic is None or not context:
             continue
-        answer = await consult(
-            critic.critic,
-            replace(request, stage=stage, targets=context, asked=tuple(rules), hits={}),
-        )
+        asked = replace(request, stage=stage, targets=context, asked=tuple(rules), hits={})
+        answer = consult_now(critic.critic, asked) or await consult(critic.critic, asked)
         if isinstance(answer, Silence):
             return answer
         if not _has_placed_all(answer, rules.keys()):
@@ -98,4 +96,4 @@ def _hides(principle: Principle, stage: Stage) -> bool:
 
 
 def _critic(stage_plan: StagePlan, rules: Mapping[str, Principle]) -> BoundCritic | None:
-    return next((bound for bound in stage_plan.critics if bound.ids & rules.keys()), None)
+    return next((b for b in stage_plan.critics if not rules.keys().isdisjoint(b.ids)), None)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from guardrails.constitution.model import Principle, Tier
+from guardrails.constitution.model import Tier
 from guardrails.critic.protocol import CriticFinding, Critique
 from guardrails.pipeline.decide import Observation
-from guardrails.pipeline.plan import BoundCritic, only_after_look
-from guardrails.verdict import FindingCause, FindingValue, Span, Stage, Verdict
+from guardrails.pipeline.matter import Matter
+from guardrails.pipeline.plan import BoundCritic
+from guardrails.verdict import FindingCause, FindingValue, Span, Verdict
 
 __all__ = ["Conclusion", "Inquiry"]
 
@@ -24,38 +25,33 @@ class Conclusion:
     uncovered: bool = False
 
 
-@dataclass(slots=True)
+NOTHING_TO_SAY = Conclusion()
+
+
 class Inquiry:
     """One principle at one stage, from the first critic asked to the last."""
 
-    principle: Principle
-    stage: Stage
-    breaches: list[Observation] = field(default_factory=list)
-    looks: list[Observation] = field(default_factory=list)
-    looked: set[str] = field(default_factory=set)
-    passed: bool = False
-    doubts: list[Observation] = field(default_factory=list)
-    """Of the dearest tier that was in doubt."""
-    settled: bool = False
-    _doubting: Tier | None = None
+    __slots__ = (
+        "_doubting", "breaches", "doubts", "looked", "looks", "matter", "passed", "settled",
+    )  # fmt: skip
 
-    @property
-    def gravest(self) -> Verdict:
-        """The gravest verdict that this principle can still lead to."""
-        principle = self.principle
-        return max(
-            Verdict.of(principle.actions[self.stage]),
-            Verdict.of(principle.on_undecided),
-            Verdict.of(principle.on_outage),
-            Verdict.ALLOW if principle.uncovered == "accept" else Verdict.of(principle.uncovered),
-        )
+    def __init__(self, matter: Matter) -> None:
+        self.matter = matter
+        self.breaches: list[Observation] = []
+        self.looks: list[Observation] = []
+        self.looked: set[str] = set()
+        self.passed = False
+        self.doubts: list[Observation] = []
+        """Of the dearest tier that was in doubt."""
+        self.settled = False
+        self._doubting: Tier | None = None
 
     def asks(self, tier: Tier, reached: Verdict) -> bool:
         """Whether to ask a critic of this tier: not once it is settled, not if the verdict reached
         refuses and this could not make it graver, not a judge that waits for a look."""
-        if self.settled or (reached >= Verdict.BLOCK and self.gravest <= reached):
+        if self.settled or (not reached.delivers and self.matter.gravest <= reached):
             return False
-        return tier != "model" or bool(self.looks) or not only_after_look(self.principle)
+        return tier != "model" or bool(self.looks) or not self.matter.only_after_look
 
     def silent(self, bound: BoundCritic, cause: FindingCause) -> None:
         """The critic could not be heard."""
@@ -63,7 +59,13 @@ class Inquiry:
 
     def hear(self, bound: BoundCritic, critique: Critique, to_original: ToOriginal) -> None:
         """Take in what a critic says about this principle."""
-        id = self.principle.id
+        id = self.matter.principle.id
+        if not critique.findings and not critique.verdicts and bound.tier == "deterministic":
+            if id in critique.looked:
+                self.looked.add(bound.name)
+            else:
+                self.silent(bound, "silent")
+            return
         verdict = critique.verdicts.get(id)
         own = [finding for finding in critique.findings if finding.principle == id]
         if id in critique.looked or verdict is not None:
@@ -83,7 +85,7 @@ class Inquiry:
         """A deterministic critic has only to look; whoever has the last word, to say one."""
         if bound.tier == "deterministic":
             return bound.name not in self.looked
-        return bound.name in self._last_word()
+        return bound.name in self.matter.last_word
 
     def _note(self, bound: BoundCritic, finding: CriticFinding, to_original: ToOriginal) -> None:
         critic, span = bound.name, finding.span
@@ -132,38 +134,26 @@ class Inquiry:
         if self.doubts:
             return Conclusion(observations=(*self.looks, *self.doubts))
         if self.settled or moot:
-            return Conclusion()
-        unheard = [
-            use.name
-            for use in self.principle.critics
-            if use.tier == "deterministic" and use.name not in self.looked
-        ]
-        if unheard:
-            return self._undecided(unheard[0], "silent")
+            return NOTHING_TO_SAY
+        for name in self.matter.deterministic:
+            if name not in self.looked:
+                return self._undecided(name, "silent")
         return self._conclude_open(bound)
 
     def _conclude_open(self, bound: frozenset[str]) -> Conclusion:
         """All deterministic critics have looked and none objected."""
-        last = self._last_word()
+        last = self.matter.last_word
         if not last:
-            return Conclusion(observations=tuple(self.looks))
-        if only_after_look(self.principle) and not self.looks:
-            return Conclusion()
+            return Conclusion(observations=tuple(self.looks)) if self.looks else NOTHING_TO_SAY
+        if self.matter.only_after_look and not self.looks:
+            return NOTHING_TO_SAY
         heard = [name for name in last if name in bound]
         if heard:
             return self._undecided(heard[-1], "silent")
         observations = list(self.looks)
-        if self.principle.uncovered != "accept":
+        if self.matter.principle.uncovered != "accept":
             observations.append(self._observation(last[-1], "undecided", "uncovered"))
         return Conclusion(observations=tuple(observations), uncovered=True)
-
-    def _last_word(self) -> list[str]:
-        """The critics of the dearest tier named: theirs is the last word."""
-        for tier in ("model", "local"):
-            names = [use.name for use in self.principle.critics if use.tier == tier]
-            if names:
-                return names
-        return []
 
     def _undecided(self, critic: str, cause: FindingCause) -> Conclusion:
         doubt = self._observation(critic, "undecided", cause)
@@ -178,7 +168,7 @@ class Inquiry:
         span: Span | None = None,
     ) -> Observation:
         return Observation(
-            about=self.principle,
+            about=self.matter.principle,
             critic=critic,
             value=value,
             cause=cause,

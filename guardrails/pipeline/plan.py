@@ -22,9 +22,9 @@ from guardrails.critic.protocol import (
     Whole,
     Width,
 )
-from guardrails.critic.registry import CriticRegistry, JudgeConfig
+from guardrails.critic.registry import CriticRegistry
 from guardrails.errors import CriticError, GuardrailsError, SettingsError
-from guardrails.exchange import Context
+from guardrails.pipeline.matter import Matter
 from guardrails.settings import Settings
 from guardrails.telemetry import log
 from guardrails.text.openings import Openings
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from guardrails.llm.roles import Roles
     from guardrails.pipeline.revision import Reviser
 
-__all__ = ["TIERS", "BoundCritic", "Plan", "StagePlan", "applies", "make_plan"]
+__all__ = ["TIERS", "BoundCritic", "Plan", "StagePlan", "make_plan"]
 
 TIERS: tuple[Tier, ...] = ("deterministic", "local", "model")
 UNIT_CHARACTERS = 1_000
@@ -44,12 +44,13 @@ UNIT_CHARACTERS = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoundCritic:
-    """A critic made for this constitution, with the ids that name it at one stage."""
+    """A critic made for this constitution, with the ids that name it at one stage, in declared
+    order."""
 
     name: str
     tier: Tier
     critic: Critic
-    ids: frozenset[str]
+    ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,15 +58,20 @@ class StagePlan:
     """What is done at one stage. `scanned[i]` says whose the i-th pattern of `scan` is."""
 
     stage: Stage
-    principles: tuple[Principle, ...]
+    matters: tuple[Matter, ...]
     critics: tuple[BoundCritic, ...]
+    by_tier: Mapping[Tier, tuple[BoundCritic, ...]]
     scan: Scan | None
     scanned: tuple[tuple[str, Hashable], ...]
     openings: Openings
     need: Need
 
+    @property
+    def principles(self) -> tuple[Principle, ...]:
+        return tuple(matter.principle for matter in self.matters)
+
     def tier(self, tier: Tier) -> tuple[BoundCritic, ...]:
-        return tuple(bound for bound in self.critics if bound.tier == tier)
+        return self.by_tier.get(tier, ())
 
     @property
     def margin(self) -> int:
@@ -82,14 +88,6 @@ class StagePlan:
             for bound in self.critics
             if bound.tier == "deterministic"
         )
-
-    def last_asked(self, principle: Principle) -> BoundCritic | None:
-        """The local or model critic whose word is final for a principle, if one is there."""
-        for tier in ("model", "local"):
-            for bound in self.critics:
-                if bound.tier == tier and principle.id in bound.ids:
-                    return bound
-        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,27 +107,6 @@ class Plan:
             await self.roles.aclose()
         if self.verdicts is not None:
             await self.verdicts.aclose()
-
-
-def applies(principle: Principle, context: Context) -> bool:
-    """Whether a principle holds for this caller. An attribute that is not said is a match."""
-    for attribute, wanted in principle.applies.items():
-        said = context.attributes.get(attribute) or ()
-        given = {_folded(value) for value in ((said,) if isinstance(said, str) else said)}
-        if given and not given & {_folded(value) for value in wanted}:
-            return False
-    return True
-
-
-def _folded(value: str) -> str:
-    """Letter case and blanks around a value are nobody's intention to leave a principle out."""
-    return value.strip().casefold()
-
-
-def only_after_look(principle: Principle) -> bool:
-    """Whether the judge is asked about this principle only when a cheaper critic said look."""
-    use = principle.critic("judge")
-    return use is not None and isinstance(use.config, JudgeConfig) and use.config.when == "look"
 
 
 def make_plan(
@@ -293,7 +270,7 @@ def _stage(stage: Stage, constitution: Constitution, bound: Mapping[str, Critic]
     critics = tuple(
         BoundCritic(name=name, tier=critic.tier, critic=critic, ids=ids)
         for name, critic in bound.items()
-        if (ids := frozenset(p.id for p in principles if p.critic(name) is not None))
+        if (ids := tuple(p.id for p in principles if p.critic(name) is not None))
     )
     declared = [
         (bound_critic.name, item)
@@ -303,8 +280,9 @@ def _stage(stage: Stage, constitution: Constitution, bound: Mapping[str, Critic]
     ]
     return StagePlan(
         stage=stage,
-        principles=principles,
+        matters=tuple(Matter.of(principle, stage) for principle in principles),
         critics=critics,
+        by_tier={tier: tuple(each for each in critics if each.tier == tier) for tier in TIERS},
         scan=Scan([item.pattern for _, item in declared]) if declared else None,
         scanned=tuple((name, item.key) for name, item in declared),
         openings=Openings([item.pattern for _, item in declared]),

@@ -21,7 +21,8 @@ from guardrails.pipeline.decide import Observation, decide
 from guardrails.pipeline.engine import Outcome, deliberate, refuse
 from guardrails.pipeline.given import Given, Release
 from guardrails.pipeline.holdback import LEAST_MARGIN, Cut, HoldBack
-from guardrails.pipeline.plan import Plan, applies
+from guardrails.pipeline.matter import applies
+from guardrails.pipeline.plan import Plan
 from guardrails.pipeline.replies import reply_to
 from guardrails.pipeline.rhythm import may_escalate, rhythm_of
 from guardrails.pipeline.so_far import Entry, Head, SoFar

@@ -32,7 +32,16 @@ from guardrails.settings import Price
 from guardrails.telemetry import log
 from guardrails.text.normalise import View, normalise
 from guardrails.text.sentences import sentences
-from guardrails.verdict import Edit, Finding, PrincipleUse, Repair, RepairRequest, Span, Usage
+from guardrails.verdict import (
+    NOTHING_USED,
+    Edit,
+    Finding,
+    PrincipleUse,
+    Repair,
+    RepairRequest,
+    Span,
+    Usage,
+)
 
 __all__ = ["BrokenPart", "Draft", "Reviser", "Way", "broken_parts", "repair_of"]
 
@@ -54,7 +63,7 @@ class Draft:
     No ways if it proposed nothing usable."""
 
     ways: tuple[Way, ...] = ()
-    usage: Usage = Usage()
+    usage: Usage = NOTHING_USED
     model: str | None = None
 
 
@@ -90,7 +99,7 @@ class Reviser:
         broken = broken_parts(findings, parts, constitution)
         asked = [each for each in broken if each.wants_model or plain.get(each.part) is None]
         tolds = await self._ask(asked, budget, deadline, again=again)
-        usage, model = Usage(), None
+        usage, model = NOTHING_USED, None
         for each, told in zip(asked, tolds, strict=True):
             usage += told.usage + _for_the_sake_of(each, told.usage)
             model = told.model or model
@@ -185,7 +194,7 @@ class Reviser:
 def _for_the_sake_of(broken: BrokenPart, spent: Usage) -> Usage:
     """The breached principles' shares of a question."""
     if not spent.calls:
-        return Usage()
+        return NOTHING_USED
     ids = (breach.principle.id for breach in broken.breaches)
     return Usage(principles=PrincipleUse.shares(ids, spent))
 
@@ -195,7 +204,7 @@ class _Told:
     """What a model answered, if it did, and what was used in any case."""
 
     answer: Answer | None = field(default=None, repr=False)
-    usage: Usage = Usage()
+    usage: Usage = NOTHING_USED
 
     @property
     def model(self) -> str | None:

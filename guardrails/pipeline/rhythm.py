@@ -8,7 +8,8 @@ from guardrails.constitution.model import Principle
 from guardrails.critic.protocol import Whole
 from guardrails.exchange import Context
 from guardrails.pipeline.holdback import Rhythm
-from guardrails.pipeline.plan import Plan, applies, only_after_look
+from guardrails.pipeline.matter import applies, only_after_look
+from guardrails.pipeline.plan import Plan
 from guardrails.verdict import Stage
 
 __all__ = ["is_held_whole", "may_escalate", "rhythm_of"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
 from guardrails.constitution.model import Tier
@@ -16,18 +16,20 @@ from guardrails.critic.limits import BudgetHandle, Deadline
 from guardrails.critic.protocol import Critique, CritiqueRequest, Hits
 from guardrails.exchange import Call, Context, Part
 from guardrails.pipeline.calls import calls_in
-from guardrails.pipeline.consult import Silence, consult
+from guardrails.pipeline.consult import Silence, consult, consult_now
 from guardrails.pipeline.decide import Limit, Observation
 from guardrails.pipeline.hiding import hidden_in_context, hidden_in_targets
-from guardrails.pipeline.inquiry import Inquiry
-from guardrails.pipeline.plan import TIERS, BoundCritic, Plan, applies, asks_models
-from guardrails.pipeline.views import Hidden, Views, look_at
-from guardrails.verdict import Coverage, Span, Stage, Usage, Verdict
+from guardrails.pipeline.inquiry import NOTHING_TO_SAY, Inquiry
+from guardrails.pipeline.matter import Matter, applies
+from guardrails.pipeline.plan import TIERS, BoundCritic, Plan, asks_models
+from guardrails.pipeline.views import Views, look_at
+from guardrails.verdict import NOTHING_USED, Coverage, Span, Stage, Usage, Verdict
 
 __all__ = ["Judgement", "judge"]
 
 Question = tuple[BoundCritic, tuple[str, ...]]
 AllHits = dict[str, dict[int, dict[Hashable, list[Span]]]]
+NO_HITS: Hits = {}
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -39,7 +41,7 @@ class Judgement:
 
     observations: tuple[Observation, ...]
     coverage: Coverage = Coverage()
-    usage: Usage = Usage()
+    usage: Usage = NOTHING_USED
     models: Mapping[str, str]
 
 
@@ -56,9 +58,13 @@ async def judge(
 ) -> Judgement:
     """Judge the targets of an exchange by all principles of a stage that hold for the caller.
     `calls` are the tool calls in it; None: each part of one is one."""
+    matters = [m for m in plan.stages[stage].matters if applies(m.principle, context)]
+    if not matters:
+        looked_at = sum(part.target and part.readable for part in parts)
+        return Judgement(observations=(), coverage=Coverage(windows=looked_at), models={})
     views = await look_at(parts)
     calls = calls_in(parts) if calls is None else tuple(calls)
-    sitting = _Sitting(plan, views, stage, context, budget, deadline, calls)
+    sitting = _Sitting(plan, matters, views, stage, context, budget, deadline, calls)
     if sitting.has_targets:
         for tier in tiers:
             await sitting.ask(tier)
@@ -71,6 +77,7 @@ class _Sitting:
     def __init__(
         self,
         plan: Plan,
+        matters: Sequence[Matter],
         views: Views,
         stage: Stage,
         context: Context,
@@ -81,35 +88,23 @@ class _Sitting:
         self.plan, self.views, self.stage = plan, views, stage
         self.has_targets = bool(views.targets or calls)
         self.stage_plan = plan.stages[stage]
-        self.inquiries = {
-            principle.id: Inquiry(principle, stage)
-            for principle in self.stage_plan.principles
-            if applies(principle, context)
-        }
-        self.blank = CritiqueRequest(
-            stage=stage,
-            parts=(),
-            targets=(),
-            asked=(),
-            context=context,
-            deadline=deadline,
-            budget=budget,
-            calls=calls,
-        )
+        self.inquiries = {matter.principle.id: Inquiry(matter) for matter in matters}
+        self.context, self.budget, self.deadline, self.calls = context, budget, deadline, calls
         self.limits: dict[Limit, tuple[str, str]] = {}
-        self.usage = Usage()
+        self.usage = NOTHING_USED
         self.models: dict[str, str] = {}
         self.windows = self.left_out = 0
 
     async def ask(self, tier: Tier) -> None:
         """Ask the critics of a tier, all at once, about what is open."""
-        reached = self._reached()
+        there = self.stage_plan.tier(tier)
+        if not there:
+            return
+        reached, inquiries = self._reached(), self.inquiries
         questions: list[Question] = []
-        for bound in self.stage_plan.tier(tier):
+        for bound in there:
             asked = tuple(
-                id
-                for id, inquiry in self.inquiries.items()
-                if id in bound.ids and inquiry.asks(tier, reached)
+                [id for id in bound.ids if id in inquiries and inquiries[id].asks(tier, reached)]
             )
             if asked:
                 questions.append((bound, asked))
@@ -126,27 +121,10 @@ class _Sitting:
             for bound, asked in questions:
                 self._silent(bound, asked, views)
             return
-        request = replace(self.blank, parts=views.shown, targets=views.targets)
-        if tier == "model":
-            request = replace(request, calls=())  # they hold what is hidden from it
-        before = _spent(request.budget)
-        hits: Mapping[str, Hits] = {}
-        if tier == "deterministic":
-            hits = await self.aside(self._scan)
-        answers = await asyncio.gather(
-            *(
-                consult(
-                    bound.critic,
-                    replace(
-                        request,
-                        asked=asked,
-                        hits=hits.get(bound.name, {}),
-                        looks=frozenset(id for id in asked if self.inquiries[id].looks),
-                    ),
-                    timeout_s=self._patience(bound),
-                )
-                for bound, asked in questions
-            )
+        before = _spent(self.budget)
+        hits = await self.aside(self._scan) if tier == "deterministic" else {}
+        answers = await self._answers(
+            [(bound, self._request(bound, asked, views, hits)) for bound, asked in questions]
         )
         for (bound, asked), answer in zip(questions, answers, strict=True):
             if isinstance(answer, Silence):
@@ -156,13 +134,47 @@ class _Sitting:
         if all(isinstance(answer, Silence) for answer in answers):
             self.usage += self._untold(before)
 
+    def _request(
+        self, bound: BoundCritic, asked: tuple[str, ...], views: Views, hits: AllHits
+    ) -> CritiqueRequest:
+        return CritiqueRequest(
+            stage=self.stage,
+            parts=views.shown,
+            targets=views.targets,
+            asked=asked,
+            hits=hits.get(bound.name, NO_HITS),
+            looks=frozenset([id for id in asked if self.inquiries[id].looks]),
+            context=self.context,
+            deadline=self.deadline,
+            budget=self.budget,
+            # A model does not get them: they hold what is hidden from it.
+            calls=() if bound.tier == "model" else self.calls,
+        )
+
+    async def _answers(
+        self, requests: Sequence[tuple[BoundCritic, CritiqueRequest]]
+    ) -> list[Critique | Silence]:
+        """Of those that can say at once, at once; of the others, of all together."""
+        answers = [consult_now(bound.critic, request) for bound, request in requests]
+        waiting = [index for index, answer in enumerate(answers) if answer is None]
+        if waiting:
+            heard = await asyncio.gather(
+                *(
+                    consult(bound.critic, request, timeout_s=self._patience(bound))
+                    for bound, request in (requests[index] for index in waiting)
+                )
+            )
+            for index, answer in zip(waiting, heard, strict=True):
+                answers[index] = answer
+        return [answer for answer in answers if answer is not None]
+
     def _untold(self, before: Usage) -> Usage:
         """What critics spent who cannot say so any more: as much as they had reckoned with."""
-        spent = _spent(self.blank.budget)
+        spent = _spent(self.budget)
         roles = self.plan.roles
         known = roles is None or not roles.unpriced()
         if spent.calls == before.calls:
-            return Usage()
+            return NOTHING_USED
         return Usage(
             calls=spent.calls - before.calls,
             input_tokens=spent.input_tokens - before.input_tokens,
@@ -180,21 +192,24 @@ class _Sitting:
         """Models see no personal data that the constitution masks or hides."""
         if tier != "model":
             return self.views
-        in_context = await hidden_in_context(
-            self.plan, self.views, replace(self.blank, parts=self.views.shown)
+        blank = CritiqueRequest(
+            stage=self.stage,
+            parts=self.views.shown,
+            targets=(),
+            asked=(),
+            context=self.context,
+            deadline=self.deadline,
+            budget=self.budget,
+            calls=self.calls,
         )
+        in_context = await hidden_in_context(self.plan, self.views, blank)
         if isinstance(in_context, Silence):
             return in_context
         observed = [o for i in self.inquiries.values() for o in (*i.breaches, *i.doubts)]
         in_targets = hidden_in_targets(observed, self.views, self.stage)
         if isinstance(in_targets, Silence):
             return in_targets
-        return await self.aside(self._without, [*in_targets, *in_context])
-
-    def _without(self, hidden: Sequence[Hidden]) -> Views:
-        views = self.views.without(hidden)
-        _ = views.targets, views.shown  # worked out here, wherever this is
-        return views
+        return await self.aside(self.views.without, [*in_targets, *in_context])
 
     async def aside(self, work: Callable[P, T], /, *arguments: P.args, **options: P.kwargs) -> T:
         """What goes through all parts, off the loop where there is much of them."""
@@ -212,7 +227,7 @@ class _Sitting:
         if scan is None:
             return hits
         for target in self.views.targets:
-            if self.blank.deadline.passed:
+            if self.deadline.passed:
                 break
             for index, spans in scan.run(target.text).items():
                 name, key = self.stage_plan.scanned[index]
@@ -244,11 +259,7 @@ class _Sitting:
     def _reached(self) -> Verdict:
         """The gravest verdict that the breaches found so far lead to."""
         return max(
-            (
-                Verdict.of(inquiry.principle.actions[self.stage])
-                for inquiry in self.inquiries.values()
-                if inquiry.breaches
-            ),
+            [inquiry.matter.breach for inquiry in self.inquiries.values() if inquiry.breaches],
             default=Verdict.ALLOW,
         )
 
@@ -258,10 +269,13 @@ class _Sitting:
         uncovered: list[str] = []
         if self.has_targets:
             reached = self._reached()
-            bound = frozenset(b.name for b in self.stage_plan.critics if b.tier in tiers)
+            stops = not reached.delivers
+            bound = frozenset([b.name for b in self.stage_plan.critics if b.tier in tiers])
             for id, inquiry in self.inquiries.items():
-                moot = bool(self.limits) or not inquiry.asks("deterministic", reached)
-                conclusion = inquiry.conclude(bound, moot=moot)
+                moot = stops and not inquiry.asks("deterministic", reached)
+                conclusion = inquiry.conclude(bound, moot=moot or bool(self.limits))
+                if conclusion is NOTHING_TO_SAY:
+                    continue
                 observations += conclusion.observations
                 if conclusion.uncovered:
                     uncovered.append(id)
@@ -284,9 +298,7 @@ class _Sitting:
         ]
 
     def _unread(self) -> tuple[int, ...]:
-        """Targets that no critic can read, where there are rules at all."""
-        if not self.inquiries:
-            return ()
+        """Targets that no critic can read."""
         return tuple(
             index
             for index, part in enumerate(self.views.parts)
@@ -298,7 +310,7 @@ class _Sitting:
         if not unread:
             return []
         strictest = max(
-            (inquiry.principle for inquiry in self.inquiries.values()),
+            (inquiry.matter.principle for inquiry in self.inquiries.values()),
             key=lambda principle: Verdict.of(principle.on_undecided),
         )
         return [

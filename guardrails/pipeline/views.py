@@ -7,7 +7,6 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from guardrails.critic.protocol import Target
 from guardrails.exchange import Part
@@ -35,24 +34,30 @@ class Hidden:
     entity: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class Views:
-    """The readable parts of an exchange as critics see them, each with its way back."""
+    """The readable parts of an exchange as critics see them, each with its way back.
 
-    parts: tuple[Part, ...]
-    views: Mapping[int, View]
-    for_models: bool = False
+    `shown` are the parts with the text that critics see, and without the keys that lead to it,
+    which may be text, too; `targets` are those to be judged. `is_large`: whether to go through all
+    of it in a thread.
+    """
 
-    @cached_property
-    def is_large(self) -> bool:
-        """Whether to go through all of it in a thread."""
-        return len(self.parts) > OFF_LOOP_PARTS or (
-            sum(len(part.text) for part in self.parts) > OFF_LOOP_CHARACTERS
+    __slots__ = ("for_models", "is_large", "parts", "shown", "targets", "views")
+
+    def __init__(
+        self, parts: tuple[Part, ...], views: Mapping[int, View], *, for_models: bool = False
+    ) -> None:
+        self.parts, self.views, self.for_models = parts, views, for_models
+        self.is_large = len(parts) > OFF_LOOP_PARTS or (
+            sum([len(part.text) for part in parts]) > OFF_LOOP_CHARACTERS
         )
-
-    @cached_property
-    def targets(self) -> tuple[Target, ...]:
-        return self.of(index for index, part in enumerate(self.parts) if part.target)
+        self.shown = tuple(
+            [
+                _shown(part, views[index].text if index in views else "")
+                for index, part in enumerate(parts)
+            ]
+        )
+        self.targets = self.of(index for index, part in enumerate(parts) if part.target)
 
     def of(self, indexes: Iterable[int]) -> tuple[Target, ...]:
         """Those of the parts that can be read, as a critic sees them."""
@@ -63,15 +68,6 @@ class Views:
     def _target(self, index: int, view: View) -> Target:
         original = view.text if self.for_models else view.original
         return Target(part=index, text=view.text, original=original)
-
-    @cached_property
-    def shown(self) -> tuple[Part, ...]:
-        """The parts with the text that critics see, and without the keys that lead to it, which
-        may be text, too."""
-        return tuple(
-            replace(part, text=self.views[index].text if index in self.views else "", path=())
-            for index, part in enumerate(self.parts)
-        )
 
     def without(self, hidden: Iterable[Hidden]) -> Views:
         """These views with personal data replaced by `[ENTITY_n]`: one number per value, counted
@@ -91,7 +87,11 @@ class Views:
                 edits.append((item.span, f"[{item.entity}_{numbers[key]}]"))
             edits += _escapes(view.text, [span for span, _ in edits])
             views[index] = view.replace(sorted(edits)) if edits else view
-        return Views(parts=self.parts, views=views, for_models=True)
+        return Views(self.parts, views, for_models=True)
+
+
+def _shown(part: Part, text: str) -> Part:
+    return Part(text=text, role=part.role, kind=part.kind, target=part.target, name=part.name)
 
 
 async def look_at(parts: Sequence[Part]) -> Views:
@@ -104,9 +104,7 @@ async def look_at(parts: Sequence[Part]) -> Views:
 
 def _looked_at(parts: tuple[Part, ...]) -> Views:
     readable = ((index, part) for index, part in enumerate(parts) if part.readable)
-    views = Views(parts=parts, views={index: normalise(part.text) for index, part in readable})
-    _ = views.targets, views.shown  # worked out here, wherever this is
-    return views
+    return Views(parts, {index: normalise(part.text) for index, part in readable})
 
 
 def _disjoint(hidden: Iterable[Hidden]) -> list[Hidden]:

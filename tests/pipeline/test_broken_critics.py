@@ -183,6 +183,67 @@ async def test_promise_2_a_failure_softens_no_breach_beside_it(
         assert outcome.cause == "policy"
 
 
+def at_once(who: str, answer: Any) -> Any:
+    """A critic that says the same without waiting."""
+    critic: Any = broken(who, answer)
+
+    def critique_now(self: Critic, request: CritiqueRequest) -> Critique | None:
+        asked: Any = self.critique(request)
+        while True:
+            try:
+                asked.send(None)
+            except StopIteration as done:
+                return done.value  # type: ignore[no-any-return]  # whatever a broken critic says
+
+    critic.critique_now = critique_now
+    return critic
+
+
+@pytest.mark.parametrize("who", TIERS)
+@pytest.mark.parametrize("way", WAYS)
+async def test_promise_2_so_is_one_that_fails_at_once(way: str, who: str) -> None:
+    answer, cause = WAYS[way]
+    for said in settings():
+        critic = at_once(who, answer)
+        plan = plan_of(rule("a.rule", use(critic), **said), critics=[critic])
+        assert told(await held(plan, "good day")) == wanted(said, cause), said
+
+
+@pytest.mark.parametrize("who", TIERS)
+async def test_a_critic_that_answers_at_once_is_asked_once_and_without_a_task(who: str) -> None:
+    critic, before = at_once(who, breaching("a.rule")), asyncio.all_tasks()
+    tasks: list[Any] = []
+    answered = critic.critique_now
+
+    def watched(self: Critic, request: CritiqueRequest) -> Critique | None:
+        tasks.append(asyncio.all_tasks() - before)
+        return answered(self, request)  # type: ignore[no-any-return]
+
+    critic.critique_now = watched
+    plan = plan_of(rule("a.rule", use(critic)), critics=[critic])
+    assert (await held(plan, "good day")).verdict is Verdict.BLOCK
+    assert tasks == [set()]
+    assert len(critic.asked) == 1
+
+
+@pytest.mark.parametrize("who", TIERS)
+async def test_a_critic_that_cannot_answer_at_once_is_asked_as_any_other(who: str) -> None:
+    critic: Any = broken(who, breaching("a.rule"))
+    critic.critique_now = lambda self, request: None
+    plan = plan_of(rule("a.rule", use(critic)), critics=[critic])
+    assert (await held(plan, "good day")).verdict is Verdict.BLOCK
+
+
+@pytest.mark.parametrize("who", TIERS)
+async def test_promise_10_nobody_answers_at_once_when_the_time_is_up(who: str) -> None:
+    critic = at_once(who, passing)
+    plan = plan_of(rule("a.rule", use(critic)), critics=[critic])
+    budget = budget_of(plan)
+    budget.spend_time(plan.constitution.budget.deadline_s)
+    assert told(await held(plan, "good day", budget=budget)) == ("block", "limit", "limit")
+    assert critic.asked == []
+
+
 async def ignores_cancellation(request: CritiqueRequest) -> Critique:
     """Passes everything, but too late."""
     try:

@@ -12,7 +12,8 @@ from guardrails.constitution.model import Budget
 from guardrails.critic.protocol import Critique, CritiqueRequest, Unit, Whole, Width
 from guardrails.errors import BudgetExceeded, CriticError, SettingsError
 from guardrails.exchange import Context
-from guardrails.pipeline.plan import UNIT_CHARACTERS, applies
+from guardrails.pipeline.matter import applies
+from guardrails.pipeline.plan import UNIT_CHARACTERS
 from guardrails.testing import passing, scripted_critic
 from guardrails.verdict import Stage, Verdict
 
