@@ -39,6 +39,8 @@ def decoded(data: bytes, codings: str, *, limit: int) -> bytes:
 
     Raises CodingError, or TooLongError for more than `limit` bytes.
     """
+    if not codings:
+        return data
     names = [name.strip().lower() for name in codings.split(",") if name.strip()]
     names = [name for name in names if name != "identity"]
     if len(names) > MOST_CODINGS:

@@ -46,9 +46,9 @@ from guardrails.wire.walk import TooManyValuesError
 
 __all__ = ["Exchange", "Options"]
 
-HIDDEN_FROM_APPLICATION = (
-    "accept-encoding", "if-modified-since", "if-none-match", "if-range", "range",
-)  # fmt: skip
+HIDDEN_FROM_APPLICATION = frozenset(
+    {b"accept-encoding", b"if-modified-since", b"if-none-match", b"if-range", b"range"}
+)
 """With these it would answer with bytes that cannot be judged, or with none."""
 
 WITHDRAWN = ("http.response.pathsend", "http.response.zerocopysend", "http.response.early_hint")
@@ -225,7 +225,7 @@ class Exchange:
         self, scope: Scope, headers: Headers, receive: Receive, request: _Request
     ) -> tuple[Scope, Receive]:
         """What the application gets: as it came, but for what was changed or would lead past us."""
-        kept = headers.without(HIDDEN_FROM_APPLICATION, prefix="guardrails-")
+        kept = headers.without(HIDDEN_FROM_APPLICATION).without_any(b"guardrails-")
         if request.is_changed:
             kept = kept.without(DEPENDENT).plus(("content-length", str(len(request.data))))
             kept = _in_charset_of(request.body, kept)
@@ -250,7 +250,7 @@ class Exchange:
             raise _AnsweredError(answer)
         sent, status = held.body, int(held.start["status"])
         if status in BODILESS:
-            headers = headers.without(("content-length", "transfer-encoding"))
+            headers = headers.without((b"content-length", b"transfer-encoding"))
         if not sent or status in BODILESS or method == "HEAD":
             await held.pass_on(send, headers, b"")  # a body has no place there, and is not judged
             return
@@ -274,7 +274,7 @@ class Exchange:
         if isinstance(judged, Body) and judged is not body:
             sent = judged.data
             headers = _in_charset_of(judged, headers.without(DEPENDENT))
-        headers = headers.without(("transfer-encoding",)).plus(
+        headers = headers.without((b"transfer-encoding",)).plus(
             ("content-length", str(len(sent))), *decision_headers(decision)
         )
         await held.pass_on(send, headers, sent)
@@ -406,8 +406,12 @@ def _payload(data: bytes, headers: Headers, path: str) -> Payload:
     """Raises AmbiguousError for headers that two readers may read in two ways."""
     types = set(headers.all("content-type"))
     media_type, _, parameters = (types.pop() if types else "").partition(";")
-    named = [parameter.strip().partition("=") for parameter in parameters.split(";")]
-    charsets = {value.strip('" ').lower() for name, _, value in named if name.lower() == "charset"}
+    charsets: set[str] = set()
+    if parameters:
+        named = [parameter.strip().partition("=") for parameter in parameters.split(";")]
+        charsets = {
+            said.strip('" ').lower() for name, _, said in named if name.lower() == "charset"
+        }
     charset = charsets.pop() if charsets else None
     if types or charsets:
         raise AmbiguousError("the content has several types")

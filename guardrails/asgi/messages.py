@@ -20,10 +20,13 @@ __all__ = [
     "replaying",
 ]
 
-DEPENDENT = (
-    "accept-ranges", "content-digest", "content-encoding", "content-length", "content-md5",
-    "digest", "etag", "last-modified", "repr-digest", "trailer", "transfer-encoding",
-)  # fmt: skip
+DEPENDENT = frozenset(
+    {
+        *(b"accept-ranges", b"content-digest", b"content-encoding", b"content-length"),
+        *(b"content-md5", b"digest", b"etag", b"last-modified", b"repr-digest", b"trailer"),
+        b"transfer-encoding",
+    }
+)
 """Fields about a content's bytes: wrong for other bytes."""
 
 Scope = MutableMapping[str, Any]
@@ -49,33 +52,28 @@ class Headers:
 
     @classmethod
     def of(cls, raw: Iterable[Any]) -> Headers:
-        return cls(tuple((bytes(name).lower(), bytes(value)) for name, value in raw))
+        return cls(tuple([(bytes(name).lower(), bytes(value)) for name, value in raw]))
 
     def get(self, name: str) -> str | None:
         """The field's value, several joined by commas; None if it is not there."""
-        wanted = name.encode("ascii")
-        found = [value for key, value in self.items if key == wanted]
-        return b", ".join(found).decode("latin-1") if found else None
+        found = self.all(name)
+        return ", ".join(found) if found else None
 
     def all(self, name: str) -> list[str]:
         wanted = name.encode("ascii")
         return [value.decode("latin-1") for key, value in self.items if key == wanted]
 
-    def without(self, names: Collection[str], *, prefix: str | None = None) -> Headers:
-        gone = {name.encode("ascii") for name in names}
-        start = prefix.encode("ascii") if prefix else None
-        return Headers(
-            tuple(
-                (name, value)
-                for name, value in self.items
-                if name not in gone and not (start and name.startswith(start))
-            )
-        )
+    def without(self, names: Collection[bytes]) -> Headers:
+        return Headers(tuple([item for item in self.items if item[0] not in names]))
+
+    def without_any(self, prefix: bytes) -> Headers:
+        """Without those whose names begin so."""
+        return Headers(tuple([item for item in self.items if not item[0].startswith(prefix)]))
 
     def plus(self, *items: tuple[str, str]) -> Headers:
         """With these fields in the place of any of the same names."""
-        rest = self.without([name for name, _ in items])
-        added = ((name.encode("ascii"), value.encode("latin-1")) for name, value in items)
+        added = [(name.encode("ascii"), value.encode("latin-1")) for name, value in items]
+        rest = self.without({name for name, _ in added})
         return Headers((*rest.items, *added))
 
     def raw(self) -> list[tuple[bytes, bytes]]:

@@ -125,7 +125,7 @@ class StreamedResponse:
         if whole is None or self._body.is_changed or reply.stopped:
             headers = headers.without(DEPENDENT)
         if whole is not None:
-            headers = headers.without(("transfer-encoding",))
+            headers = headers.without((b"transfer-encoding",))
             headers = headers.plus(("content-length", str(len(whole))))
         said = (
             pending_headers(reply.pin, reply.record_id)
