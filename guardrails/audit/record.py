@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal, assert_never
 
 from pydantic import (
@@ -27,6 +28,7 @@ from pydantic import (
 from guardrails.verdict import (
     Action,
     Cause,
+    ConstitutionPin,
     Decision,
     FindingCause,
     FindingValue,
@@ -210,6 +212,18 @@ class ConstitutionRecord(_Record):
     offline: bool = False
     models: Mapping[str, str] = {}
 
+    @classmethod
+    def of(cls, pin: ConstitutionPin) -> ConstitutionRecord:
+        """Made once for all decisions that asked no model."""
+        if pin.models:
+            return cls.model_validate(pin)
+        return _pinned(pin.id, pin.version, pin.digest, pin.offline)
+
+
+@lru_cache(maxsize=64)
+def _pinned(id: str, version: str, digest: str, offline: bool) -> ConstitutionRecord:
+    return ConstitutionRecord(id=id, version=version, digest=digest, offline=offline)
+
 
 class Begun(_Record):
     """Written before the first piece of a stream leaves; what it was judged to be comes at its end,
@@ -273,26 +287,28 @@ class Opened(_Record):
         streamed: bool = False,
     ) -> Opened:
         """The record of a decision. `session` and `subject` are digests already."""
-        return cls(
-            record_id=decision.record_id,
-            at=at,
-            stage=decision.stage,
-            verdict=decision.verdict,
-            cause=decision.cause,
-            constitution=ConstitutionRecord.model_validate(decision.constitution),
-            tenant=tenant,
-            session=session,
-            subject=subject,
-            findings=tuple(FindingRecord.model_validate(f) for f in decision.findings),
-            attempts=tuple(AttemptRecord.model_validate(a) for a in decision.attempts),
-            coverage=CoverageRecord.model_validate(decision.coverage),
-            usage=UsageRecord.model_validate(decision.usage),
-            judged_digest=judged_digest,
-            reply_key=decision.reply_key,
-            reply_digest=reply_digest,
-            redacted_text=redacted_text,
-            streamed=streamed,
-            released_before_breach=decision.released_before_breach,
+        return cls.model_validate(
+            {
+                "record_id": decision.record_id,
+                "at": at,
+                "stage": decision.stage,
+                "verdict": decision.verdict,
+                "cause": decision.cause,
+                "constitution": ConstitutionRecord.of(decision.constitution),
+                "tenant": tenant,
+                "session": session,
+                "subject": subject,
+                "findings": decision.findings,
+                "attempts": decision.attempts,
+                "coverage": decision.coverage,
+                "usage": decision.usage,
+                "judged_digest": judged_digest,
+                "reply_key": decision.reply_key,
+                "reply_digest": reply_digest,
+                "redacted_text": redacted_text,
+                "streamed": streamed,
+                "released_before_breach": decision.released_before_breach,
+            }
         )
 
 

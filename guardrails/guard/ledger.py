@@ -29,7 +29,7 @@ def begun(
         record_id=record_id,
         at=datetime.now(UTC),
         stage=stage,
-        constitution=ConstitutionRecord.model_validate(pin),
+        constitution=ConstitutionRecord.of(pin),
         tenant=context.tenant,
         session=_pseudonym(trail, context.session, "session"),
         subject=_pseudonym(trail, context.subject, "subject"),

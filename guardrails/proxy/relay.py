@@ -119,13 +119,16 @@ class Relay:
         self, response: ClientResponse, passage: Passage, send: Send, limit: asyncio.Timeout
     ) -> None:
         loop, content = asyncio.get_running_loop(), response.content
+        limit.reschedule(None)  # how long the client takes is the gate's to bound
         while True:
-            limit.reschedule(loop.time() + self._limits.idle_s)
             try:
-                piece = await content.readany()
+                piece = content.read_nowait()  # what is there already needs no clock
+                if not piece and not content.at_eof():
+                    limit.reschedule(loop.time() + self._limits.idle_s)
+                    piece = await content.readany()
+                    limit.reschedule(None)
             except (aiohttp.ClientError, OSError) as error:
                 raise _fault(error) from None
-            limit.reschedule(None)  # how long the client takes is the gate's to bound
             ended = content.at_eof()
             passage.passed(piece)
             await send({"type": "http.response.body", "body": piece, "more_body": not ended})
