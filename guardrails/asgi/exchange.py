@@ -147,7 +147,8 @@ class Exchange:
             raise _AnsweredError(bad_request(400, str(error), self.format)) from None
         except (TooLongError, TooManyValuesError):
             raise _AnsweredError(self._too_long()) from None
-        request = _Request(sent=sent, body=body, query=asked, raw_query=query)
+        texts = JoinedBody((body,) if asked is None else (body, asked))
+        request = _Request(sent=sent, texts=texts, raw_query=query)
         if request.texts.parts:
             request = await self._admit(request)
         return request
@@ -344,29 +345,26 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
-    """What came: the body as it was sent, and what was read in it and in the query."""
+    """What came: the body as it was sent, and what was read in it and in the query, if there is
+    one."""
 
     sent: bytes = field(repr=False)
-    body: Body
-    query: PairsBody | None
+    texts: JoinedBody
     raw_query: bytes = field(repr=False)
     is_changed: bool = False
 
     @property
-    def texts(self) -> JoinedBody:
-        return JoinedBody((self.body, *([] if self.query is None else [self.query])))
+    def body(self) -> Body:
+        return self.texts.bodies[0]
 
     def changed_to(self, content: object) -> _Request:
-        if not isinstance(content, JoinedBody):
+        if not isinstance(content, JoinedBody) or content is self.texts:
             return self
-        body, *query = content.bodies
-        asked = query[0] if query and isinstance(query[0], PairsBody) else None
         return _Request(
             sent=self.sent,
-            body=body,
-            query=asked,
+            texts=content,
             raw_query=self.raw_query,
-            is_changed=body is not self.body,
+            is_changed=content.bodies[0] is not self.body,
         )
 
     @property
@@ -376,7 +374,8 @@ class _Request:
     @property
     def query_string(self) -> bytes:
         """As it came, or made anew if a text in it was changed."""
-        return self.raw_query if self.query is None else self.query.data
+        _, *query = self.texts.bodies
+        return query[0].data if query else self.raw_query
 
 
 def _expects_json(request: Body) -> bool:
