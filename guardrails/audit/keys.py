@@ -29,7 +29,7 @@ class Keys:
         if len(root) < LENGTH:
             raise ValueError(f"a root key has at least {LENGTH} bytes")
         self._extracted = hmac.digest(SALT, root, hashlib.sha256)
-        self._text = self.derive("text")
+        self._text = hmac.new(self.derive("text"), digestmod=hashlib.sha256)
         self.id = self.derive("id")[:8].hex()
 
     def derive(self, purpose: str) -> bytes:
@@ -41,7 +41,7 @@ class Keys:
 
     def digest(self, texts: Sequence[str], *, of: str = "text") -> str:
         """A keyed digest of a list of texts, the same only for the same list and the same `of`."""
-        mac = hmac.new(self._text, digestmod=hashlib.sha256)
+        mac = self._text.copy()
         for item in (of, *texts):
             encoded = item.encode("utf-8", "surrogatepass")
             mac.update(len(encoded).to_bytes(8, "big"))  # so that ["ab"] is not ["a", "b"]
