@@ -131,7 +131,7 @@ class CritiqueRequest:
     """
 
     stage: Stage
-    parts: tuple[Part, ...]
+    parts: Sequence[Part]
     targets: tuple[Target, ...]
     asked: tuple[str, ...]
     hits: Hits = field(default_factory=dict)

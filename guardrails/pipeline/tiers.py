@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
+from typing import TypeVar, TypeVarTuple
 
 from guardrails.constitution.model import Tier
 from guardrails.critic.limits import BudgetHandle, Deadline
@@ -31,8 +31,8 @@ Question = tuple[BoundCritic, tuple[str, ...]]
 AllHits = dict[str, dict[int, dict[Hashable, list[Span]]]]
 NO_HITS: Hits = {}
 
-P = ParamSpec("P")
 T = TypeVar("T")
+Given = TypeVarTuple("Given")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +121,8 @@ class _Sitting:
             for bound, asked in questions:
                 self._silent(bound, asked, views)
             return
+        if tier == "local" or (tier == "deterministic" and self.calls):
+            await self.aside(views.settle, is_long=views.is_long)  # they may look at all of it
         before = _spent(self.budget)
         hits = await self.aside(self._scan) if tier == "deterministic" else {}
         answers = await self._answers(
@@ -202,6 +204,7 @@ class _Sitting:
             budget=self.budget,
             calls=self.calls,
         )
+        await self.aside(self.views.settle, is_long=self.views.is_long)
         in_context = await hidden_in_context(self.plan, self.views, blank)
         if isinstance(in_context, Silence):
             return in_context
@@ -209,13 +212,17 @@ class _Sitting:
         in_targets = hidden_in_targets(observed, self.views, self.stage)
         if isinstance(in_targets, Silence):
             return in_targets
-        return await self.aside(self.views.without, [*in_targets, *in_context])
+        hidden = [*in_targets, *in_context]
+        return await self.aside(self.views.without, hidden, is_long=self.views.is_long)
 
-    async def aside(self, work: Callable[P, T], /, *arguments: P.args, **options: P.kwargs) -> T:
-        """What goes through all parts, off the loop where there is much of them."""
-        if self.views.is_large:
-            return await asyncio.to_thread(work, *arguments, **options)
-        return work(*arguments, **options)
+    async def aside(
+        self, work: Callable[[*Given], T], /, *given: *Given, is_long: bool = False
+    ) -> T:
+        """What goes through the targets, off the loop where there is much of them; or through all
+        of the exchange, which `is_long`."""
+        if is_long or self.views.is_large:
+            return await asyncio.to_thread(work, *given)
+        return work(*given)
 
     def _scan(self) -> AllHits:
         """One scan of every target for all declared patterns: critic → part → key → spans.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import overload
 
 from guardrails.critic.protocol import Target
 from guardrails.exchange import Part
@@ -34,30 +35,88 @@ class Hidden:
     entity: str
 
 
+class _Normalised(Mapping[int, View]):
+    """The readable parts normalised, each when somebody first looks at it: most critics without a
+    model never look at what only helps to judge, and a conversation may be long."""
+
+    __slots__ = ("_made", "_parts")
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts = parts
+        self._made: dict[int, View] = {}
+
+    def __getitem__(self, index: int) -> View:
+        view = self._made.get(index)
+        if view is None:
+            if index not in self:
+                raise KeyError(index)
+            view = self._made[index] = normalise(self._parts[index].text)
+        return view
+
+    def __contains__(self, index: object) -> bool:
+        return (
+            isinstance(index, int) and 0 <= index < len(self._parts) and self._parts[index].readable
+        )
+
+    def __iter__(self) -> Iterator[int]:
+        return (index for index, part in enumerate(self._parts) if part.readable)
+
+    def __len__(self) -> int:
+        return sum(part.readable for part in self._parts)
+
+
+class _Shown(Sequence[Part]):
+    """The parts with the text that critics see, and without the keys that lead to it, which may be
+    text, too."""
+
+    __slots__ = ("_parts", "_views")
+
+    def __init__(self, parts: Sequence[Part], views: Mapping[int, View]) -> None:
+        self._parts, self._views = parts, views
+
+    @overload
+    def __getitem__(self, index: int) -> Part: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Part, ...]: ...
+    def __getitem__(self, index: int | slice) -> Part | tuple[Part, ...]:
+        if isinstance(index, slice):
+            return tuple(self[number] for number in range(*index.indices(len(self))))
+        part = self._parts[index]
+        at = index if index >= 0 else index + len(self)
+        return Part(
+            text=self._views[at].text if part.readable else "",
+            role=part.role,
+            kind=part.kind,
+            target=part.target,
+            name=part.name,
+        )
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+
 class Views:
     """The readable parts of an exchange as critics see them, each with its way back.
 
-    `shown` are the parts with the text that critics see, and without the keys that lead to it,
-    which may be text, too; `targets` are those to be judged. `is_large`: whether to go through all
-    of it in a thread.
+    `shown` are all of them, `targets` those to be judged. `is_large`: whether to go through the
+    targets in a thread, `is_long`: whether to go through all parts in one.
     """
 
-    __slots__ = ("for_models", "is_large", "parts", "shown", "targets", "views")
+    __slots__ = ("for_models", "is_large", "is_long", "parts", "shown", "targets", "views")
 
     def __init__(
         self, parts: tuple[Part, ...], views: Mapping[int, View], *, for_models: bool = False
     ) -> None:
         self.parts, self.views, self.for_models = parts, views, for_models
-        self.is_large = len(parts) > OFF_LOOP_PARTS or (
-            sum([len(part.text) for part in parts]) > OFF_LOOP_CHARACTERS
-        )
-        self.shown = tuple(
-            [
-                _shown(part, views[index].text if index in views else "")
-                for index, part in enumerate(parts)
-            ]
-        )
-        self.targets = self.of(index for index, part in enumerate(parts) if part.target)
+        self.shown: Sequence[Part] = _Shown(parts, views)
+        self.targets = self.of([index for index, part in enumerate(parts) if part.target])
+        self.is_large = _is_much([target.text for target in self.targets])
+        self.is_long = _is_much([part.text for part in parts])
+
+    def settle(self) -> None:
+        """Make now what would be made when somebody first looks at it."""
+        for index in self.views:
+            self.views[index]
 
     def of(self, indexes: Iterable[int]) -> tuple[Target, ...]:
         """Those of the parts that can be read, as a critic sees them."""
@@ -90,21 +149,20 @@ class Views:
         return Views(self.parts, views, for_models=True)
 
 
-def _shown(part: Part, text: str) -> Part:
-    return Part(text=text, role=part.role, kind=part.kind, target=part.target, name=part.name)
+def _is_much(texts: Sequence[str]) -> bool:
+    return len(texts) > OFF_LOOP_PARTS or sum(map(len, texts)) > OFF_LOOP_CHARACTERS
 
 
 async def look_at(parts: Sequence[Part]) -> Views:
-    """Normalise every readable part, off the loop where there is much of them."""
-    foreign = sum(len(part.text) for part in parts if not part.text.isascii())
-    if len(parts) > OFF_LOOP_PARTS or foreign > OFF_LOOP_CHARACTERS:
+    """Normalise what is to be judged, off the loop where there is much of it."""
+    foreign = ["" if part.text.isascii() else part.text for part in parts if part.target]
+    if _is_much(foreign):  # ASCII is normal as it is
         return await asyncio.to_thread(_looked_at, tuple(parts))
     return _looked_at(tuple(parts))
 
 
 def _looked_at(parts: tuple[Part, ...]) -> Views:
-    readable = ((index, part) for index, part in enumerate(parts) if part.readable)
-    return Views(parts, {index: normalise(part.text) for index, part in readable})
+    return Views(parts, _Normalised(parts))
 
 
 def _disjoint(hidden: Iterable[Hidden]) -> list[Hidden]:

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pipeline_samples import budget_of, held, hides, pattern, plan_of, rule
+from pipeline_samples import budget_of, held, hides, pattern, plan_of, rule, use
 
 import critics.pii.critic as pii
 from guardrails.critic.limits import BudgetHandle
 from guardrails.exchange import Part
 from guardrails.pipeline import views
 from guardrails.pipeline.views import OFF_LOOP_PARTS, Hidden, look_at
+from guardrails.testing import passing, scripted_critic
 from guardrails.text.normalise import normalise
 from guardrails.text.scan import Scan
 from guardrails.verdict import Verdict
@@ -84,6 +85,45 @@ async def test_the_number_says_where_texts_pass_the_gates_of_pii(
     outcome = await held(plan_of(hides("EMAIL_ADDRESS", "mask")), ["a"] * count)
     assert outcome.verdict is Verdict.ALLOW
     assert where == {place}
+
+
+async def test_what_only_helps_to_judge_is_normalised_when_somebody_looks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen_texts: list[str] = []
+
+    def noted(text: str) -> Any:
+        seen_texts.append(text)
+        return normalise(text)
+
+    monkeypatch.setattr(views, "normalise", noted)
+    judge = scripted_critic(passing)
+    before = [Part(text="Ⅸ before", target=False), Part(text="", kind="image", target=False)]
+    cheap = plan_of(rule("a.rule", pattern("b")))
+    assert (await held(cheap, "cool", before=before)).verdict is Verdict.ALLOW
+    assert seen_texts == ["cool"]
+    dear = plan_of(rule("a.rule", pattern("b"), use(judge)), critics=[judge])
+    await held(dear, "cool", before=before)
+    assert seen_texts == ["cool", "cool", "Ⅸ before"]
+    shown = judge.asked[0].parts
+    assert [part.text for part in shown] == ["IX before", "", "cool"]
+    assert shown[-1] == shown[2]
+    assert shown[:2] == tuple(shown)[:2]
+    with pytest.raises(IndexError):
+        shown[3]
+
+
+@pytest.mark.parametrize("tier", ["local", "model"])
+async def test_a_long_conversation_is_normalised_off_the_loop(
+    tier: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where: set[str] = set()
+    judge = scripted_critic(passing, tier=tier)
+    plan = plan_of(rule("a.rule", use(judge)), critics=[judge])
+    monkeypatch.setattr(views, "normalise", noting(where, normalise))
+    await held(plan, "", before=[Part(text="é" * 60_000, target=False)])
+    assert where == {"on the loop", "aside"}  # the reply here, the rest there
+    assert judge.asked[0].parts[0].text == "é" * 60_000
 
 
 async def test_what_critics_see_is_worked_out_once() -> None:
