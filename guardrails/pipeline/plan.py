@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -60,18 +60,30 @@ class StagePlan:
     stage: Stage
     matters: tuple[Matter, ...]
     critics: tuple[BoundCritic, ...]
-    by_tier: Mapping[Tier, tuple[BoundCritic, ...]]
     scan: Scan | None
     scanned: tuple[tuple[str, Hashable], ...]
     openings: Openings
     need: Need
+    _tiers: Mapping[Tier, tuple[BoundCritic, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        tiers = {tier: tuple(c for c in self.critics if c.tier == tier) for tier in TIERS}
+        object.__setattr__(self, "_tiers", tiers)
 
     @property
     def principles(self) -> tuple[Principle, ...]:
         return tuple(matter.principle for matter in self.matters)
 
+    @property
+    def is_costly(self) -> bool:
+        """Whether a critic's look may take so long that it pays to know that it was had before."""
+        return any(
+            bound.tier != "deterministic" or getattr(bound.critic, "is_costly", False)
+            for bound in self.critics
+        )
+
     def tier(self, tier: Tier) -> tuple[BoundCritic, ...]:
-        return self.by_tier.get(tier, ())
+        return self._tiers[tier]
 
     @property
     def margin(self) -> int:
@@ -282,7 +294,6 @@ def _stage(stage: Stage, constitution: Constitution, bound: Mapping[str, Critic]
         stage=stage,
         matters=tuple(Matter.of(principle, stage) for principle in principles),
         critics=critics,
-        by_tier={tier: tuple(each for each in critics if each.tier == tier) for tier in TIERS},
         scan=Scan([item.pattern for _, item in declared]) if declared else None,
         scanned=tuple((name, item.key) for name, item in declared),
         openings=Openings([item.pattern for _, item in declared]),
