@@ -171,6 +171,9 @@ class _Noting:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._critic, name)
 
+    def critique_now(self, request: CritiqueRequest) -> None:
+        """Its word is waited for, and so is kept."""
+
     async def critique(self, request: CritiqueRequest) -> Critique:
         try:
             answer = await self._critic.critique(request)
