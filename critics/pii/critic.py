@@ -144,6 +144,7 @@ class PiiCritic:
         ["1.0.0", *(f"{name}-{metadata.version(name)}" for name in _DECIDES)]
     )
     tier: ClassVar[Tier] = "deterministic"
+    is_costly: ClassVar[bool] = True
     Config: ClassVar[type[CriticConfig]] = PiiConfig
 
     def __init__(self, rules: Sequence[Rule], language: str) -> None:

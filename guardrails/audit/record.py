@@ -147,6 +147,7 @@ class CoverageRecord(_Record):
     windows: int = 0
     unjudged_parts: tuple[int, ...] = ()
     left_out: int = 0
+    known_parts: Count = 0
 
 
 class RoleUseRecord(_Record):

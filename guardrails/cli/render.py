@@ -142,7 +142,7 @@ def _ways(edits: Iterable[Edit]) -> str:
 
 
 def _coverage(coverage: Coverage, *, offline: bool) -> Text | None:
-    """What nobody looked at; None if all was looked at."""
+    """What nobody looked at, or not again; None if all was looked at."""
     said = []
     if coverage.uncovered:
         where = " offline" if offline else ""
@@ -151,6 +151,8 @@ def _coverage(coverage: Coverage, *, offline: bool) -> Text | None:
         said.append(f"parts nobody can read: {', '.join(map(str, coverage.unjudged_parts))}")
     if coverage.left_out:
         said.append(f"earlier turns the judge did not see: {coverage.left_out}")
+    if coverage.known_parts:
+        said.append(f"parts that were judged before: {coverage.known_parts}")
     return plain("\n".join(said), "yellow") if said else None
 
 

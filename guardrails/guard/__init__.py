@@ -2,8 +2,9 @@
 
 `call` is one guarded call, `content` reads what callers hand over, `ledger` writes down what was
 decided. `reply` is one that leaves while it comes, `outbox` keeps the order of what it is made of,
-`streamed_body` and `stream` are the two ways through: bytes of a format, pieces of a text. `sync`
-adapts the checks to callers that cannot await. May import lines 0 to 5.
+`streamed_body` and `stream` are the two ways through: bytes of a format, pieces of a text. `turns`
+is what is known of a conversation, `sync` adapts the checks to callers that cannot await. May
+import lines 0 to 5.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from guardrails.guard.content import ToolCall
 from guardrails.guard.proven import prove
 from guardrails.guard.stream import GuardedStream, Pieces
 from guardrails.guard.sync import SyncGuard
+from guardrails.guard.turns import open_turns
 from guardrails.pipeline.plan import make_plan
 from guardrails.prompts.instructing import POSITIONS, Instructions, Position, instruct
 from guardrails.review.webhook import webhook_of
@@ -91,6 +93,7 @@ class Guard:
                 settings=settings,
                 webhook=webhook_of(settings),
                 daily=daily,
+                turns=open_turns(plan, settings, key_file),
             ),
             owns_trail=owns_trail,
         )
@@ -191,6 +194,8 @@ class Guard:
         await self._enforcement.plan.aclose()
         if self._enforcement.daily is not None:
             await self._enforcement.daily.aclose()
+        if self._enforcement.turns is not None:
+            await self._enforcement.turns.aclose()
         if self._enforcement.webhook is not None:
             await self._enforcement.webhook.aclose()
         if self._owns_trail:

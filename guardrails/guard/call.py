@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
@@ -11,12 +12,15 @@ from typing import Self
 from guardrails.audit.record import Closed, How, Opened, delivery_fault, new_record_id
 from guardrails.audit.trail import Trail
 from guardrails.budget.daily import DailyBudgets
+from guardrails.cache.names import Name
+from guardrails.cache.value import Kept
 from guardrails.critic.limits import BudgetHandle
 from guardrails.errors import AuditError, DeliveryError, WireFormatError
 from guardrails.exchange import Context, Part
 from guardrails.guard.content import ToolCall, plain_text, read_content, read_prompt, texts_of
 from guardrails.guard.ledger import closed, opened
 from guardrails.guard.reply import StreamedReply
+from guardrails.guard.turns import Conversation, Turn, Turns, turn_of, turns_of
 from guardrails.pipeline.engine import Content, Outcome, deliberate, refuse
 from guardrails.pipeline.plan import Plan
 from guardrails.pipeline.replies import Reply
@@ -43,6 +47,18 @@ class Enforcement:
     settings: Settings = field(repr=False)
     webhook: Webhook | None = field(default=None, repr=False)
     daily: DailyBudgets | None = field(default=None, repr=False)
+    turns: Turns | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """A decision with its record, on what was decided, and what came before that."""
+
+    decision: Decision
+    record: Opened
+    content: Content | None = field(repr=False)
+    before: tuple[Part, ...] = field(repr=False)
+    conversation: Conversation | None = field(repr=False)
 
 
 class GuardedCall:
@@ -56,6 +72,7 @@ class GuardedCall:
         self._trail = enforcement.trail
         self._settings = enforcement.settings
         self._webhook = enforcement.webhook
+        self._turns = enforcement.turns
         self._context = context
         limits = self._plan.constitution.budget
         self._max_chars = limits.max_chars
@@ -67,7 +84,9 @@ class GuardedCall:
             max_cost_usd=limits.max_cost_usd,
             purse=None if enforcement.daily is None else enforcement.daily.purse(context),
         )
-        self._open: dict[str, tuple[Decision, Opened]] = {}
+        self._open: dict[str, _Judged] = {}
+        self._learnt: dict[Name, Kept] = {}
+        """Of a conversation, to be kept at the end."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -78,26 +97,29 @@ class GuardedCall:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for decision, _ in tuple(self._open.values()):
+        for judged in tuple(self._open.values()):
             try:
-                await self.delivered(decision, None, how="nothing")
+                await self.delivered(judged.decision, None, how="nothing")
             except AuditError:
                 if error is None:
                     raise
-                log.warning("a record could not be closed", record=decision.record_id)
+                log.warning("a record could not be closed", record=judged.decision.record_id)
         await self._budget.square()
+        if self._turns is not None and self._learnt:
+            await self._turns.keep(self._learnt)
 
     async def check(self, content: object, *, stage: Stage, prompt: object = None) -> Decision:
         """Judge a content. When this returns the decision is on record, and `delivered` must say
         what became of it. Raises AuditError if it cannot be recorded: then deliver nothing."""
-        decision, record = await self._decided(content, stage, prompt)
-        self._open[decision.record_id] = decision, record
+        judged = await self._decided(content, stage, prompt)
+        decision = judged.decision
+        self._open[decision.record_id] = judged
         try:
-            await self._trail.open(record)
+            await self._trail.open(judged.record)
         except AuditError:
             del self._open[decision.record_id]
             raise
-        self._tell(record)
+        self._tell(judged.record)
         return decision
 
     @property
@@ -125,6 +147,7 @@ class GuardedCall:
             budget=self._budget,
             check_call=partial(self._check_call, prompt) if judges_calls else None,
             schemas=ToolSchemas.of(prompt),
+            delivered=None if self._turns is None else partial(self._streamed, before),
         )
         if unreadable or sum(len(part.text) for part in before) > self._max_chars:
             reply.refuse("format.readable" if unreadable else "budget.max_chars")
@@ -146,21 +169,25 @@ class GuardedCall:
         """Record what is delivered, right before it is. Without `how` it is the decision's own
         content, or its reply. Raises AuditError, or DeliveryError for what is not what was judged:
         then deliver nothing."""
-        _, record = self._open.pop(decision.record_id, (decision, None))
-        end = await self._end(decision, content, how, record)
+        judged = self._open.pop(decision.record_id, None)
+        end = await self._end(decision, content, how, None if judged is None else judged.record)
         await self._trail.close(end)
         _refuse_other(end, how)
+        if judged is not None:
+            await self._learn(judged, end)
 
     async def check_and_deliver(
         self, content: object, *, stage: Stage, prompt: object = None
     ) -> Decision:
         """Judge a content that is delivered by being handed to the caller. Raises AuditError."""
-        decision, record = await self._decided(content, stage, prompt)
-        end = await self._end(decision, decision.content, None, record)
+        judged = await self._decided(content, stage, prompt)
+        decision = judged.decision
+        end = await self._end(decision, decision.content, None, judged.record)
         # Handed over together, so that both are in one commit.
-        await asyncio.gather(self._trail.open(record), self._trail.close(end))
-        self._tell(record)
+        await asyncio.gather(self._trail.open(judged.record), self._trail.close(end))
+        self._tell(judged.record)
         _refuse_other(end, None)
+        await self._learn(judged, end)
         return decision
 
     async def _end(
@@ -180,11 +207,10 @@ class GuardedCall:
         if self._webhook is not None and record.verdict is Verdict.ESCALATE:
             self._webhook.tell(record)
 
-    async def _decided(
-        self, value: object, stage: Stage, prompt: object
-    ) -> tuple[Decision, Opened]:
+    async def _decided(self, value: object, stage: Stage, prompt: object) -> _Judged:
         """The decision with its record, neither of them told to anybody yet."""
         content: Content | None = None
+        conversation: Conversation | None = None
         before: tuple[Part, ...] = ()
         try:
             content = await read_content(value, stage, self._max_chars)
@@ -193,6 +219,8 @@ class GuardedCall:
             log.info("a value could not be read", stage=str(stage), error=str(error))
             outcome = refuse(self._plan, "format.readable", stage, self._context, content=content)
         else:
+            if self._turns is not None and stage is Stage.INPUT:
+                conversation = await self._turns.look(content.parts, self._context)
             outcome = await deliberate(
                 self._plan,
                 content,
@@ -201,6 +229,7 @@ class GuardedCall:
                 context=self._context,
                 budget=self._budget,
                 schemas=ToolSchemas.of(prompt) if stage in _CALLING else None,
+                known=frozenset() if conversation is None else conversation.known,
             )
         decision = self._decision(outcome, stage)
         record = opened(
@@ -212,7 +241,38 @@ class GuardedCall:
             trail=self._trail,
             settings=self._settings,
         )
-        return decision, record
+        return _Judged(
+            decision=decision,
+            record=record,
+            content=content,
+            before=before,
+            conversation=conversation,
+        )
+
+    async def _learn(self, judged: _Judged, end: Closed) -> None:
+        """What of the conversation is known from now on: what was let in, and what went out."""
+        turns, decision, content = self._turns, judged.decision, judged.content
+        if turns is None or content is None:
+            return
+        before: Sequence[Part] = judged.before
+        if judged.conversation is not None:
+            before = content.parts
+            ahead = len(judged.before)
+            self._learnt |= turns.judged(judged.conversation, before, decision, ahead)
+        if end.how == "reply":
+            reply = [turn_of(Part(text=decision.text, role="assistant"))]
+        elif end.how == "judged" and decision.stage is Stage.OUTPUT:
+            delivered = await read_content(decision.content, Stage.OUTPUT, self._max_chars)
+            reply = [turn for turn, _ in turns_of(enumerate(delivered.parts))]
+        else:
+            return
+        if before:
+            self._learnt |= turns.delivered(before, reply, self._context)
+
+    async def _streamed(self, before: Sequence[Part], reply: Sequence[Turn]) -> None:
+        """The same of a reply that went out piece by piece, perhaps after the end of the call."""
+        if self._turns is not None and before:
+            await self._turns.keep(self._turns.delivered(before, reply, self._context))
 
     def _decision(self, outcome: Outcome, stage: Stage) -> Decision:
         constitution = self._plan.constitution

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -13,6 +13,7 @@ from guardrails.critic.limits import BudgetHandle
 from guardrails.errors import AuditError, DeliveryError
 from guardrails.exchange import Context, Part
 from guardrails.guard.ledger import begun, opened
+from guardrails.guard.turns import Turn, turn_of
 from guardrails.pipeline.engine import Outcome
 from guardrails.pipeline.given import Release
 from guardrails.pipeline.plan import Plan
@@ -29,6 +30,10 @@ __all__ = ["StreamedReply"]
 
 CheckCall = Callable[[str | None, str], Awaitable[Decision]]
 """Judges a tool's call by its name and the JSON of its arguments, and records what comes of it."""
+
+
+Delivered = Callable[[Sequence[Turn]], Awaitable[None]]
+"""Is told of a reply that has gone out whole."""
 
 
 class _Sum:
@@ -83,7 +88,9 @@ class StreamedReply:
         budget: BudgetHandle,
         check_call: CheckCall | None = None,
         schemas: ToolSchemas | None = None,
+        delivered: Delivered | None = None,
     ) -> None:
+        self._delivered = delivered
         self._check_call, self._budget = check_call, budget
         self._heads: list[Head] = []
         self.calls: list[Decision] = []
@@ -251,6 +258,19 @@ class StreamedReply:
                 reply_key=decision.reply_key if decision and how in ("reply", "cut") else None,
             )
         )
+        if self._delivered is not None and how in ("judged", "reply"):
+            await self._delivered([*self._turns(how)])
+
+    def _turns(self, how: How) -> Iterator[Turn]:
+        """What went out, up to a tool call: it comes as other texts than it is sent back as."""
+        if how == "reply" and self.decision is not None:
+            yield turn_of(Part(text=self.decision.text, role="assistant"))
+            return
+        for head, sum in zip(self._heads, self._sums, strict=True):
+            part = head.part
+            if head.is_json or part.kind not in ("text", "thinking"):
+                return
+            yield Turn(part.role, part.kind, part.name, sum.of_left)
 
     async def _conclude(self, sums: Sequence[str]) -> None:
         if self.decision is not None:

@@ -95,12 +95,14 @@ async def deliberate(
     context: Context,
     budget: BudgetHandle,
     schemas: ToolSchemas | None = None,
+    known: frozenset[int] = frozenset(),
     is_counted: bool = False,
     may_vanish: bool = False,
 ) -> Outcome:
     """Judge a content at a stage and make of it what may go on.
 
-    `before` are the parts that only help to judge it, in their order. A call whose arguments are
+    `before` are the parts that only help to judge it, in their order, and so are the `known` ones
+    among its own. A call whose arguments are
     changed still fits `schemas`, or nothing goes on. `is_counted`: its size is known to be within
     the budget. `may_vanish`: it is a piece of a reply of which more is left. Raises nothing that a
     text, a critic or an endpoint could bring about.
@@ -108,9 +110,18 @@ async def deliberate(
     started = time.perf_counter()
     try:
         if not is_counted:
-            _admit(content, before, budget)
+            _admit(content.parts, known, before, budget)
         work = _Deliberation(
-            plan, content, before, stage, context, budget, schemas, started, may_vanish=may_vanish
+            plan,
+            content,
+            before,
+            stage,
+            context,
+            budget,
+            schemas,
+            started,
+            known=known,
+            may_vanish=may_vanish,
         )
         return await work.outcome()
     except BudgetExceeded as error:
@@ -150,14 +161,20 @@ def _limited(limit: str, stage: Stage) -> Ruling:
     return decide([seen], stage=stage)
 
 
-def _admit(content: Content, before: Sequence[Part], budget: BudgetHandle) -> None:
+def _admit(
+    parts: Sequence[Part], known: frozenset[int], before: Sequence[Part], budget: BudgetHandle
+) -> None:
     """Raises BudgetExceeded for more text than one call may hold. What only helps to judge is not
     counted again, for it was judged at its own stage; but no more of it is read, either."""
-    helping = sum(len(part.text) for part in before)
-    helping += sum(len(part.text) for part in content.parts if not part.target)
+    judged, helping = 0, sum([len(part.text) for part in before])
+    for index, part in enumerate(parts):
+        if part.target and index not in known:
+            judged += len(part.text)
+        else:
+            helping += len(part.text)
     if helping > budget.limits["max_chars"]:
         raise BudgetExceeded("max_chars", budget.limits["max_chars"], helping)
-    budget.spend_chars(sum(len(part.text) for part in content.parts if part.target))
+    budget.spend_chars(judged)
 
 
 class _Deliberation:
@@ -175,12 +192,13 @@ class _Deliberation:
         schemas: ToolSchemas | None,
         started: float,
         *,
+        known: frozenset[int] = frozenset(),
         may_vanish: bool = False,
     ) -> None:
         """`started`: when the work on it began, by the performance counter."""
         self.started = started
         self.plan, self.original, self.stage = plan, content, stage
-        self.schemas, self.misfit = schemas, False
+        self.schemas, self.misfit, self.known = schemas, False, known
         self.context, self.budget, self.may_vanish = context, budget, may_vanish
         self.before = tuple(before)
         self.parts = (*before, *content.parts)
@@ -231,19 +249,28 @@ class _Deliberation:
         return work(*arguments, **options)
 
     async def _judge(self, content: Content) -> Ruling:
+        parts, calls = self._to_judge(content)
         judgement: Judgement = await judge(
             self.plan,
-            (*self.before, *content.parts),
+            (*self.before, *parts),
             stage=self.stage,
             context=self.context,
             budget=self.budget,
             deadline=self.deadline,
-            calls=moved(content.calls, len(self.before)),
+            calls=moved(calls, len(self.before)),
         )
         self.usage += judgement.usage
         self.models.update(judgement.models)
         self.coverage = judgement.coverage
         return await self._aside(decide, judgement.observations, stage=self.stage)
+
+    def _to_judge(self, content: Content) -> tuple[Sequence[Part], Sequence[Call]]:
+        """What is known only helps to judge, unless a change has moved the parts."""
+        known, parts, calls = self.known, content.parts, content.calls
+        if not known or len(parts) != len(self.original.parts):
+            return parts, calls
+        told = [part.as_context() if n in known else part for n, part in enumerate(parts)]
+        return told, [call for call in calls if call.part not in known]
 
     async def _revised_by_model(self) -> Ruling | None:
         """The ruling on a revision that may go on; None if there is none, and what needs no model
@@ -378,11 +405,16 @@ class _Deliberation:
             content=self.content,
             reply=reply,
             attempts=tuple(self.attempts),
-            coverage=self.coverage,
+            coverage=self._covered(),
             repair=await self._aside(self._repair) if self._was_to_be_revised else None,
             usage=self.usage + _lasted(self.started),
             models=self.models,
         )
+
+    def _covered(self) -> Coverage:
+        if not self.known:
+            return self.coverage
+        return replace(self.coverage, known_parts=len(self.known))
 
     @property
     def _was_to_be_revised(self) -> bool:

@@ -204,12 +204,14 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
-    """What was looked at, and what nobody could look at."""
+    """What was looked at, and what nobody could look at. `known_parts` of a conversation were
+    judged before, or are our own replies, and only helped to judge the rest."""
 
     uncovered: tuple[str, ...] = ()
     windows: int = 0
     unjudged_parts: tuple[int, ...] = ()
     left_out: int = 0
+    known_parts: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -137,6 +137,7 @@ def test_a_record_holds_all_of_a_decision_but_its_text() -> None:
             "windows": 2,
             "unjudged_parts": [4],
             "left_out": 1,
+            "known_parts": 0,
         },
         "usage": {
             "calls": 1,

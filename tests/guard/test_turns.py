@@ -1,0 +1,361 @@
+"""A conversation costs its new turn only, and what was stopped in it stays stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from anthropic.types import Message
+from guard_samples import REPLY, FailingTrail, guard_in, written
+from hypothesis import given
+from hypothesis import strategies as st
+from redis_samples import Server, serving
+
+from guardrails.critic.protocol import Critique, CritiqueRequest
+from guardrails.errors import AuditError, CriticOutage
+from guardrails.exchange import Context
+from guardrails.guard import Guard
+from guardrails.testing import breaching, passing, scripted_critic
+from guardrails.verdict import Stage, Verdict
+
+RULES = """
+  - {id: house.forbidden, text: Says nothing forbidden., stages: [input, output], action: block,
+     critics: [pattern: {breach: [forbidden]}]}
+  - {id: house.odd, text: Says nothing odd., stages: [input], action: flag,
+     critics: [pattern: {breach: [oddly]}]}
+  - {id: house.secret, text: Keeps the secret., stages: [input, output], action: redact,
+     critics: [pattern: {breach: [secret]}]}
+  - {id: house.kind, text: Is kind., stages: [input, output], action: block, on_outage: flag,
+     critics: [judge]}
+  - {id: house.young, text: Is fit for the young., stages: [input], action: block, on_outage: flag,
+     applies: {age: [young]}, critics: [judge]}
+"""
+PII = """
+pii: {input: {EMAIL_ADDRESS: mask}}
+"""
+
+
+class House:
+    """A guard, and what its judge was shown to judge at the input, call by call."""
+
+    def __init__(self, folder: Path, word: Any = passing, text: str = "", **more: Any) -> None:
+        self.word = word
+        self.judge: Any = scripted_critic(self.asked)
+        self.guard = guard_in(folder, text or written(RULES), critics=[self.judge], **more)
+
+    def asked(self, request: CritiqueRequest) -> Critique:
+        if isinstance(self.word, BaseException):
+            raise self.word
+        said: Critique = self.word(request)
+        return said
+
+    @property
+    def judged(self) -> list[list[str]]:
+        return [
+            [target.text for target in request.targets]
+            for request in self.judge.asked
+            if request.stage is Stage.INPUT
+        ]
+
+    async def turn(
+        self, messages: Sequence[Any], reply: Any, context: Context | None = None
+    ) -> Any:
+        """One call of an application: what goes in, then what comes out."""
+        async with self.guard.call(context=context or Context()) as call:
+            decision = await call.check(messages, stage=Stage.INPUT)
+            if not decision.delivers:
+                await call.delivered(decision, None, how="reply")
+                return decision
+            await call.delivered(decision, decision.content)
+            out = await call.check(reply, stage=Stage.OUTPUT, prompt=messages)
+            await call.delivered(out, out.content)
+            return decision
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+def talk(*texts: str) -> list[dict[str, str]]:
+    """The user's and the assistant's turns, one after the other."""
+    return [
+        {"role": "assistant" if number % 2 else "user", "content": text}
+        for number, text in enumerate(texts)
+    ]
+
+
+async def test_a_conversation_costs_its_new_turn_only(house: House) -> None:
+    first = await house.turn(talk("one"), "two")
+    second = await house.turn(talk("one", "two", "three"), "four")
+    third = await house.turn(talk("one", "two", "three", "four", "five"), "six")
+    assert house.judged == [["one"], ["three"], ["five"]]
+    assert [d.coverage.known_parts for d in (first, second, third)] == [0, 2, 4]
+    shown = [part.text for part in house.judge.asked[-2].parts]
+    assert shown == ["one", "two", "three", "four", "five"]
+
+
+async def test_checks_by_themselves_are_a_conversation_too(house: House) -> None:
+    await house.guard.check_input(talk("one"))
+    await house.guard.check_output("two", prompt=talk("one"))
+    await house.guard.check_input(talk("one", "two", "three"))
+    assert house.judged == [["one"], ["three"]]
+
+
+async def test_a_reply_that_came_piece_by_piece_is_known(house: House) -> None:
+    await house.guard.check_input(talk("one"))
+    stream = house.guard.stream(["tw", "o"], prompt=talk("one"))
+    assert "".join([piece async for piece in stream]) == "two"
+    await house.guard.check_input(talk("one", "two", "three"))
+    assert house.judged == [["one"], ["three"]]
+
+
+async def test_a_reply_that_nobody_gave_is_judged(house: House) -> None:
+    await house.turn(talk("one"), "two")
+    await house.turn(talk("one", "too", "three"), "four")
+    assert house.judged == [["one"], ["too", "three"]]
+
+
+async def test_the_newest_turn_is_judged_each_time(house: House) -> None:
+    await house.turn(talk("one"), "two")
+    for _ in range(2):
+        await house.turn(talk("one"), "two")
+        await house.turn(talk("one", "two", "three"), "four")
+    assert house.judged == [["one"], ["one"], ["three"], ["one"], ["three"]]
+
+
+async def test_promise_2_what_was_stopped_stays_stopped(house: House) -> None:
+    assert (await house.turn(talk("forbidden"), "")).verdict is Verdict.BLOCK
+    later = talk("forbidden", REPLY, "three")
+    assert (await house.turn(later, "")).verdict is Verdict.BLOCK
+    house.word = breaching("house.kind")
+    assert (await house.turn(talk("unkind"), "")).verdict is Verdict.BLOCK
+    assert (await house.turn(talk("unkind", REPLY, "three"), "")).verdict is Verdict.BLOCK
+    assert house.judged[-1] == ["unkind", "three"], "the reply is our own"
+
+
+async def test_promise_2_a_reply_that_was_stopped_does_not_become_known(house: House) -> None:
+    await house.turn(talk("one"), "forbidden")
+    assert (await house.turn(talk("one", "forbidden", "three"), "")).verdict is Verdict.BLOCK
+    await house.turn(talk("one", REPLY, "three"), "")
+    assert house.judged[-1] == ["three"]
+
+
+async def test_what_was_changed_is_judged_again_and_what_stood_beside_it_is_not(
+    house: House,
+) -> None:
+    assert (await house.turn(talk("a secret"), "two")).verdict is Verdict.REDACT
+    await house.turn(talk("a secret", "two", "three"), "four")
+    await house.turn(talk("a secret", "two", "three", "four", "five"), "six")
+    assert house.judged == [
+        *(["a secret"], ["a "]),
+        *(["a secret", "three"], ["a ", "three"]),
+        *(["a secret", "five"], ["a ", "five"]),
+    ]
+
+
+async def test_a_reply_is_known_as_it_was_delivered(house: House) -> None:
+    await house.turn(talk("one"), "a secret, kept")
+    decision = await house.guard.check_output("a secret, kept", prompt=talk("one"))
+    await house.turn(talk("one", decision.text, "three"), "four")
+    await house.turn(talk("one", "a secret, kept", "three"), "four")
+    assert house.judged[1] == ["three"]
+    assert len(house.judged[2]) == 2
+
+
+async def test_what_was_flagged_by_policy_is_known_and_what_was_in_doubt_is_not(
+    tmp_path: Path,
+) -> None:
+    house = House(tmp_path)
+    assert (await house.turn(talk("oddly"), "two")).verdict is Verdict.FLAG
+    assert (await house.turn(talk("oddly", "two", "three"), "four")).verdict is Verdict.ALLOW
+    house.word = CriticOutage("away")
+    doubtful = await house.turn(talk("well"), "two")
+    assert (doubtful.verdict, doubtful.cause) == (Verdict.FLAG, "outage")
+    house.word = passing
+    await house.turn(talk("well", "two", "three"), "four")
+    assert house.judged == [["oddly"], ["three"], ["well"], ["well", "three"]]
+
+
+SETTINGS: dict[str, tuple[Context, Context]] = {
+    "tenant": (Context(tenant="a"), Context(tenant="b")),
+    "language": (Context(language="en"), Context(language="de")),
+    "principles": (Context(attributes={"age": "old"}), Context(attributes={"age": "young"})),
+}
+
+
+@pytest.mark.parametrize("what", SETTINGS)
+async def test_who_asks_otherwise_is_another_conversation(what: str, house: House) -> None:
+    one, other = SETTINGS[what]
+    await house.turn(talk("one"), "two", one)
+    await house.turn(talk("one", "two", "three"), "four", other)
+    assert house.judged[1] == ["one", "two", "three"]
+    await house.turn(talk("one", "two", "three"), "four", replace(one, session="s", subject="u"))
+    assert house.judged[2] == ["three"]
+
+
+async def test_another_constitution_knows_nothing(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    for name, text in (("a", written(RULES)), ("b", written(RULES.replace("kind.", "kind!")))):
+        (tmp_path / name).mkdir()
+        house = House(tmp_path / name, text=text, key_file=key)
+        if name == "a":
+            await house.turn(talk("one"), "two")
+            again = House(tmp_path / name, text=text, key_file=key)
+            await again.turn(talk("one", "two", "three"), "four")
+            assert again.judged == [["three"]], "guards of one process and key share what is kept"
+        else:
+            await house.turn(talk("one", "two", "three"), "four")
+            assert house.judged == [["one", "two", "three"]]
+
+
+async def test_the_applications_own_words_come_first_wherever_they_stand(house: House) -> None:
+    def asked(*texts: str, system: str = "Be brief.", behind: bool = False) -> dict[str, Any]:
+        own = {"system": system}
+        said = {"model": "m", "max_tokens": 9, "messages": talk(*texts)}
+        return {**said, **own} if behind else {**own, **said}
+
+    await house.turn(asked("one"), "two")  # type: ignore[arg-type]  # a whole request
+    await house.turn(asked("one", "two", "three", behind=True), "four")  # type: ignore[arg-type]
+    await house.turn(asked("one", "two", "three", system="Be long."), "four")  # type: ignore[arg-type]
+    assert house.judged == [["one"], ["three"], ["one", "two", "three"]]
+
+
+THOUGHT = {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}
+SAID = {"type": "text", "text": "two"}
+CALLED = {"type": "tool_use", "id": "toolu_1", "name": "look_up", "input": {"word": "garden"}}
+
+
+def message(*content: dict[str, Any]) -> Message:
+    return Message.model_validate(
+        {
+            "id": "msg_1",
+            "type": "message",
+            "role": "assistant",
+            "model": "m",
+            "content": content,
+            "stop_reason": "end_turn",
+            "usage": {"input_tokens": 1, "output_tokens": 1},
+        }
+    )
+
+
+@pytest.mark.parametrize("content", [[THOUGHT, SAID], [SAID], "two"])
+async def test_what_a_model_thought_may_be_left_out(content: object, house: House) -> None:
+    await house.turn(talk("one"), message(THOUGHT, SAID))
+    history: Any = [*talk("one"), {"role": "assistant", "content": content}, *talk("three")]
+    await house.turn(history, "four")
+    assert house.judged == [["one"], ["three"]]
+
+
+async def test_a_call_of_a_tool_is_known_and_its_result_is_new(house: House) -> None:
+    await house.turn(talk("one"), message(SAID, CALLED))
+    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "green"}
+    history: Any = [
+        *talk("one"),
+        {"role": "assistant", "content": [SAID, CALLED]},
+        {"role": "user", "content": [result]},
+    ]
+    await house.turn(history, "four")
+    assert house.judged == [["one"], ["green"]]
+
+
+async def test_promise_1_what_is_not_on_record_is_not_known(tmp_path: Path) -> None:
+    house = House(tmp_path, trail=FailingTrail("open"))
+    with pytest.raises(AuditError):
+        await house.guard.check_input(talk("one"))
+    turns = house.guard._enforcement.turns
+    assert turns is not None
+    seen = await turns.look((await parts(talk("one", "two", "three"))), Context())
+    assert seen.known == frozenset()
+
+
+async def parts(messages: object) -> Any:
+    from guardrails.guard.content import read_content
+
+    return (await read_content(messages, Stage.INPUT)).parts
+
+
+async def test_a_judge_that_wavers_does_not_make_a_stopped_turn_known(house: House) -> None:
+    await house.turn(talk("one"), "two")
+    house.word = breaching("house.kind")
+    await house.turn(talk("one"), "two")
+    house.word = passing
+    await house.turn(talk("one", "two", "three"), "four")
+    assert house.judged[-1] == ["one", "three"]
+
+
+@pytest.mark.parametrize(
+    ("text", "offline", "remembers"),
+    [
+        (written(RULES), False, True),
+        (written(RULES), True, False),  # what is left costs little
+        (written(RULES, head="cache: {ttl_s: 0}"), False, False),
+        (written(RULES).replace("principles:", PII + "principles:"), True, True),
+    ],
+    ids=["judge", "patterns", "nothing is kept", "personal data"],
+)
+def test_it_is_remembered_where_it_pays(
+    text: str, offline: bool, remembers: bool, tmp_path: Path
+) -> None:
+    house = House(tmp_path, text=text, offline=offline)
+    assert (house.guard._enforcement.turns is not None) == remembers
+    assert House(tmp_path, text=text, offline=offline, cache="off").guard._enforcement.turns is None
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with serving(tmp_path) as server:
+        yield server
+
+
+async def test_replicas_share_what_they_know_through_redis(server: Server, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"cache": server.url, "key_file": tmp_path / "key"}
+    one, other = (House(tmp_path, **settings) for _ in range(2))
+    await one.turn(talk("one"), "two")
+    await other.turn(talk("one", "two", "three"), "four")
+    assert other.judged == [["three"]]
+    with server.client() as redis:
+        assert all(b"one" not in redis.get(key) for key in redis.scan_iter())
+    server.kill()
+    await other.turn(talk("one", "two", "three"), "four")
+    assert other.judged[1] == ["one", "two", "three"], "what nobody knows is judged"
+    await one.guard.aclose()
+    await other.guard.aclose()
+
+
+words = st.sampled_from(["yes", "no", "well", "perhaps"])
+
+
+@given(
+    said=st.lists(words, min_size=3, max_size=9).filter(lambda said: len(said) % 2 == 1),
+    at=st.integers(0, 8),
+    other=st.sampled_from(["never", "yes ", ""]),
+)
+def test_promise_2_what_follows_on_other_words_is_judged(
+    said: list[str], at: int, other: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    at %= len(said)
+    asyncio.run(_changed_at(said, at, other, House(tmp_path_factory.mktemp("house"))))
+
+
+async def _changed_at(said: list[str], at: int, other: str, house: House) -> None:
+    for turn in range(1, len(said), 2):
+        await house.turn(talk(*said[:turn]), said[turn])
+    changed = [*said[:at], other, *said[at + 1 :]]
+    decision = await house.guard.check_input(talk(*changed))
+    expected = changed[at:] if at < len(said) - 1 else changed[-1:]
+    assert house.judged[-1] == expected if any(expected) else True
+    assert decision.coverage.known_parts == len(said) - len(expected)
+
+
+def test_a_guard_in_other_threads_learns_the_same(house: House) -> None:
+    house.guard.sync.check_input(talk("one"))
+    house.guard.sync.check_output("two", prompt=talk("one"))
+    house.guard.sync.check_input(talk("one", "two", "three"))
+    assert house.judged == [["one"], ["three"]]
+    assert isinstance(house.guard, Guard)
