@@ -1,15 +1,18 @@
-"""What can be typed: every command with its arguments and options. What they do is elsewhere."""
+"""What can be typed: the commands with their arguments and options. What they do is elsewhere."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from guardrails.cli.audit_commands import audit
+from guardrails.cli.options import AsJson, Name, Names, Watch
 from guardrails.cli.outcome import Status
+from guardrails.cli.review_commands import review
 from guardrails.errors import AuditError, ConstitutionError, GuardrailsError, SettingsError
 from guardrails.verdict import Stage
 
@@ -23,24 +26,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # they would print local variables, and with them user text
 )
-audit = typer.Typer(help="Read and verify the record of decisions.", no_args_is_help=True)
 app.add_typer(audit, name="audit")
-review = typer.Typer(help="Decide the cases that were escalated to a person.", no_args_is_help=True)
 app.add_typer(review, name="review")
-
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A constitution's name or its file.")]
-Names = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="NAME…", help="Names or files; without any, all that are found."),
-]
-Watch = Annotated[
-    bool, typer.Option("--watch", help="Again whenever a file changes; Ctrl-C ends it.")
-]
-Trail = Annotated[
-    Path | None,
-    typer.Argument(metavar="FILE", help="The audit trail; without it, the one settings name."),
-]
 
 
 def _print_version(wanted: bool) -> None:
@@ -283,80 +270,6 @@ def schema(as_json: AsJson = False) -> int:
     return show_schema()
 
 
-@audit.command()
-def tail(
-    file: Trail = None,
-    number: Annotated[int, typer.Option("--number", "-n", min=1, max=10_000)] = 10,
-    as_json: AsJson = False,
-) -> int:
-    """List the newest records."""
-    from guardrails.cli.trail import show_tail
-
-    return show_tail(file, number=number, as_json=as_json)
-
-
-@audit.command("show")
-def show_record(
-    record: Annotated[str, typer.Argument(metavar="RECORD", help="The record's id.")],
-    file: Trail = None,
-    as_json: AsJson = False,
-) -> int:
-    """Show one record whole."""
-    from guardrails.cli.trail import show_one
-
-    return show_one(file, record, as_json=as_json)
-
-
-@audit.command()
-def verify(
-    file: Trail = None,
-    anchor: Annotated[Path | None, typer.Option(help="Where the chains' tips are kept.")] = None,
-    key: Annotated[Path | None, typer.Option(help="The root key's file.")] = None,
-    as_json: AsJson = False,
-) -> int:
-    """Prove that no record was changed, removed or reordered, and nothing left unjudged."""
-    from guardrails.cli.trail import verify_trail
-
-    return verify_trail(file, anchor=anchor, key=key, as_json=as_json)
-
-
-@audit.command()
-def routing(
-    file: Trail = None,
-    since: Annotated[
-        str | None, typer.Option(metavar="WHEN", help="Newer ones only: 7d, 24h, 2026-11-24.")
-    ] = None,
-    constitution: Annotated[
-        str | None, typer.Option("--constitution", "-c", metavar="ID", help="Of this one only.")
-    ] = None,
-    as_json: AsJson = False,
-) -> int:
-    """Tell what each role of the judge did, and what always asking the dearest would have cost."""
-    from guardrails.cli.routing import show_routing
-
-    return show_routing(file, since=since, constitution=constitution, as_json=as_json)
-
-
-CostsBy = Literal["tenant", "constitution", "role", "principle", "stage", "day"]
-"""As `audit.costs` has it, which is not imported for other commands."""
-
-
-@audit.command()
-def cost(
-    file: Trail = None,
-    by: Annotated[CostsBy, typer.Option(help="What the lines are of.")] = "tenant",
-    since: Annotated[
-        str | None,
-        typer.Option(metavar="WHEN", help="Newer ones only: 7d, 24h, 2026-11-24."),
-    ] = None,
-    as_json: AsJson = False,
-) -> int:
-    """Add up what judging cost: calls, tokens and US dollars, stopped decisions included."""
-    from guardrails.cli.costs import show_costs
-
-    return show_costs(file, by=by, since=since, as_json=as_json)
-
-
 @app.command()
 def playground(
     name: Name,
@@ -424,52 +337,6 @@ def serve(
     }
     said = {name: value for name, value in said.items() if value is not None}
     return serve_proxy(config, said, check_only=check_config)
-
-
-CaseId = Annotated[str, typer.Argument(metavar="RECORD", help="The case's record id.")]
-Reason = Annotated[str, typer.Option(help="Why; it is kept with the case.")]
-Person = Annotated[str | None, typer.Option(help="Who says so; else the user of this machine.")]
-
-
-@review.command("list")
-def list_cases(
-    file: Trail = None,
-    number: Annotated[int, typer.Option("--number", "-n", min=1, max=10_000)] = 100,
-    all_cases: Annotated[bool, typer.Option("--all", help="Decided ones, too.")] = False,
-    as_json: AsJson = False,
-) -> int:
-    """List the newest cases that nobody has decided."""
-    from guardrails.cli.review import list_cases
-
-    return list_cases(file, number=number, all_cases=all_cases, as_json=as_json)
-
-
-@review.command("show")
-def show_case(record: CaseId, file: Trail = None, as_json: AsJson = False) -> int:
-    """Show what is kept of a case, and what was said of it."""
-    from guardrails.cli.review import show_case
-
-    return show_case(file, record, as_json=as_json)
-
-
-@review.command()
-def accept(
-    record: CaseId, reason: Reason, file: Trail = None, by: Person = None, as_json: AsJson = False
-) -> int:
-    """Say that a case was rightly stopped."""
-    from guardrails.cli.review import decide
-
-    return decide(file, record, "accept", by=by, reason=reason, as_json=as_json)
-
-
-@review.command()
-def overrule(
-    record: CaseId, reason: Reason, file: Trail = None, by: Person = None, as_json: AsJson = False
-) -> int:
-    """Say that a case should have gone on; nothing is delivered by it."""
-    from guardrails.cli.review import decide
-
-    return decide(file, record, "overrule", by=by, reason=reason, as_json=as_json)
 
 
 @app.command()

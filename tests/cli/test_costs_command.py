@@ -15,7 +15,7 @@ from guardrails.audit.costs import Cost
 from guardrails.audit.record import Opened
 from guardrails.audit.trail import open_trail
 from guardrails.cli import main
-from guardrails.cli.app import CostsBy
+from guardrails.cli.audit_commands import CostsBy
 from guardrails.cli.costs import money
 from guardrails.settings import Settings
 
