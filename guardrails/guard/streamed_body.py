@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 
 from guardrails.errors import WireFormatError
@@ -13,6 +14,9 @@ from guardrails.telemetry import log
 from guardrails.wire.streams.model import PartHead, StreamEvent, StreamReader
 
 __all__ = ["StreamedBody"]
+
+AT_ONCE = 16_384
+"""Bytes that are read before others get their turn."""
 
 
 class StreamedBody:
@@ -54,7 +58,12 @@ class StreamedBody:
         if self._most is not None and self._came > self._most:
             self.reply.refuse("format.readable")
             return await self._leaving()
-        return await self._taken(self._reader.feed(data))
+        sent = await self._taken(self._reader.feed(data[:AT_ONCE]))
+        for at in range(AT_ONCE, len(data), AT_ONCE):
+            await asyncio.sleep(0)  # others get their turn: there may be thousands of events in it
+            if not self.is_over:
+                sent += await self._taken(self._reader.feed(data[at : at + AT_ONCE]))
+        return sent
 
     async def close(self) -> bytes:
         """As `feed`, at the end of what comes."""

@@ -69,6 +69,7 @@ class Progress:
     ) -> None:
         self._schemas = schemas
         self._gave: dict[int, list[str]] = {}
+        self._gave_parts: tuple[Part, ...] | None = None
         """What tools gave in the reply itself, by the number of the text."""
         self._plan, self._stage, self._context = plan, Stage.OUTPUT, context
         self._before, self._budget = tuple(before), budget
@@ -124,6 +125,7 @@ class Progress:
             self._last_word = max(self._last_word, Cut(number, self._held.length(number)))
         if self._given[number].head.part.role == "tool":
             self._gave.setdefault(number, []).append(text[: max(0, room)])
+            self._gave_parts = None
 
     def shut(self, number: int) -> None:
         """That text is complete."""
@@ -243,11 +245,12 @@ class Progress:
         return self._let_go(cut, [Release(number=cut.part, start=start, end=cut.offset, text=text)])
 
     def _so_far(self, entries: tuple[Entry, ...]) -> SoFar:
-        gave = (
-            replace(self._given[number].head.part, text="".join(pieces), target=False)
-            for number, pieces in self._gave.items()
-        )
-        return SoFar(entries, tuple(gave))
+        if self._gave_parts is None:
+            self._gave_parts = tuple(
+                replace(self._given[number].head.part, text="".join(pieces), target=False)
+                for number, pieces in self._gave.items()
+            )
+        return SoFar(entries, self._gave_parts)
 
     # -- a look without a model ---------------------------------------------------------------
 

@@ -47,6 +47,8 @@ _ADDS: Mapping[str, str] = {
 
 _TOP = Place(role="assistant", reads=ANTHROPIC_MESSAGE)
 _SIGNED = re.compile(r"[A-Za-z0-9+/_=-]*")
+MOST_COUNTS = 100
+"""What a reply may have used, by its names: those that come later are not told in a refusal."""
 """What a signature is made of; pieces of it say nothing either."""
 
 
@@ -218,7 +220,9 @@ class AnthropicReader(JsonEventReader):
         self._quiet(telling, data, "usage", path=("usage",))
         usage = known_of({"usage": data.get("usage")}).get("usage")
         if isinstance(usage, dict):
-            self._known["usage"] = {**(self._known.get("usage") or {}), **usage}
+            added = {**(self._known.get("usage") or {}), **usage}
+            if len(added) < MOST_COUNTS:
+                self._known["usage"] = added
 
     def _open_parts(self) -> Iterable[int]:
         left = [part for block in self._blocks.values() for part in _parts_of(block)]

@@ -32,8 +32,8 @@ _TOP = Place(role="assistant", reads=CHAT_COMPLETION)
 _CHOICE = cast("Shape", CHAT_COMPLETION.reads["choices"])
 _FINISHES = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 _SHORT = 200
-_FEW = 4_000
-"""Characters of a field that no list names, and how many such fields are remembered."""
+_FEW, _LONG = 100, 4_000
+"""Values in a field that no list names, and characters, to be remembered; and how many fields."""
 
 
 class ChatReader(JsonEventReader):
@@ -103,8 +103,7 @@ class ChatReader(JsonEventReader):
         at = Place(path=path, role="assistant", reads=FREE)
         found = [replace(one, fixed=True) for one in find({key: value}, at)]
         telling.all(found, ())
-        is_few = sum(len(one.part.text) for one in found) < _FEW and len(found) < _FEW
-        if is_few and len(self._unnamed_said) < _FEW:
+        if len(self._unnamed_said) < _FEW and _is_small({key: value}):
             self._unnamed_said[of] = value
 
     def _choice(self, telling: Telling, made: Json, spot: Path) -> None:
@@ -219,6 +218,23 @@ class ChatReader(JsonEventReader):
 
 def _is_short(value: object) -> bool:
     return isinstance(value, int | float) or (isinstance(value, str) and len(value) < _SHORT)
+
+
+def _is_small(value: object) -> bool:
+    """Whether it is little to remember; what is not is told each time."""
+    waiting, count, characters = [value], 0, 0
+    while waiting:
+        one = waiting.pop()
+        count += 1
+        if isinstance(one, str):
+            characters += len(one)
+        elif isinstance(one, list):
+            waiting += one
+        elif isinstance(one, dict):
+            waiting += [*one, *one.values()]
+        if count + len(waiting) > _FEW or characters > _LONG:
+            return False
+    return True
 
 
 def _says(choice: Json) -> bool:

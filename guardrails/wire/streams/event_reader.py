@@ -57,12 +57,22 @@ class EventReader(ABC):
 
     def _events(self, pieces: Sequence[bytes]) -> list[StreamEvent]:
         events: list[StreamEvent] = []
+        silent: list[bytes] = []
         for at, raw in enumerate(pieces):
-            events.append(self._event(raw))
+            event = self._event(raw)
+            if _is_silent(event):
+                silent.append(raw)
+                continue
+            if silent:
+                events.append(StreamEvent(raw=b"".join(silent)))
+                silent = []
+            events.append(event)
             if self._lost:
                 if rest := b"".join([*pieces[at + 1 :], self._cutter.rest()]):
                     events.append(self._unread(rest))
                 break
+        if silent:
+            events.append(StreamEvent(raw=b"".join(silent)))
         return events
 
     def _event(self, raw: bytes) -> StreamEvent:
@@ -105,6 +115,11 @@ class EventReader(ABC):
     @abstractmethod
     def fail(self, status: int, message: str) -> bytes:
         """See `StreamReader`."""
+
+
+def _is_silent(event: StreamEvent) -> bool:
+    """Whether it goes as it came, whatever becomes of the reply: many of them are one."""
+    return event.change is None and not (event.opens or event.says or event.closes or event.ends)
 
 
 def _all_or_nothing(event: StreamEvent, texts: Sequence[str] | None) -> bytes:

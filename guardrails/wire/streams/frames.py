@@ -18,7 +18,7 @@ __all__ = ["LONGEST", "Frame", "Frames", "read_frame", "write_frame"]
 LONGEST = 1 << 20
 """Bytes that one event may have."""
 
-_EMPTY = re.compile(rb"\r\n?+|\n")
+_EMPTY = re.compile(rb"(?:\r\n?+|\n)+")
 _END = re.compile(rb"(?:\r\n?+|\n)(?:\r\n?+|\n)")
 _CR = 13
 _LONGEST_END = 4
@@ -63,13 +63,16 @@ class Frames:
 
 
 def _cut(data: bytes | bytearray, seen: int) -> tuple[list[bytes], bytes | bytearray]:
-    """Whole frames, and what is left; no frame ends before `seen`. An empty line where a frame
-    would begin is a frame of its own."""
+    """Whole frames, and what is left; no frame ends before `seen`. Empty lines where a frame would
+    begin are a frame of their own, as many as there are."""
     frames: list[bytes] = []
     first, size = 0, len(data)
     while match := _EMPTY.match(data, first) or _END.search(data, max(first, seen)):
         end = match.end()
         if end == size and data[-1] == _CR:
+            if end - first > LONGEST // 2:  # of many empty lines only the last one waits
+                frames.append(bytes(data[first : end - 1]))
+                first = end - 1
             break
         frames.append(bytes(data[first:end]))
         first = end

@@ -32,6 +32,8 @@ class JsonEventReader(EventReader):
     def _told(self, telling: Telling, raw: bytes) -> None:
         frame = frame_of(telling, raw, first=self._is_first)
         self._is_first = False
+        if frame.data is None and not telling.spots:
+            return  # it says nothing: a line that keeps the connection
         wording = telling.change = Wording(self, telling.spots)
         if frame.data is not None:
             wording.name, wording.data = frame.name, self._parsed(frame.data)

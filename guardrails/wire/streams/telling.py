@@ -33,8 +33,8 @@ Spot = Path | None
 BESIDE: Path = ()
 """The spot of what stands beside the data. It goes when anything of the event changes."""
 
-MOST_PARTS = 100_000
-"""Texts that one stream may have; a whole body may hold as many values."""
+MOST_PARTS = 20_000
+"""Texts that one stream may have: each is remembered to its end, with some 3 kB."""
 
 
 MOST_PLACES = 10_000
