@@ -1,13 +1,17 @@
 """The catalogue of critics: what the entry points `guardrails.critics` offer or is announced.
 
-Entry points are read once, a critic's module only when a constitution names it.
+Entry points are read once, and again when a folder of `sys.path` has changed; a critic's module
+only when a constitution names it.
 """
 
 from __future__ import annotations
 
 import difflib
+import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Literal
 
@@ -63,7 +67,7 @@ class CriticRegistry(Mapping[str, CriticEntry]):
     def __init__(self, extra: Iterable[type[Critic]] = ()) -> None:
         self._loaded = {critic.name: _entry(critic) for critic in extra}
         self._points: dict[str, dict[str, EntryPoint]] = {}
-        for point in entry_points(group=GROUP):
+        for point in _offered(tuple(map(_dated, sys.path))):
             self._points.setdefault(point.name, {})[point.value] = point
 
     def __getitem__(self, name: str) -> CriticEntry:
@@ -88,6 +92,21 @@ class CriticRegistry(Mapping[str, CriticEntry]):
     def meant(self, name: str) -> str | None:
         """The known name nearest to a misspelt one."""
         return next(iter(difflib.get_close_matches(name, list(self), n=1, cutoff=0.5)), None)
+
+
+def _dated(place: str) -> tuple[str, int, int]:
+    """Where packages may be, and when one last came or went there; zeros where nobody knows."""
+    try:
+        found = os.stat(place or os.curdir)
+    except (OSError, ValueError):
+        return place, 0, 0
+    return place, found.st_ino, found.st_mtime_ns
+
+
+@lru_cache(maxsize=4)
+def _offered(places: tuple[tuple[str, int, int], ...]) -> tuple[EntryPoint, ...]:
+    """The critics of installed packages: reading them anew reads a file of every package there."""
+    return tuple(entry_points(group=GROUP))
 
 
 def _entry(critic: type[Critic]) -> CriticEntry:

@@ -47,6 +47,7 @@ CLASSES = {
 }
 ANYTHING = CharacterClass((ClassItem(r"\x00-\x{10FFFF}"),))
 NO_LINE_FEED = CharacterClass((ClassItem(r"\n"),), negated=True)
+TIMES: dict[str, tuple[int, int | None]] = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 CONTROLS = {"a": "\a", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 POSIX_WORDS = frozenset({"alnum", "alpha", "digit", "lower", "upper", "word", "xdigit"})
 POSIX = POSIX_WORDS | {"ascii", "blank", "cntrl", "graph", "print", "punct", "space"}
@@ -133,7 +134,7 @@ class _Reader:
 
     def _sequence(self) -> Node:
         parts: list[Node] = []
-        while self._at < len(self._source) and not self._ahead("|", ")"):
+        while self._source[self._at : self._at + 1] not in ("", "|", ")"):
             atoms = self._atoms()
             parts += atoms[:-1]
             parts += map(self._repeated, atoms[-1:])
@@ -153,10 +154,11 @@ class _Reader:
         return Repeat(node, *times, lazy)
 
     def _times(self) -> tuple[int, int | None] | None:
-        for sign, times in (("*", (0, None)), ("+", (1, None)), ("?", (0, 1))):
-            if self._took(sign):
-                return times
-        if not self._ahead("{"):
+        sign = self._source[self._at : self._at + 1]
+        if sign in TIMES:
+            self._at += 1
+            return TIMES[sign]
+        if sign != "{":
             return None
         end = self._source.find("}", self._at)
         low, comma, high = self._source[self._at + 1 : max(end, 0)].partition(",")
@@ -270,9 +272,10 @@ class _Reader:
 
     def _class_escape(self) -> ClassItem | None:
         """`\\d` and its like, `\\p{…}`; None for any other escape."""
-        for letter, item in CLASSES.items():
-            if self._took(letter):
-                return item
+        letter = self._source[self._at : self._at + 1]
+        if letter in CLASSES:
+            self._at += 1
+            return CLASSES[letter]
         if not self._ahead("p", "P"):
             return None
         sign = self._next()
@@ -364,9 +367,10 @@ class _Reader:
         return self._source.startswith(starts, self._at)
 
     def _took(self, start: str) -> bool:
-        there = self._ahead(start)
-        self._at += len(start) * there
-        return there
+        if not self._source.startswith(start, self._at):
+            return False
+        self._at += len(start)
+        return True
 
     def _next(self) -> str:
         if self._at >= len(self._source):

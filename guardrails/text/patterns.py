@@ -57,7 +57,7 @@ class Pattern:
     def __hash__(self) -> int:
         return hash((self.source, self.case))
 
-    @property
+    @cached_property
     def necessary(self) -> str:
         """An expression for RE2 that hits every text in which this pattern does, and few others."""
         return "|".join(branch.written(coarse=True) for branch in self._branches)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -153,6 +155,15 @@ def test_a_critic_that_two_packages_offer_is_an_error_where_it_is_named(
         "6:15: principles[0].critics[0]: two packages offer the critic 'shouting' "
         "(again_package:shouting and shouting_package:shouting); uninstall one"
     ]
+
+
+def test_a_critic_is_known_until_its_package_goes(install: Install, tmp_path: Path) -> None:
+    assert "shouting" in install("shouting", GOOD.format(name="shouting"))
+    assert "shouting" in CriticRegistry()
+    shutil.rmtree(tmp_path / "shouting-1.0.dist-info")
+    later = tmp_path.stat().st_mtime_ns + 1_000_000_000  # its clock may be as coarse as 4 ms
+    os.utime(tmp_path, ns=(later, later))
+    assert "shouting" not in CriticRegistry()
 
 
 FAILING = """

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 __all__ = ["anthropic_schema_problem", "openai_schema_problem"]
@@ -15,6 +17,7 @@ _UNSUPPORTED = (
 """Source: Anthropic, "Structured outputs", JSON schema limitations; `anthropic.transform_schema`
 moves these into descriptions."""
 
+_NOT_VALID = "{place} is not a valid JSON schema"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -82,15 +85,24 @@ def openai_schema_problem(format: Mapping[str, Any], *, where: str) -> str | Non
 
 
 def _invalid(schema: object) -> str | None:
-    from jsonschema import Draft202012Validator, SchemaError
-
     if not isinstance(schema, Mapping):
         return "Input should be an object"
     try:
-        Draft202012Validator.check_schema(schema)
+        return _checked(json.dumps(schema))
+    except RecursionError:
+        return _NOT_VALID.format(place="schema")
+
+
+@lru_cache(maxsize=256)
+def _checked(written: str) -> str | None:
+    """Remembered, for a program asks with the same few schemas over and over."""
+    from jsonschema import Draft202012Validator, SchemaError
+
+    try:
+        Draft202012Validator.check_schema(json.loads(written))
     except (SchemaError, RecursionError) as error:
         place = ".".join(str(step) for step in getattr(error, "absolute_path", ()))
-        return f"{place or 'schema'} is not a valid JSON schema"
+        return _NOT_VALID.format(place=place or "schema")
     return None
 
 
