@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -95,12 +96,38 @@ def modules() -> tuple[Module, ...]:
     return tuple(sorted(found, key=lambda module: module.name))
 
 
-def imports(module: Module) -> Iterator[Import]:
+@cache
+def imports(module: Module) -> tuple[Import, ...]:
     """Every import of the module: `from x import y` counts as `x.y` if that is a module."""
-    names = {known.name for known in modules()}
-    for node, late in walk(module.tree, late=False):
-        for target in dict.fromkeys(targets(node, module, names)):
-            yield Import(target=target, line=getattr(node, "lineno", 1), late=late)
+    return tuple(
+        Import(target=target, line=getattr(node, "lineno", 1), late=late)
+        for node, late in walk(module.tree, late=False)
+        for target in dict.fromkeys(targets(node, module, _names()))
+    )
+
+
+@cache
+def brought(name: str) -> frozenset[str]:
+    """The project's modules that are there once this one is imported, itself among them."""
+    found, unread = {name}, [name]
+    while unread:
+        new = _needed(unread.pop()) - found
+        found |= new
+        unread += new
+    return frozenset(found)
+
+
+@cache
+def _needed(name: str) -> frozenset[str]:
+    """What the import of a module leads to at once: the packages it is in, and what it imports."""
+    above = {name.rsplit(".", count)[0] for count in range(1, name.count(".") + 1)}
+    (module,) = (known for known in modules() if known.name == name)
+    return above | {found.target for found in imports(module) if not found.late} & _names()
+
+
+@cache
+def _names() -> frozenset[str]:
+    return frozenset(module.name for module in modules())
 
 
 def walk(node: ast.AST, *, late: bool) -> Iterator[tuple[ast.AST, bool]]:
@@ -113,7 +140,7 @@ def walk(node: ast.AST, *, late: bool) -> Iterator[tuple[ast.AST, bool]]:
         yield from walk(child, late=inner)
 
 
-def targets(node: ast.AST, module: Module, names: set[str]) -> Iterator[str]:
+def targets(node: ast.AST, module: Module, names: AbstractSet[str]) -> Iterator[str]:
     """What this node imports, if it is an import; `names` are the project's modules."""
     match node:
         case ast.Import(names=aliases):
