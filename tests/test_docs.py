@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 import pytest
 
+from guardrails.cli import main
+
 PROJECT = Path(__file__).parents[1]
 FILES = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -91,7 +93,14 @@ def test_commands_end_as_they_say(file: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", of("yaml"), ids=name)
-def test_constitutions_lint_clean_and_pass_their_tests(file: Path, tmp_path: Path) -> None:
+def test_constitutions_lint_clean_and_pass_their_tests(
+    file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GUARDRAILS_AUDIT", str(tmp_path / "audit.db"))
     for number, block in enumerate(b for b in blocks(file) if b.language == "yaml"):
         body = re.sub(r"\A(?:#[^\n]*\n)+", "", block.text)
         if not body.startswith(("schema:", "id:")) or "principles:" not in body:
@@ -99,6 +108,5 @@ def test_constitutions_lint_clean_and_pass_their_tests(file: Path, tmp_path: Pat
         written = tmp_path / f"block{number}.yaml"
         written.write_text(block.text, encoding="utf-8")
         for command in ("lint", "test"):
-            program = "import sys; from guardrails.cli import main; sys.exit(main())"
-            done = run([sys.executable, "-c", program, command, str(written)], tmp_path)
-            assert done.returncode == 0, done.stdout + done.stderr
+            status = main([command, str(written)])
+            assert status == 0, "".join(capsys.readouterr())
