@@ -21,12 +21,14 @@ setup:
 demo: setup
 	@$(BIN)/constitution demo
 
+# The tests start Python some hundred times, and each time it would read and compile all modules
+# anew where PYTHONDONTWRITEBYTECODE is set: there it is emptied.
 test: setup
-	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS); status=$$?; \
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal $(ARGS); status=$$?; \
 	    $(BIN)/python tools/suites.py; exit $$status
 
 proof: setup
-	HYPOTHESIS_PROFILE=proof $(BIN)/python -m pytest -n auto --dist worksteal -m proof --timeout 3600 $(ARGS)
+	PYTHONDONTWRITEBYTECODE= HYPOTHESIS_PROFILE=proof $(BIN)/python -m pytest -n auto --dist worksteal -m proof --timeout 3600 $(ARGS)
 	$(BIN)/python -m benchmarks.proof
 
 lint: setup

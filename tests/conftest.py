@@ -1,10 +1,12 @@
-"""How properties are tried: the same examples at each run, and never against the clock.
+"""How properties are tried, the same examples at each run and never against the clock, and what
+the thousands of tests need not pay for one by one.
 
-`make proof` looks for new ones: HYPOTHESIS_PROFILE=proof.
+`make proof` looks for new examples: HYPOTHESIS_PROFILE=proof.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 
 from hypothesis import settings
@@ -13,3 +15,14 @@ from hypothesis import settings
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=50)
 settings.register_profile("proof", deadline=None, print_blob=True, max_examples=500)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+# Clients are made by the thousand, and each reads the system's authorities anew. No test calls
+# anybody who has a certificate of theirs, so they are looked up where there are none: here.
+os.environ |= {"SSL_CERT_FILE": "", "SSL_CERT_DIR": os.path.dirname(__file__)}
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: the search for garbage need not walk it each time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
