@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Generator
 
+import pytest
 from hypothesis import settings
 
 # `make test` is to end in minutes; `make proof` looks longer, and elsewhere each time.
@@ -19,6 +21,12 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 # Clients are made by the thousand, and each reads the system's authorities anew. No test calls
 # anybody who has a certificate of theirs, so they are looked up where there are none: here.
 os.environ |= {"SSL_CERT_FILE": "", "SSL_CERT_DIR": os.path.dirname(__file__)}
+
+
+@pytest.hookimpl(optionalhook=True, wrapper=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """One more than there are cores, as tests wait now and then, for a time-out above all."""
+    return (yield) + ("PYTEST_XDIST_AUTO_NUM_WORKERS" not in os.environ)
 
 
 def pytest_collection_finish() -> None:

@@ -84,11 +84,14 @@ async def test_promise_10_a_pieces_own_length_is_not_believed(way: Any, guard: G
     assert given[-1] == UNAVAILABLE
 
 
-@WAYS
+@pytest.mark.parametrize(
+    ("way", "most"), [(streamed, MOST_EMPTY), (yielded, 1_000), (yielded_async, 1_000)]
+)
 async def test_promise_10_nothing_without_end_is_refused(
-    way: Any, guard: Guard, records: Records
+    way: Any, most: int, guard: Guard, records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(WireFormatError, match="100,000 of the pieces are empty"):
+    monkeypatch.setattr("guardrails.guard.stream.MOST_EMPTY", most)
+    with pytest.raises(WireFormatError, match=f"more than {most:,} of the pieces are empty"):
         await way(guard, lambda: ever(""))
     assert "judged" not in [how for stage, _, how in records.how() if stage == "output"]
 
