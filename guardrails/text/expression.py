@@ -7,7 +7,6 @@ member: the same thing on ASCII text, a cheap necessary condition on any other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence as Many
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol, cast
@@ -350,9 +349,8 @@ def _cased(written: str, case: bool | None) -> str:
     return written if case is None else f"(?{'-' if case else ''}i:{written})"
 
 
-def _grouped(node: Node, kinds: type | Many[type], *, coarse: bool) -> str:
+def _grouped(node: Node, kinds: type | tuple[type, ...], *, coarse: bool) -> str:
     written = node.written(coarse=coarse)
-    kinds = (kinds,) if isinstance(kinds, type) else tuple(kinds)
     return f"(?:{written})" if isinstance(node, kinds) else written
 
 

@@ -60,7 +60,7 @@ class Pattern:
     @cached_property
     def necessary(self) -> str:
         """An expression for RE2 that hits every text in which this pattern does, and few others."""
-        return "|".join(branch.written(coarse=True) for branch in self._branches)
+        return "|".join(branch.necessary for branch in self._branches)
 
     @property
     def begun(self) -> str:
@@ -204,8 +204,12 @@ class _Branch:
         return f"(?{flag}:{begun(self._body).written(coarse=True)})"
 
     @cached_property
+    def necessary(self) -> str:
+        return self.written(coarse=True)
+
+    @cached_property
     def coarse(self) -> Any:
-        return compiled(self.written(coarse=True), weight=self.weight)
+        return compiled(self.necessary, weight=self.weight)
 
     @cached_property
     def exact(self) -> Any:
