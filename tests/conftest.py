@@ -18,10 +18,6 @@ settings.register_profile("steady", deadline=None, derandomize=True, max_example
 settings.register_profile("proof", deadline=None, print_blob=True, max_examples=500)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
-# Clients are made by the thousand, and each reads the system's authorities anew. No test calls
-# anybody who has a certificate of theirs, so they are looked up where there are none: here.
-os.environ |= {"SSL_CERT_FILE": "", "SSL_CERT_DIR": os.path.dirname(__file__)}
-
 
 @pytest.hookimpl(optionalhook=True, wrapper=True)
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
@@ -29,8 +25,16 @@ def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
     return (yield) + ("PYTEST_XDIST_AUTO_NUM_WORKERS" not in os.environ)
 
 
-def pytest_collection_finish() -> None:
-    """What was imported and collected stays: the search for garbage need not walk it each time."""
+def pytest_collection_finish(session: pytest.Session) -> None:
+    # What was imported and collected stays: the search for garbage need not walk it each time.
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
+    # Clients are made by the thousand, and each would read the certificates of all authorities. No
+    # test but those that install packages meets one, so they are looked up where there are none.
+    if not any(map(_installs, session.items)):
+        os.environ |= {"SSL_CERT_FILE": "", "SSL_CERT_DIR": os.path.dirname(__file__)}
+
+
+def _installs(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(mark) for mark in ("proof", "node"))
