@@ -1,12 +1,17 @@
 """What the proxy costs: beside no proxy and a bare reverse proxy of aiohttp, in the same run.
 
     python benchmarks/proxy_bench.py [--json] [--rounds 5] [--seconds 2] [--only NAME ...]
+        [--litellm PYTHON]
 
 Each is a process of its own; they take turns, and each figure is the median of several rounds.
 `direct` is the provider, a few lines that answer 2 kB with 2 kB at once. `bare` is aiohttp's server
 and client, passing bytes on. `relay` is this proxy on a path that it does not judge, `empty` with a
 constitution that has nothing to look for, `checked` with ten patterns, secrets and invisible text;
 records in memory, and with `_file` in SQLite (each answer waits for the disk twice or more).
+`litellm` is LiteLLM's proxy, run by an interpreter of an environment of its own in which
+`litellm[proxy]` is installed, and measured only if that is named: one worker on `/v1/messages` with
+one model, no keys, no database, no callbacks, nothing asked of the network. It judges nothing; it
+routes, reads and writes both bodies, and counts what they cost.
 `requests_s` is what 16 connections get through; `p50_ms` and `p99_ms` are what one connection waits
 for; `cpu_ms` is the CPU that the process takes for a request, and `cpu_of_bare` the ratio by that,
 which others on the machine disturb less. The proxy has one core and all else the others, if there
@@ -36,7 +41,8 @@ GOALS = {"empty": 0.8, "checked": 0.6}
 GOAL_MS = 2.4
 SENTENCE = "The garden is watered in the morning, and the gate is closed at night. "
 TEXT = (SENTENCE * (SIZE // len(SENTENCE) + 1))[:SIZE]
-ROLES = ("direct", "bare", "relay", "empty", "checked", "empty_file", "checked_file")
+ROLES = ("direct", "bare", "relay", "empty", "checked", "empty_file", "checked_file", "litellm")
+START_S = 120.0
 WORDS = (
     "as an AI language model", "I guarantee", "off the record", "insider tip", "risk-free",
     "double your money", "secret formula", "cure for cancer", "no side effects", "trust me blindly",
@@ -64,6 +70,17 @@ principles:
     f"action: block, critics: [pattern: {{breach: ['\\b{word}\\b']}}]}}"
     for number, word in enumerate(WORDS)
 )
+
+LITELLM = """
+model_list:
+  - model_name: claude-haiku-5-5
+    litellm_params: {model: anthropic/claude-haiku-5-5, api_base: "UPSTREAM", api_key: for-nobody}
+general_settings: {dangerously_permit_weak_or_unset_master_key: true}
+"""
+QUIET = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "LITELLM_MODE": "PRODUCTION",
+}  # fmt: skip
+RUN_LITELLM = "from litellm import run_server; run_server()"
 
 REQUEST = json.dumps(
     {
@@ -180,7 +197,49 @@ def proxy(role: str, upstream: str, folder: Path) -> None:
     run(made, listening(), None)
 
 
-def serve(role: str, upstream: str, folder: Path, cores: Sequence[int]) -> None:
+def litellm(python: str, upstream: str, folder: Path) -> None:
+    """Become LiteLLM's proxy, which binds its port itself, and later."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+    print(port, flush=True)
+    file = folder / "litellm.yaml"
+    file.write_text(LITELLM.replace("UPSTREAM", upstream))
+    with (folder / "litellm.log").open("wb") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    said = ["--config", str(file), "--host", "127.0.0.1", "--port", str(port)]
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    os.execve(python, [python, "-c", RUN_LITELLM, *said, "--telemetry", "False"], {**own, **QUIET})
+
+
+def litellm_version(python: str) -> str:
+    asks = "from importlib.metadata import version; print(version('litellm'))"
+    try:
+        told = subprocess.run([python, "-c", asks], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        raise SystemExit(
+            f"--litellm {python!r} is no Python that has LiteLLM; name the interpreter of an "
+            f"environment in which litellm[proxy] is installed"
+        ) from None
+    return told.stdout.strip()
+
+
+def await_listening(process: subprocess.Popen[str], port: int) -> None:
+    until = time.monotonic() + START_S
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise SystemExit(f"a server that was started does not listen within {START_S:.0f} s")
+
+
+def serve(
+    role: str, upstream: str, folder: Path, cores: Sequence[int], *, python: str = ""
+) -> None:
     if cores and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, set(cores))
     if role == "direct":
@@ -191,6 +250,8 @@ def serve(role: str, upstream: str, folder: Path, cores: Sequence[int]) -> None:
         import uvloop
 
         uvloop.run(pass_on(upstream))
+    elif role == "litellm":
+        litellm(python, upstream, folder)
     else:
         proxy(role, upstream, folder)
 
@@ -264,7 +325,9 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def measure(names: Sequence[str], rounds: int, seconds: float) -> dict[str, Any]:
+def measure(
+    names: Sequence[str], rounds: int, seconds: float, *, python: str = ""
+) -> dict[str, Any]:
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     own, others = (cores[:1], cores[1:]) if len(cores) > 1 else ([], [])
     if others:
@@ -277,10 +340,12 @@ def measure(names: Sequence[str], rounds: int, seconds: float) -> dict[str, Any]
             for name in dict.fromkeys(("direct", *names)):
                 where = others if name == "direct" else own
                 command = [sys.executable, __file__, "--serve", name, "--upstream", upstream,
-                           "--folder", folder, "--cores", ",".join(map(str, where))]  # fmt: skip
+                           "--folder", folder, "--cores", ",".join(map(str, where)),
+                           "--litellm", python]  # fmt: skip
                 process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
                 assert process.stdout is not None
                 running[name] = process, int(process.stdout.readline())
+                await_listening(*running[name])
                 upstream = upstream or f"http://127.0.0.1:{running[name][1]}"
             for name in names:
                 asyncio.run(load(running[name][1], CONNECTIONS, 0.5))
@@ -341,22 +406,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--only", nargs="*", choices=ROLES, default=ROLES)
+    parser.add_argument("--litellm", default="", metavar="PYTHON", help="also LiteLLM, run by this")
     for hidden in ("--serve", "--upstream", "--cores"):
         parser.add_argument(hidden, default="", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.serve:
         cores = [int(core) for core in options.cores.split(",") if core]
-        serve(options.serve, options.upstream, options.folder, cores)
+        serve(options.serve, options.upstream, options.folder, cores, python=options.litellm)
         return 0
-    result = measure(options.only, options.rounds, options.seconds)
+    names = [name for name in options.only if name != "litellm" or options.litellm]
+    version = litellm_version(options.litellm) if "litellm" in names else None
+    result = measure(names, options.rounds, options.seconds, python=options.litellm)
+    if version is not None:
+        result["litellm"] = version
     if options.json:
         print(json.dumps(result, indent=2))
         return 0
-    names = ("requests_s", "of_bare", "cpu_ms", "cpu_of_bare", "p50_ms", "p99_ms", "added_p50_ms")
-    print(f"{'':14}" + "".join(f"{name:>14}" for name in names))
+    keys = ("requests_s", "of_bare", "cpu_ms", "cpu_of_bare", "p50_ms", "p99_ms", "added_p50_ms")
+    print(f"{'':14}" + "".join(f"{key:>14}" for key in keys))
     for name, line in result["proxies"].items():
-        print(f"{name:14}" + "".join(f"{line.get(key, 0):14.3f}" for key in names))
+        print(f"{name:14}" + "".join(f"{line.get(key, 0):14.3f}" for key in keys))
+    if version is not None:
+        print(f"litellm is {version}")
     for name, kept in result["within_goal"].items():
         print(f"goal {name} ≥ {GOALS[name]} × bare, ≤ {GOAL_MS} ms: {'kept' if kept else 'MISSED'}")
     return 0

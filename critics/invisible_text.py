@@ -92,6 +92,7 @@ class InvisibleTextCritic:
     name: ClassVar[str] = "invisible_text"
     version: ClassVar[str] = "1.0.0"
     tier: ClassVar[Tier] = "deterministic"
+    reads_original: ClassVar[bool] = True
     Config: ClassVar[type[CriticConfig]] = InvisibleTextConfig
 
     def __init__(self, rules: Sequence[Rule]) -> None:

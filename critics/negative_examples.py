@@ -186,7 +186,7 @@ class NegativeExamples:
         return any(
             rest and example.folded.startswith(rest)
             for begin, _ in sentences(text[start:at])
-            if (rest := normalise(text[start + begin :]).text.translate(_FOLDING))
+            if (rest := text[start + begin :].translate(_FOLDING))
             for example in examples
         )
 

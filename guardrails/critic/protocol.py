@@ -214,7 +214,8 @@ class AnswersAtOnce(Protocol):
 @runtime_checkable
 class TellsOpen(Protocol):
     """A critic that can tell when it need not wait for its whole width, so that text of a stream
-    leaves earlier. What it has declared is looked after."""
+    leaves earlier. What it has declared is looked after. It is told of normalised text; of text as
+    it came if it says `reads_original = True`."""
 
     def is_open(self, stage: Stage, text: str, at: int) -> bool:
         """Whether what begins before a place in a growing text, which stands where a sentence ends,

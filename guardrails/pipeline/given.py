@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from guardrails.pipeline.so_far import Head
+from guardrails.text.measure import reach_back, shortened
 from guardrails.verdict import Span
 
 __all__ = ["Given", "Release"]
@@ -30,7 +31,8 @@ class Release:
 
 
 class Given:
-    """One text of the reply. `keeps` is how much of what left is remembered; None: all."""
+    """One text of the reply. `keeps` is how much of what left is remembered, in characters of
+    normalised text, without most of a run of those that show nothing; None: all."""
 
     __slots__ = ("_edits", "_keeps", "_pieces", "head", "length", "parts")
 
@@ -46,19 +48,28 @@ class Given:
     def add(self, release: Release, edits: Sequence[tuple[Span, int]] = ()) -> None:
         """`edits` are what was changed in it, in order: where in what came, and the length of what
         stands there now; without them all of it is taken for one change, if it was changed."""
-        self._pieces.append(release.text)
+        self._pieces.append(release.text if self._keeps is None else shortened(release.text))
         self.length += len(release.text)
         if release.is_changed:
             whole = [((release.start, release.end), len(release.text))]
             self._edits += [(start, end, length) for (start, end), length in edits or whole]
         if len(self._pieces) > PIECES:
-            self._pieces = [self.last(self._keeps)]
+            self._remembered()
 
     def last(self, length: int | None) -> str:
         """The end of what has left, or all of it."""
-        self._pieces = ["".join(self._pieces)]
-        text = self._pieces[0]
-        return text if length is None else text[max(0, len(text) - length) :]
+        text = self._remembered()
+        return text if length is None else text[reach_back(text, len(text), length) :]
+
+    def _remembered(self) -> str:
+        if len(self._pieces) == 1:
+            return self._pieces[0]
+        text = "".join(self._pieces)
+        if self._keeps is not None:
+            text = shortened(text)
+            text = text[reach_back(text, len(text), self._keeps) :]
+        self._pieces = [text]
+        return text
 
     def came(self, place: int) -> int:
         """Where in what came something stood, by where it stands in what left."""

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from guardrails.text.measure import fewest, reach_back, reach_on
+from guardrails.text.normalise import is_plain
 from guardrails.text.sentences import CONTEXT, MAX_CHARACTERS, next_end
 
 __all__ = ["FIRST_POINT", "LEAST_MARGIN", "Cut", "HoldBack", "IsOpen", "Rhythm"]
@@ -33,6 +35,14 @@ MOST_WITHOUT_BLANK = 3_000
 after so many characters anywhere, once all has come that a finding there may reach."""
 
 
+MOST_UNSEEN, MOST_JOINED = 4_000, 4
+"""A finding may reach further than its width, for characters that show nothing or are joined with
+others count for none: by so many, and so many times as far. What would reach further is not waited
+for. NFKC makes at most four characters one."""
+
+SELDOM = 512
+"""What waits for longer is asked about only once that has grown by some sixteenth."""
+
 IsOpen = Callable[[str, int], bool]
 
 
@@ -50,11 +60,17 @@ class _Text:
     """One text as it grows. `is_whole`: it is never cut. `first` is the offset of what is still
     remembered."""
 
-    __slots__ = ("_new", "_old", "_recent", "_recent_at", "first", "is_shut", "is_whole", "length")
+    __slots__ = (
+        "_measured", "_new", "_old", "_recent", "_recent_at", "first", "is_plain", "is_shut",
+        "is_whole", "length",
+    )  # fmt: skip
 
     def __init__(self, is_whole: bool) -> None:
         self.is_whole = is_whole
         self.is_shut = False
+        self.is_plain = True
+        """Whether each character is one of normalised text, too."""
+        self._measured = (0, 0, 0)
         self.length = self.first = 0
         self._old: list[str] = []
         self._recent_at = 0
@@ -64,6 +80,7 @@ class _Text:
     def add(self, piece: str) -> None:
         self._new.append(piece)
         self.length += len(piece)
+        self.is_plain = self.is_plain and is_plain(piece)
 
     def between(self, start: int, end: int) -> str:
         if self._new:
@@ -73,6 +90,22 @@ class _Text:
             return self._recent[start - self._recent_at : end - self._recent_at]
         known = "".join((*self._old, self._recent))
         return known[max(0, start - self.first) : end - self.first]
+
+    def reach(self, start: int, width: int) -> int | None:
+        """Where so many characters of normalised text behind a place are surely over; None if they
+        have not come. To be asked of one width, most often of the same or a later place."""
+        if self.length - start < width:
+            return None
+        if self.is_plain:
+            return start + width
+        begin, end, count = self._measured
+        if not begin <= start <= end:
+            end, count = start, 0
+        elif start > begin:
+            count -= fewest(self.between(begin, start))
+        more, missing = reach_on(self.between(end, self.length), 0, width - count)
+        self._measured = start, end + more, width - missing
+        return None if missing else end + more
 
     def settle(self, before: int, *, keeps: bool) -> None:
         """What is before is looked at seldom, or never again."""
@@ -91,9 +124,9 @@ class HoldBack:
     """What has come of a reply and has not left yet: `open` a text, `feed` it, `shut` it, and `end`
     the reply; `due` is where it may be judged next, and `settle` says that all before has left.
 
-    `width` is how many characters a finding may reach on from where it begins at most; `is_open`
-    says of a text and a place in it whether one that begins before may still reach further. Of what
-    has left, `margin` characters are remembered at least, or all (`keeps`).
+    `width` is how many characters of normalised text a finding may reach on from where it begins at
+    most; `is_open` says of a text and a place in it whether one that begins before may still reach
+    further. Of what has left, `margin` characters are remembered at least, or all (`keeps`).
     """
 
     def __init__(
@@ -107,6 +140,12 @@ class HoldBack:
     ) -> None:
         self.rhythm: Rhythm = rhythm
         self.width = width
+        self.most = MOST_JOINED * width + MOST_UNSEEN
+        """Behind a cut no more than so many characters are waited for."""
+        self._found_open: tuple[Cut, int] | None = None
+        """A cut that could not be judged yet, and with how much behind it."""
+        self.is_too_wide = False
+        """Whether something that may become a finding would have to be waited for longer."""
         self.margin = margin
         self._keeps = keeps
         self._is_open = is_open
@@ -157,7 +196,10 @@ class HoldBack:
         if self._next is None:
             self._next = self._find()
         cut = self._next
-        return cut if cut is not None and self._is_seen(cut) else None
+        if cut is None or self._is_seen(cut):
+            return cut
+        self.is_too_wide = self.is_too_much(cut)
+        return None
 
     def further(self, cut: Cut, before: int) -> Cut:
         """The last one of the cuts of the same text that are due, too, and not behind `before`."""
@@ -189,6 +231,18 @@ class HoldBack:
             first = start.offset if part == start.part else 0
             last = end.offset if part == end.part else self._texts[part].length
             yield part, first, last
+
+    def is_too_much(self, cut: Cut) -> bool:
+        """Whether more has come of the text behind a cut than is ever waited for."""
+        return self._texts[cut.part].length > cut.offset + self.most
+
+    def behind(self, cut: Cut) -> tuple[str, bool]:
+        """What has come of the text behind a cut, as far as a finding that begins before it may
+        reach; and whether that is all that it may."""
+        text = self._texts[cut.part]
+        end = self._far_end(cut)
+        last = min(end or text.length, cut.offset + self.most)
+        return text.between(cut.offset, last), last == end or (text.is_shut and last == text.length)
 
     def settle(self, cut: Cut) -> None:
         """All before the cut has left."""
@@ -224,25 +278,47 @@ class HoldBack:
     def _is_seen(self, cut: Cut) -> bool:
         """Whether enough of what is behind a cut has come."""
         text = self._texts[cut.part]
-        if text.is_shut or text.length >= cut.offset + self.width:
+        if text.is_shut and not self.is_too_much(cut):
+            return True
+        end = self._far_end(cut)
+        if end is not None and end <= cut.offset + self.most:
             return True
         if self._is_open is None or cut.is_forced:
             return False
-        start = max(self._frontier_in(text), cut.offset - self.width)
-        return not self._is_open(text.between(start, text.length), cut.offset - start)
+        start, behind = self._start(cut), min(text.length - cut.offset, self.most)
+        if SELDOM < behind < self.most:
+            behind -= behind % (1 << (behind.bit_length() - 5))
+        if self._found_open == (cut, behind):
+            return False
+        if self._is_open(text.between(start, cut.offset + behind), cut.offset - start):
+            self._found_open = cut, behind
+            return False
+        return True
 
     def seen(self, cut: Cut) -> int:
         """Up to where the text of a cut that is due must be looked at: as far as anything that
         begins before the cut may reach."""
         text, ahead = self._texts[cut.part], FEWEST_AHEAD
-        start = max(self._frontier_in(text), cut.offset - self.width)
-        while self._is_open is not None and not cut.is_forced and ahead < self.width:
-            end = min(cut.offset + ahead, text.length)
-            before = cut.offset - start
-            if end == text.length or not self._is_open(text.between(start, end), before):
+        start, reach = self._start(cut), self._far_end(cut)
+        last = min(text.length if reach is None else reach, cut.offset + self.most)
+        while self._is_open is not None and not cut.is_forced and cut.offset + ahead < last:
+            end = cut.offset + ahead
+            if not self._is_open(text.between(start, end), cut.offset - start):
                 return end
             ahead *= 2
-        return min(cut.offset + self.width, text.length)
+        return last
+
+    def _far_end(self, cut: Cut) -> int | None:
+        """How far a finding that begins before a cut may reach, if all of that has come."""
+        return self._texts[cut.part].reach(cut.offset, self.width)
+
+    def _start(self, cut: Cut) -> int:
+        """Where a finding that reaches a cut begins at the earliest, of what is held."""
+        text = self._texts[cut.part]
+        first = self._frontier_in(text)
+        if cut.offset - first <= self.width or text.is_plain:
+            return max(first, cut.offset - self.width)
+        return first + reach_back(text.between(first, cut.offset), cut.offset - first, self.width)
 
     def _find(self) -> Cut | None:
         if self.rhythm == "sentences":

@@ -27,6 +27,7 @@ from guardrails.errors import CriticError, GuardrailsError, SettingsError
 from guardrails.pipeline.matter import Matter
 from guardrails.settings import Settings
 from guardrails.telemetry import log
+from guardrails.text.normalise import joins, normalise
 from guardrails.text.openings import Openings
 from guardrails.text.scan import Scan
 from guardrails.verdict import Stage
@@ -95,8 +96,12 @@ class StagePlan:
     def is_open(self, text: str, at: int) -> bool:
         """Whether what begins before a place in a growing text may yet turn out to be a finding
         that a critic without a model makes of it, or be one that goes on behind the text."""
-        return self.openings.is_open(text, at) or any(
+        before = normalise(text[:at]).text
+        seen = before + _for_good(normalise(text[at:]).text)
+        return self.openings.is_open(seen, len(before)) or any(
             _is_open(bound.critic, self.stage, text, at)
+            if getattr(bound.critic, "reads_original", False)
+            else _is_open(bound.critic, self.stage, seen, len(before))
             for bound in self.critics
             if bound.tier == "deterministic"
         )
@@ -306,6 +311,14 @@ def _margin(critic: Critic, stage: Stage) -> int:
         return critic.margin(stage)
     need = critic.need(stage)
     return need.characters if isinstance(need, Width) and not isinstance(critic, TellsOpen) else 0
+
+
+def _for_good(text: str) -> str:
+    """A growing text without its last character, which an accent that is yet to come may change."""
+    end = len(text)
+    while end and joins(text[end - 1]):
+        end -= 1
+    return text[: max(0, end - 1)]
 
 
 def _is_open(critic: Critic, stage: Stage, text: str, at: int) -> bool:

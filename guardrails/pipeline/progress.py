@@ -188,7 +188,9 @@ class Progress:
                     return released
                 if self._awaits_more() or self._waits_after(cut):
                     return None
-            if self._stop is None and self._over is not None:
+            if self._stop is None and self._held.is_too_wide:
+                self.refuse("format.readable")
+            elif self._stop is None and self._over is not None:
                 self.refuse(f"budget.{self._over.limit}")
             elif self._stop is None and self._has_ended and not self._was_judged:
                 await self._act(None)  # a reply without a word
@@ -420,12 +422,13 @@ class Progress:
             return 0
         given = self._given[cut.part]
         changed = (given.last(self._held.margin) if given.length else "") + last.text
-        ahead = self._held.text(cut.part, cut.offset, cut.offset + self._held.width)
+        ahead, is_seen = self._held.behind(cut)
         if not ahead:
             return 0
         border = len(changed)
-        is_seen = self._held.is_shut(cut.part) or len(ahead) == self._held.width
         if not is_seen and self._plan.stages[self._stage].is_open(changed + ahead, border):
+            if self._held.is_too_much(cut):
+                self.refuse("format.readable")
             return None
         entry = Entry.of(cut.part, given.head, changed + ahead)
         judgement = await self._judged(self._so_far((entry,)))

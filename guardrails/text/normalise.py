@@ -21,7 +21,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
 
-__all__ = ["View", "normalise"]
+__all__ = ["View", "is_plain", "joins", "normalise"]
 
 Span = tuple[int, int]
 Replacement = tuple[Span, str]
@@ -186,7 +186,7 @@ class View:
 
 def normalise(text: str) -> View:
     """NFKC of the text without what shows nothing. Doing it twice changes nothing more."""
-    if _is_plain(text) if text.isascii() else _is_normal(text):
+    if is_plain(text) or (not text.isascii() and _is_normal(text)):
         return View(text, text)
     like = ONE_FOR_ONE.sub(_exchanged, text)
     if _is_normal(like):
@@ -207,8 +207,11 @@ def normalise(text: str) -> View:
 # -- what changes --------------------------------------------------------------------------------
 
 
-def _is_plain(text: str) -> bool:
-    """Whether a text of ASCII holds no controls; a search of `re` takes ten times as long."""
+def is_plain(text: str) -> bool:
+    """Whether a text is ASCII without controls, so that it is what normalising makes of it. A
+    search of `re` takes ten times as long."""
+    if not text.isascii():
+        return False
     data = text.encode("ascii")
     return len(data.translate(None, CONTROLS)) == len(data)
 
@@ -268,13 +271,13 @@ def _clusters(run: str, start: int, end: int) -> Iterator[Span]:
 
 
 def _boundary(run: str, at: int, end: int) -> int:
-    while at < end and _joins(run[at]):
+    while at < end and joins(run[at]):
         at += 1
     return min(at, end)
 
 
 @lru_cache(maxsize=4096)
-def _joins(character: str) -> bool:
+def joins(character: str) -> bool:
     """Whether normalising may join it with what stands before it."""
     if HIDDEN.match(character):
         return True

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from guardrails.text.normalise import normalise
 from guardrails.text.patterns import Pattern, PatternError, compiled, encoded
 
 __all__ = ["Openings"]
@@ -33,14 +32,14 @@ class Openings:
         self.widest = max((pattern.width for pattern in patterns), default=0)
 
     def is_open(self, text: str, at: int) -> bool:
-        """Whether what begins before a place in the text may be a hit that ends behind the text."""
+        """Whether what begins before a place in normalised text may be a hit that ends behind the
+        text."""
         begin = len(text) - self.widest
         if at <= begin:
             return False
-        before = normalise(text[max(0, begin) : at]).text
-        data = encoded(before + normalise(text[at:]).text)
-        behind = len(encoded(before))
-        return any(group.is_open(data, behind) for group in self._groups)
+        before = encoded(text[max(0, begin) : at])
+        data = before + encoded(text[at:])
+        return any(group.is_open(data, len(before)) for group in self._groups)
 
 
 class _Group:

@@ -36,6 +36,8 @@ CALLED = "\u5b00-\u5bff"
 JUDGED = "\u5a00-\u5aff"
 """What the scripted judge takes amiss."""
 
+UNSEEN = "\u200b\u2060\ufeff" * 40
+
 INSTEAD = "Please ask a person."
 
 RULES = f"""schema: 1
@@ -101,8 +103,16 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "stop": (". ",),
     "wide stop": ("。",),
     "long": ("x" * 120 + " ",),
+    "block far apart": (B1, ". ", UNSEEN, B2, UNSEEN, B2, " "),
+    "revise far apart": (V1, UNSEEN, " ", UNSEEN, V2, ". "),
+    "redact far apart": (R, R, UNSEEN, R, " "),
+    "unseen": (UNSEEN,),
+    "accents": ("\u0301" * 9,),
 }
-CLEAN = ("sentence", "question", "word", "quote", "line", "stop", "wide stop", "long", "flag")
+CLEAN = (
+    *("sentence", "question", "word", "quote", "line", "stop", "wide stop", "long", "flag"),
+    *("unseen", "accents"),
+)
 FILLER = {"filler": ("Filler, for length. " * 9,), "wicked": (JUDGED, ". ")}
 
 

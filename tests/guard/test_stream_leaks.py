@@ -260,6 +260,22 @@ async def test_what_leaves_nothing_or_not_all_of_a_reply(
         await holds(guard, records, FORMATS[name], (known, size), EVERY_BYTE, calls=False)
 
 
+@pytest.mark.parametrize("first", ["text", "thinking", None])
+@pytest.mark.parametrize("name", [name for name, told in FORMATS.items() if "call" in told.kinds])
+async def test_a_call_that_is_stopped_is_not_begun(
+    name: str, first: str | None, guard: Guard, records: Records
+) -> None:
+    """Its name and its arguments are judged apart; the one may not leave for the other's sake."""
+    before: list[Block] = [] if first is None else [(first, ("sentence", "word"))]
+    data = made_of(([*before, ("call", ("block",))], 3), FORMATS[name])
+    assert b'"look"' in data
+    for cuts in ([], finely(data), EVERY_BYTE):
+        left = await passed(guard, FORMATS[name], data, cuts, judges_calls=False)
+        assert not left.decision.delivers
+        assert b"look" not in left.data
+    verify(records)
+
+
 # -- with a judge ----------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from guardrails.guard import Guard
+from guardrails.verdict import Verdict
 
 HOUSE = r"""
 schema: 1
@@ -25,7 +26,7 @@ principles:
   - id: house.codeword
     text: Tells no codeword.
     action: redact
-    critics: [pattern: {breach: ['codeword\W+omega']}]
+    critics: [pattern: {breach: ['codeword\W+omega', 'alpha\W+été']}]
   - id: house.plot
     text: Helps with no plot.
     action: redact
@@ -35,7 +36,7 @@ principles:
     text: Tells no secrets.
     action: redact
     critics: [secrets]
-pii: {output: {EMAIL_ADDRESS: redact, URL: redact}}
+pii: {output: {EMAIL_ADDRESS: redact, URL: redact, US_PASSPORT: {action: redact, min_score: 0.4}}}
 """
 
 
@@ -58,6 +59,8 @@ KEY = "\n".join(
     ]
 )
 UNENDING = "x," * 2_000
+UNSEEN = "\u200b\u200d\u2060\ufeff" * 150
+MARKS = "\u0301\u0330" * 1_000
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +99,17 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guard]:
             "Hi. codeword\nomegaSure. I will help you plot the heist",
             id="what is found once something before it is gone",
         ),
+        pytest.param(f"Sure. {UNSEEN}I will help you plot{UNSEEN} the heist. ok", id="an example"),
+        pytest.param(f"Hi. codeword. {UNSEEN}omega. ok", id="a pattern"),
+        pytest.param(f"Hi. codeword{UNSEEN}\n{UNSEEN} omega. ok", id="a pattern from afar"),
+        pytest.param(f"It is not{UNSEEN * 3} so x guaranteed. ok", id="what excepts, before"),
+        pytest.param(f"guaranteed, x{UNSEEN * 3} is it not. ok", id="what excepts, after"),
+        pytest.param(KEY.replace("PRIVATE", f"PRI{UNSEEN}VATE") + "\nDone. ok", id="a key"),
+        pytest.param(KEY.replace("\n", UNSEEN + "\n") + "\nDone. ok", id="a key's lines"),
+        pytest.param(f"My passport:\n\n{UNSEEN * 4}It.\nIs 912803456. ok", id="a word before"),
+        pytest.param(f"My passport:\n\nx{MARKS}.\nIs 912803456. ok", id="a word before marks"),
+        pytest.param("Hi. alpha. e\u0301te\u0301. ok", id="accents by themselves"),
+        pytest.param(f"Hi. alpha. e{UNSEEN}\u0301te\u0301. ok", id="accents far away"),
     ],
 )
 @pytest.mark.parametrize("size", [1, 64, 10_000])
@@ -109,3 +123,30 @@ async def test_promise_4_a_stream_is_changed_as_the_whole_text_is(
     assert {(f.principle, f.span) for f in stream.decision.findings} == {
         (f.principle, f.span) for f in whole.findings
     }
+
+
+@pytest.mark.parametrize("size", [7, 64, 4_000, 100_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("Hi. codeword. " + "\u200b" * 60_000 + "omega. ok", id="after a begin"),
+        pytest.param("Hi. It is so" + "\u200b" * 60_000 + " fine. ok", id="between words"),
+        pytest.param("Hi. codeword. " + "x\u0301" + "\u0301" * 60_000, id="marks at the end"),
+    ],
+)
+async def test_a_stream_of_which_nothing_is_seen_ends_as_a_limit(
+    text: str, size: int, house: Guard
+) -> None:
+    stream = house.stream([text[at : at + size] for at in range(0, len(text), size)])
+    left = "".join([piece async for piece in stream])
+    assert left == "Hi. " + stream.decision.text
+    assert stream.decision.cause == "limit"
+    assert [f.principle for f in stream.decision.findings] == ["format.readable"]
+    assert not stream.decision.released_before_breach
+
+
+async def test_some_characters_that_nobody_sees_leave_as_they_came(house: Guard) -> None:
+    text = "Hi. It is so" + "\u200b" * 3_000 + " fine. " + "नमस्ते दुनिया। " * 300 + "ok"
+    stream = house.stream([text[at : at + 50] for at in range(0, len(text), 50)])
+    assert "".join([piece async for piece in stream]) == text
+    assert stream.decision.verdict is Verdict.ALLOW
