@@ -7,6 +7,7 @@ followed. Bytes go on as they come; whoever cancels the relay cancels the reques
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator, Sequence
 
@@ -18,6 +19,7 @@ from guardrails.asgi.messages import Receive, Scope, Send, read_body
 from guardrails.errors import SettingsError
 from guardrails.proxy.config import Limits
 from guardrails.proxy.passage import PASSAGE, Passage, UpstreamFaultError
+from guardrails.proxy.pool import OneAnswerConnector
 
 __all__ = ["Relay"]
 
@@ -47,6 +49,8 @@ ANY_LENGTH = 1 << 40
 PIECE = 65_536
 INLINE = 262_144
 """A longer body is handed over in pieces, so that other requests get their turn."""
+AT_ONCE = 16
+"""So many pieces of an answer that are there already go on before others get theirs."""
 
 
 class Relay:
@@ -59,7 +63,7 @@ class Relay:
 
     async def begin(self) -> None:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+            connector=OneAnswerConnector(
                 limit=0, keepalive_timeout=15, ttl_dns_cache=30, force_close=False
             ),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._limits.connect_s),
@@ -83,6 +87,8 @@ class Relay:
         try:
             async with asyncio.timeout(self._limits.first_byte_s) as limit:
                 async with await self._asked(passage, scope, body) as response:
+                    if not 200 <= response.status < 600:
+                        raise UpstreamFaultError("broken")
                     if 300 <= response.status < 400 and response.status != 304:
                         raise UpstreamFaultError("redirect")
                     await send(_start(response))
@@ -120,7 +126,9 @@ class Relay:
     ) -> None:
         loop, content = asyncio.get_running_loop(), response.content
         limit.reschedule(None)  # how long the client takes is the gate's to bound
-        while True:
+        for number in itertools.count(1):
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)
             try:
                 piece = content.read_nowait()  # what is there already needs no clock
                 if not piece and not content.at_eof():
