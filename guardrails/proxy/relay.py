@@ -80,6 +80,10 @@ class Relay:
             await self._session.close()
             self._session = None
 
+    def forwards(self, name: bytes) -> bool:
+        """Whether a header field of this name goes to the provider."""
+        return name in self._forwarded or name.startswith(FORWARDED_STARTS)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raises UpstreamFaultError for what the provider does not answer as HTTP has it."""
         passage: Passage = scope[PASSAGE]
@@ -148,7 +152,7 @@ class Relay:
     ) -> list[tuple[str, str]]:
         headers: list[tuple[str, str]] = [("accept-encoding", "identity")]
         for name, value in scope["headers"]:
-            if name not in self._forwarded and not name.startswith(FORWARDED_STARTS):
+            if not self.forwards(name):
                 continue
             if passage.owns_key and name in ABOUT_THE_ACCOUNT:
                 continue

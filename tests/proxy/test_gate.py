@@ -85,6 +85,11 @@ REFUSED: dict[str, tuple[dict[str, Any], int]] = {
         {"headers": {"anthropic-beta": "prompt-caching-2024-07-31, mcp-client-2025-04-04"}}, 403),
     "a beta of OpenAI's": ({"headers": {"openai-beta": "assistants=v2"}}, 403),
     "a coding": ({"headers": {"content-encoding": "gzip"}}, 415),
+    "a form": ({"headers": {"content-type": "application/x-www-form-urlencoded"}}, 415),
+    "another charset": ({"headers": {"content-type": "application/json; charset=utf-16"}}, 415),
+    "two types": ({"more": [("content-type", "application/json")]}, 415),
+    "a letter for the provider": ({"headers": {"user-agent": "caf\xe9"}}, 400),
+    "a key that is not ASCII": ({"headers": {"authorization": "Bearer caf\xe9-0123456789"}}, 400),
     "another host": ({"headers": {"host": "rebound.example"}}, 421),
     "two hosts": ({"more": [("host", "localhost")]}, 421),
     "a page's request": ({"headers": {"origin": "https://page.example"}}, 403),
@@ -253,6 +258,20 @@ def test_no_other_protocol_is_spoken(house: House, upstream: FakeProvider, upgra
         assert answer.status == 403
         assert "upgrade" not in answer.headers
     assert upstream.requests.total == before
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        None,
+        "application/json",
+        "Application/JSON; charset=UTF-8",
+        'application/json;charset="utf-8"',
+    ],
+)
+def test_json_by_any_of_its_names(house: House, said: str | None) -> None:
+    headers = {"content-type": said, "x-of-mine": "caf\xe9"}
+    assert ask(house.port, MESSAGES, messages(), headers=headers).status == 200
 
 
 def test_both_styles_of_keys_reach_the_provider_as_they_came(
