@@ -115,7 +115,8 @@ def bounded_protocol(limits: Limits) -> type[HttpToolsProtocol]:
             wait_s = DROPPED_S if self._in_body else self.timeout_keep_alive
             self._idle_until = self.loop.time() + wait_s
             super().on_response_complete()
-            self._arm()
+            if self._in_body or self._in_head:
+                self._arm()  # not as uvicorn has just done
             if self.transport.is_closing():
                 self._close()
 
