@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -60,6 +61,12 @@ FIRST_ERROR = 400
 
 STREAMED_CHARSETS = (None, "utf-8", "utf8", "us-ascii")
 """Plain text in others is held whole: what is put into it may need another charset."""
+
+_PARAMETER = re.compile(
+    r"""[ \t]*(?:([!#$%&'+.^_`|~0-9a-z-]+)=(?:([^\s";,]+)|"([^"\\;]*)")[ \t]*)?""", re.IGNORECASE
+)
+"""Of a type, as RFC 9110 has it, section 5.6.6, without what readers take apart in different ways:
+blanks round the `=`, a `;` or an escape in quotes, and `charset*`."""
 
 INLINE_BYTES = 100_000
 """A longer body is read off the loop."""
@@ -405,15 +412,9 @@ def _payload(data: bytes, headers: Headers, path: str) -> Payload:
     """Raises AmbiguousError for headers that two readers may read in two ways."""
     types = set(headers.all("content-type"))
     media_type, _, parameters = (types.pop() if types else "").partition(";")
-    charsets: set[str] = set()
-    if parameters:
-        named = [parameter.strip().partition("=") for parameter in parameters.split(";")]
-        charsets = {
-            said.strip('" ').lower() for name, _, said in named if name.lower() == "charset"
-        }
-    charset = charsets.pop() if charsets else None
-    if types or charsets:
+    if types:
         raise AmbiguousError("the content has several types")
+    charset = _charset(parameters) if parameters else None
     return Payload(
         data=data,
         media_type=media_type.strip().lower(),
@@ -421,3 +422,18 @@ def _payload(data: bytes, headers: Headers, path: str) -> Payload:
         path=path,
         anthropic=headers.get("anthropic-version") is not None,
     )
+
+
+def _charset(parameters: str) -> str | None:
+    """What parameters of a type say of it. Raises AmbiguousError."""
+    charsets = set()
+    for parameter in parameters.split(";"):
+        found = _PARAMETER.fullmatch(parameter)
+        if found is None:
+            raise AmbiguousError("a parameter of the content's type can be read in two ways")
+        name, plain, quoted = found.groups(default="")
+        if name.lower() == "charset":
+            charsets.add((plain or quoted).lower())
+    if len(charsets) > 1:
+        raise AmbiguousError("the content has several types")
+    return charsets.pop() if charsets else None

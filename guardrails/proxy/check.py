@@ -23,6 +23,7 @@ from guardrails.errors import AuditError
 from guardrails.exchange import Context
 from guardrails.proxy.answers import RefusedError, send_json
 from guardrails.proxy.config import CheckConfig
+from guardrails.proxy.heads import says_longer, too_long
 from guardrails.proxy.hosting import Hosting
 from guardrails.proxy.keys import credential
 from guardrails.proxy.limits import Bucket
@@ -132,7 +133,7 @@ class CheckEndpoint:
                 f"more than {self._config.per_minute} checks a minute; try again in {wait_s} s",
                 retry_after_s=wait_s,
             )
-        question = await self._question(receive)
+        question = await self._question(headers, receive)
         decision = await self._decision(question)
         status, retry = _status(decision)
         await send_json(send, status, _answer(decision), request_id, more=retry)
@@ -143,8 +144,10 @@ class CheckEndpoint:
         if given is None or not hmac.compare_digest(digest, self._digest):
             raise RefusedError(401, "check_token", "send the token of checks as a bearer token")
 
-    async def _question(self, receive: Receive) -> Question:
+    async def _question(self, headers: Headers, receive: Receive) -> Question:
         most = self._hosting[self._default].max_body_bytes
+        if says_longer(headers, most):
+            raise too_long(most)
         try:
             async with asyncio.timeout(self._body_s):
                 body = await read_body(receive, limit=most)
@@ -152,7 +155,7 @@ class CheckEndpoint:
         except TimeoutError:
             raise RefusedError(408, "slow_body", "the body did not come in time") from None
         except BodyTooLongError:
-            raise RefusedError(413, "body", f"the body is longer than {most:,} bytes") from None
+            raise too_long(most) from None
         except ClientLeftError:
             raise asyncio.CancelledError from None
         except ValidationError as error:

@@ -85,32 +85,51 @@ def check_betas(headers: Headers, allowed: Allowed) -> None:
 
 
 def read_asked(body: bytes, allowed: Allowed) -> Asked:
-    """What a request asks for. JSON that can be read in two ways is the middleware's to refuse.
+    """What a request asks for, whichever case its keys are in: some readers do not tell.
 
-    Raises RefusedError for tools that run at the provider, or fields that lead past us.
+    Raises RefusedError for tools that run at the provider, fields that lead past us, and for what
+    cannot be read, for then nobody knows.
     """
     try:
-        document = json.loads(body)
+        document = json.loads(body.decode("utf-8"), object_pairs_hook=_object)
     except (ValueError, RecursionError):
-        return Asked()
+        raise _unread("the body is not JSON in UTF-8") from None
     if not isinstance(document, dict):
-        return Asked()
-    _check_fields(document, allowed)
-    _check_references(document.get("input"), allowed)
-    tools = document.get("tools")
-    if isinstance(tools, list):
-        for tool in tools:
-            _check_tool(tool, allowed)
-    model = document.get("model")
+        raise _unread("the body is no JSON object")
+    fields = _folded(document)
+    _check_fields(fields, allowed)
+    _check_references(fields.get("input"), allowed)
+    _check_audio(fields.get("messages"), allowed)
+    _check_tools(fields.get("tools"), allowed)
+    model = fields.get("model")
     return Asked(
         model=model if isinstance(model, str) and _NAME.fullmatch(model) else "",
-        stream=document.get("stream") is True,
+        stream=fields.get("stream") is True,
     )
 
 
-def _check_fields(document: Mapping[str, Any], allowed: Allowed) -> None:
-    for name in PROVIDER_FIELDS.intersection(document):
-        if document[name] not in EMPTY and name not in allowed.fields:
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise _unread("a key stands twice in an object")
+    return made
+
+
+def _folded(said: Mapping[str, Any]) -> dict[str, Any]:
+    """By keys without their case."""
+    folded = {name.casefold(): value for name, value in said.items()}
+    if len(folded) != len(said):
+        raise _unread("two keys of an object differ in nothing but their case")
+    return folded
+
+
+def _unread(why: str) -> RefusedError:
+    return RefusedError(400, "body", f"{why}, so nobody can tell what it asks for")
+
+
+def _check_fields(fields: Mapping[str, Any], allowed: Allowed) -> None:
+    for name in PROVIDER_FIELDS.intersection(fields):
+        if fields[name] not in EMPTY and name not in allowed.fields:
             raise RefusedError(
                 403,
                 "field",
@@ -122,22 +141,53 @@ def _check_fields(document: Mapping[str, Any], allowed: Allowed) -> None:
 
 def _check_references(items: object, allowed: Allowed) -> None:
     """An item of a response's input may be the id alone of one that the provider keeps."""
-    if not isinstance(items, list) or "item_reference" in allowed.fields:
+    if items is None or isinstance(items, str) or "item_reference" in allowed.fields:
         return
+    if not isinstance(items, list):
+        raise _unread("'input' is neither a text nor a list")
     for item in items:
-        if isinstance(item, dict) and item.get("type", "item_reference") in REFERENCES:
-            if "content" in item and "type" not in item:
-                continue  # a message, which may leave out its type
+        if not isinstance(item, dict):
+            raise _unread("an item of 'input' is no object")
+        fields = _folded(item)
+        if fields.get("type", "item_reference") not in REFERENCES:
+            continue
+        if "type" not in fields and fields.get("content") is not None:
+            continue  # a message, which may leave out its type
+        raise RefusedError(
+            403,
+            "field",
+            "an item of the input is the id of one that the provider keeps, which is not "
+            "judged here; [serve.allow] fields can list 'item_reference'",
+        )
+
+
+def _check_audio(said: object, allowed: Allowed) -> None:
+    """What the assistant said aloud may be an id alone, of what the provider keeps."""
+    if not isinstance(said, list) or "audio" in allowed.fields:
+        return
+    for message in said:
+        if isinstance(message, dict) and _folded(message).get("audio") not in EMPTY:
             raise RefusedError(
                 403,
                 "field",
-                "an item of the input is the id of one that the provider keeps, which is not "
-                "judged here; [serve.allow] fields can list 'item_reference'",
+                "'audio' of a message is the id of one that the provider keeps, which is not "
+                "judged here; [serve.allow] fields can list 'audio'",
             )
 
 
-def _check_tool(tool: object, allowed: Allowed) -> None:
-    said = tool.get("type", "custom") if isinstance(tool, dict) else "custom"
+def _check_tools(tools: object, allowed: Allowed) -> None:
+    if tools is None:
+        return
+    if not isinstance(tools, list):
+        raise _unread("'tools' is no list")
+    for tool in tools:
+        if not isinstance(tool, dict):
+            raise _unread("a tool is no object")
+        _check_tool(_folded(tool), allowed)
+
+
+def _check_tool(tool: Mapping[str, Any], allowed: Allowed) -> None:
+    said = tool.get("type", "custom")
     kind = said if isinstance(said, str) else "?"
     if kind in CLIENT_TOOLS:
         return

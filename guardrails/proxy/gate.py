@@ -15,6 +15,13 @@ from guardrails.proxy.answers import RefusedError, send_error
 from guardrails.proxy.check import CheckEndpoint
 from guardrails.proxy.config import Provider, ServeConfig
 from guardrails.proxy.features import Asked, check_betas, read_asked
+from guardrails.proxy.heads import (
+    check_coding,
+    check_forwarded,
+    check_json,
+    says_longer,
+    too_long,
+)
 from guardrails.proxy.hosting import Hosting
 from guardrails.proxy.keys import Client, Credential, Keys, credential
 from guardrails.proxy.limits import Traffic
@@ -212,11 +219,11 @@ class _Visit:
             raise RefusedError(400, "path", "the path has an encoded letter; write it plainly")
         check_query(endpoint, bytes(self.scope.get("query_string") or b""))
         check_betas(self.headers, gate.config.allow)
-        if endpoint.format is not None and self.headers.get("content-encoding") not in (
-            None,
-            "identity",
-        ):
-            raise RefusedError(415, "encoding", "send the body without a content-encoding")
+        if endpoint.format is not None:
+            check_coding(self.headers)
+            if endpoint.kind != "listed":
+                check_json(self.headers)
+        check_forwarded(self.headers, gate.relay.forwards)
         upstream = self._upstream(endpoint, provider)
         header, owns = _key_header(client, given, provider)
         hosted = gate.hosting[self._constitution(endpoint, client)]
@@ -266,9 +273,8 @@ class _Visit:
 
     async def _body(self, most: int) -> bytes:
         """The whole body. Raises RefusedError, and CancelledError once the client has left."""
-        said = self.headers.get("content-length")
-        if said is not None and said.isascii() and said.isdecimal() and int(said[:16]) > most:
-            raise _too_long(most)
+        if says_longer(self.headers, most):
+            raise too_long(most)
         pieces: list[bytes] = []
         size, more = 0, True
         while more:
@@ -279,7 +285,7 @@ class _Visit:
             piece = message.get("body") or b""
             size += len(piece)
             if size > most:
-                raise _too_long(most)
+                raise too_long(most)
             pieces.append(piece)
             more = bool(message.get("more_body"))
         self._read()
@@ -427,10 +433,6 @@ def _key_header(
     if provider == "anthropic":
         return (b"x-api-key", key), True
     return (b"authorization", b"Bearer " + key), own is not None
-
-
-def _too_long(most: int) -> RefusedError:
-    return RefusedError(413, "body", f"the body is longer than {most:,} bytes")
 
 
 def _name_of(host: str) -> str:

@@ -1,4 +1,5 @@
-"""uvicorn's HTTP protocol, bounded where it is not: how long and large a request's head may be."""
+"""uvicorn's HTTP protocol, bounded where it is not: how long and large a request's head and
+trailers may be, and how long a connection stays on which nothing is asked."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import json
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from guardrails.proxy.answers import error_body
 from guardrails.proxy.config import Limits
@@ -16,9 +17,15 @@ from guardrails.proxy.passage import ABORT, LEFT
 __all__ = ["bounded_protocol"]
 
 PHRASES: Mapping[int, str] = {
+    400: "Bad Request",
     408: "Request Timeout",
     431: "Request Header Fields Too Large",
 }
+
+DROPPED_BYTES = 1 << 20
+DROPPED_S = 5
+"""How much of a body still comes, and how long, whose request is answered already: closed at once,
+the connection would be reset while the client sends, and it might not read its answer."""
 
 
 def bounded_protocol(limits: Limits) -> type[HttpToolsProtocol]:
@@ -28,11 +35,16 @@ def bounded_protocol(limits: Limits) -> type[HttpToolsProtocol]:
     class BoundedProtocol(HttpToolsProtocol):
         _in_head = True
         _head_bytes = 0
+        _in_body = False
+        _silent_bytes = 0  # since the body's last byte: trailers, and what chunks say of themselves
+        _dropped_bytes = 0
+        _is_deaf = False
+        _idle_until = 0.0
         _clock: asyncio.TimerHandle | None = None
 
         def __init__(self, *args: Any, **more: Any) -> None:
             super().__init__(*args, **more)
-            self._under_way: list[MutableMapping[str, Any]] = []
+            self._cycles: list[RequestResponseCycle] = []
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
@@ -44,16 +56,27 @@ def bounded_protocol(limits: Limits) -> type[HttpToolsProtocol]:
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop_clock()
             super().connection_lost(exc)
-            for scope in self._under_way:
-                if (left := scope.get(LEFT)) is not None:
+            for cycle in self._cycles:
+                if (left := _scope(cycle).get(LEFT)) is not None:
                     left()
 
         def data_received(self, data: bytes) -> None:
+            if self._is_deaf or self._is_dropping():
+                self._dropped_bytes += len(data)
+                if self._dropped_bytes > DROPPED_BYTES:
+                    self._close()
+                    return
+            if self._is_deaf:
+                return
             if self._in_head:
                 self._head_bytes += len(data)
+            self._silent_bytes += len(data)
             super().data_received(data)
             if self._in_head and self._head_bytes > limits.header_bytes + 8_192:
                 self._end(431, "the request's head is too long")
+            elif self._in_body and self._silent_bytes > limits.header_bytes:
+                self._end(431, "the request's trailers are too long")
+            self._arm()
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
@@ -61,23 +84,64 @@ def bounded_protocol(limits: Limits) -> type[HttpToolsProtocol]:
             if self._clock is None:
                 self._clock = self.loop.call_later(limits.header_s, self._too_slow)
 
+        def on_header(self, name: bytes, value: bytes) -> None:
+            """Trailers are dropped: whoever looked at the headers has not seen them."""
+            if self._in_head:
+                super().on_header(name, value)
+
         def on_headers_complete(self) -> None:
-            self._in_head = False
+            self._in_head, self._in_body = False, True
+            self._silent_bytes = self._dropped_bytes = 0
             self._stop_clock()
-            if self.cycle is None or self.cycle.response_complete:
-                self._under_way.clear()
+            self._cycles = self._unanswered()
             super().on_headers_complete()
-            scope: MutableMapping[str, Any] = self.scope  # type: ignore[assignment]
-            self._under_way.append(scope)
+            self._cycles.append(self.cycle)
+            scope = _scope(self.cycle)
+            scope["headers"] = tuple(scope["headers"])
             scope[ABORT] = self.transport.abort
             if not self.url.startswith(b"/"):
                 scope["path"] = self.url.decode("latin-1")  # no path of ours: the gate refuses it
 
+        def on_body(self, body: bytes) -> None:
+            self._silent_bytes = 0
+            super().on_body(body)
+
+        def on_message_complete(self) -> None:
+            super().on_message_complete()
+            self._in_body = False
+            self._idle_until = self.loop.time() + self.timeout_keep_alive
+
+        def on_response_complete(self) -> None:
+            wait_s = DROPPED_S if self._in_body else self.timeout_keep_alive
+            self._idle_until = self.loop.time() + wait_s
+            super().on_response_complete()
+            if self._in_body or self._in_head:
+                self._arm()  # not as uvicorn has just done
+            if self.transport.is_closing():
+                self._close()
+
         def timeout_keep_alive_handler(self) -> None:
-            """A client that does not take its response is not waited for."""
-            if not self.transport.is_closing() and self.transport.get_write_buffer_size():
-                self.loop.call_later(limits.write_s, self.transport.abort)
-            super().timeout_keep_alive_handler()
+            self._close()
+
+        def send_400_response(self, msg: str) -> None:
+            self._end(400, msg)
+
+        def _unanswered(self) -> list[RequestResponseCycle]:
+            return [cycle for cycle in self._cycles if not cycle.response_complete]
+
+        def _is_dropping(self) -> bool:
+            """Whether what comes is the body of a request that is answered."""
+            return self._in_body and self.cycle.response_complete
+
+        def _arm(self) -> None:
+            """The clock of an idle connection, which uvicorn stops at any byte, so that one that
+            asks nothing stays for ever."""
+            self._unset_keepalive_if_required()
+            if self._in_head or self._unanswered() or self.transport.is_closing():
+                return
+            self.timeout_keep_alive_task = self.loop.call_at(
+                self._idle_until, self.timeout_keep_alive_handler
+            )
 
         def _stop_clock(self) -> None:
             if self._clock is not None:
@@ -89,10 +153,29 @@ def bounded_protocol(limits: Limits) -> type[HttpToolsProtocol]:
             if self._head_bytes:
                 self._end(408, "the request's head did not come in time")
             else:
-                self.transport.close()
+                self._close()
+
+        def _close(self) -> None:
+            """A client that does not take its response is not waited for."""
+            if self.transport.get_write_buffer_size():
+                self.loop.call_later(limits.write_s, self.transport.abort)
+            self.transport.close()
 
         def _end(self, status: int, message: str) -> None:
-            if self.transport.is_closing():
+            """Take nothing more, and say why unless that would stand in another answer's place."""
+            if self._is_deaf or self.transport.is_closing():
+                return
+            self._is_deaf = True
+            self._stop_clock()
+            under_way = self._unanswered()
+            if under_way and (len(under_way) > 1 or not self._in_body):
+                if self._in_body:  # the newest will never be whole
+                    under_way.remove(self.cycle)
+                    self.pipeline.popleft()
+                under_way[-1].keep_alive = False
+                return
+            if under_way and under_way[0].response_started:
+                self._close()
                 return
             body = json.dumps(error_body(status, message, None, "")).encode()
             head = (
@@ -100,6 +183,10 @@ def bounded_protocol(limits: Limits) -> type[HttpToolsProtocol]:
                 f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
             )
             self.transport.write(head.encode("ascii") + body)
-            self.transport.close()
+            self._close()
 
     return BoundedProtocol
+
+
+def _scope(cycle: RequestResponseCycle) -> MutableMapping[str, Any]:
+    return cycle.scope  # type: ignore[return-value]  # a TypedDict, that takes no keys of ours

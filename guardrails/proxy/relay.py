@@ -7,6 +7,7 @@ followed. Bytes go on as they come; whoever cancels the relay cancels the reques
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator, Sequence
 
@@ -18,6 +19,7 @@ from guardrails.asgi.messages import Receive, Scope, Send, read_body
 from guardrails.errors import SettingsError
 from guardrails.proxy.config import Limits
 from guardrails.proxy.passage import PASSAGE, Passage, UpstreamFaultError
+from guardrails.proxy.pool import OneAnswerConnector
 
 __all__ = ["Relay"]
 
@@ -47,6 +49,8 @@ ANY_LENGTH = 1 << 40
 PIECE = 65_536
 INLINE = 262_144
 """A longer body is handed over in pieces, so that other requests get their turn."""
+AT_ONCE = 16
+"""So many pieces of an answer that are there already go on before others get theirs."""
 
 
 class Relay:
@@ -59,7 +63,7 @@ class Relay:
 
     async def begin(self) -> None:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+            connector=OneAnswerConnector(
                 limit=0, keepalive_timeout=15, ttl_dns_cache=30, force_close=False
             ),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._limits.connect_s),
@@ -76,6 +80,10 @@ class Relay:
             await self._session.close()
             self._session = None
 
+    def forwards(self, name: bytes) -> bool:
+        """Whether a header field of this name goes to the provider."""
+        return name in self._forwarded or name.startswith(FORWARDED_STARTS)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raises UpstreamFaultError for what the provider does not answer as HTTP has it."""
         passage: Passage = scope[PASSAGE]
@@ -83,6 +91,8 @@ class Relay:
         try:
             async with asyncio.timeout(self._limits.first_byte_s) as limit:
                 async with await self._asked(passage, scope, body) as response:
+                    if not 200 <= response.status < 600:
+                        raise UpstreamFaultError("broken")
                     if 300 <= response.status < 400 and response.status != 304:
                         raise UpstreamFaultError("redirect")
                     await send(_start(response))
@@ -120,7 +130,9 @@ class Relay:
     ) -> None:
         loop, content = asyncio.get_running_loop(), response.content
         limit.reschedule(None)  # how long the client takes is the gate's to bound
-        while True:
+        for number in itertools.count(1):
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)
             try:
                 piece = content.read_nowait()  # what is there already needs no clock
                 if not piece and not content.at_eof():
@@ -140,7 +152,7 @@ class Relay:
     ) -> list[tuple[str, str]]:
         headers: list[tuple[str, str]] = [("accept-encoding", "identity")]
         for name, value in scope["headers"]:
-            if name not in self._forwarded and not name.startswith(FORWARDED_STARTS):
+            if not self.forwards(name):
                 continue
             if passage.owns_key and name in ABOUT_THE_ACCOUNT:
                 continue

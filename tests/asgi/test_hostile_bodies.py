@@ -93,6 +93,15 @@ async def test_json_that_says_it_is_something_else_is_read_as_json(
         ["text/plain; charset=utf-8; charset=utf-7"],
         [f"{JSON}; charset=utf-16"],
         [f"{JSON}; charset=utf-7"],
+        [f"{JSON}; charset = utf-7"],
+        [f"{JSON}; charset= utf-7"],
+        [f"{JSON};\tcharset\t=utf-7"],
+        [f"{JSON}; charset*=utf-8''utf-7"],
+        [f"{JSON}; charset*0=utf; charset*1=-7"],
+        [f"{JSON}; charset"],
+        [f'{JSON}; a="b; charset=utf-7; c="'],
+        [f'{JSON}; a="\\"; charset=utf-7'],
+        [f"{JSON}; charset=utf-8, text/plain"],
     ],
     ids=repr,
 )
@@ -107,7 +116,19 @@ async def test_a_type_that_two_readers_may_read_in_two_ways_is_a_400(
     assert not script.seen
 
 
-@pytest.mark.parametrize("charset", ["utf-8", "UTF-8", '"utf-8"', "utf8", "us-ascii", "iso-8859-1"])
+@pytest.mark.parametrize(
+    "charset",
+    [
+        "utf-8",
+        "UTF-8",
+        '"utf-8"',
+        "utf8",
+        "us-ascii",
+        "iso-8859-1",
+        "utf-8; a=b",
+        'utf-8 ; a="b c";',
+    ],
+)
 async def test_a_charset_that_changes_nothing_is_fine(
     guard: Guard, script: Script, charset: str
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 from proxy_house import REPLY, House, config_of, serving, written
-from proxy_wire import Got, ask
+from proxy_wire import Got, ask, connected, got, request
 
 TOKEN = "token-of-checks-0123456789"
 CHECK = {"token_sha256": hashlib.sha256(TOKEN.encode()).hexdigest(), "tenant": "desk"}
@@ -82,7 +82,6 @@ BAD: dict[str, tuple[object, int]] = {
     "a text that is none": ({"text": 7}, 400),
     "a stage that is none": ({"text": "a", "stage": "secret"}, 400),
     "a constitution that is not served": ({"text": "a", "constitution": "medical"}, 404),
-    "too much": ({"text": "a" * 6_000_000}, 413),
 }
 
 
@@ -94,6 +93,27 @@ def test_what_is_no_question(
     assert answer.status == status
     validated(document, answer)
     assert "secret" not in answer.body.decode()
+
+
+def test_too_much_is_refused_before_it_is_read(house: House, document: dict[str, Any]) -> None:
+    """The body never comes."""
+    headers = {"authorization": f"Bearer {TOKEN}", "content-length": "9" * 12}
+    answer = ask(house.port, "/v1/check", headers=headers)
+    assert answer.status == 413
+    validated(document, answer)
+
+
+def test_too_much_that_does_not_say_so_is_cut_off(house: House) -> None:
+    said = {"authorization": f"Bearer {TOKEN}", "transfer-encoding": "chunked"}
+    piece = b"a" * 100_000
+    with connected(house.port) as connection:
+        connection.sendall(request("/v1/check", headers=said))
+        try:
+            for _ in range(100):
+                connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
+        except ConnectionError:
+            pass
+        assert got(connection).status == 413
 
 
 def test_only_its_own_token_opens_it(house: House, document: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -84,6 +85,11 @@ REFUSED: dict[str, tuple[dict[str, Any], int]] = {
         {"headers": {"anthropic-beta": "prompt-caching-2024-07-31, mcp-client-2025-04-04"}}, 403),
     "a beta of OpenAI's": ({"headers": {"openai-beta": "assistants=v2"}}, 403),
     "a coding": ({"headers": {"content-encoding": "gzip"}}, 415),
+    "a form": ({"headers": {"content-type": "application/x-www-form-urlencoded"}}, 415),
+    "another charset": ({"headers": {"content-type": "application/json; charset=utf-16"}}, 415),
+    "two types": ({"more": [("content-type", "application/json")]}, 415),
+    "a letter for the provider": ({"headers": {"user-agent": "caf\xe9"}}, 400),
+    "a key that is not ASCII": ({"headers": {"authorization": "Bearer caf\xe9-0123456789"}}, 400),
     "another host": ({"headers": {"host": "rebound.example"}}, 421),
     "two hosts": ({"more": [("host", "localhost")]}, 421),
     "a page's request": ({"headers": {"origin": "https://page.example"}}, 403),
@@ -131,6 +137,15 @@ TOOLS = {
     "an item by its id alone": (RESPONSES, responses([{"id": "msg_1"}])),
     "a template": (RESPONSES, responses(prompt={"id": "pmpt_1"})),
     "a name that is escaped": (MESSAGES, b'{"messages": [], "\\u0074ools": [{"type": "x_y"}]}'),
+    "another case": (RESPONSES, responses(Previous_Response_Id="resp_1")),
+    "a letter that folds": (RESPONSES, {**responses(), "bac\u212aground": True}),
+    "tools in another case": (RESPONSES, responses(Tools=[{"type": "web_search"}])),
+    "a type in another case": (RESPONSES, responses(tools=[{"Type": "web_search"}])),
+    "an item by its id, in another case": (
+        RESPONSES, responses([{"Type": "item_reference", "id": "msg_1"}])),
+    "an item by its id and no content": (RESPONSES, responses([{"id": "msg_1", "content": None}])),
+    "what was said aloud": (
+        CHAT, chat(messages=[{"role": "assistant", "audio": {"id": "audio_1"}}])),
     "in a count": ("/v1/messages/count_tokens", messages(tools=[SEARCH])),
 }  # fmt: skip
 
@@ -143,6 +158,31 @@ def test_what_the_provider_runs_or_keeps_is_refused(
     answer = ask(house.port, target, body)
     assert answer.status == 403
     assert "[serve.allow]" in answer.message
+
+
+SEARCH_IN_UTF_16 = json.dumps(messages(tools=[SEARCH])).encode("utf-16")
+UNREADABLE = {
+    "no body": (MESSAGES, b""),
+    "no JSON": (MESSAGES, b"{"),
+    "no object": (MESSAGES, [messages()]),
+    "not in UTF-8": (MESSAGES, SEARCH_IN_UTF_16),
+    "too deep": (MESSAGES, b'{"messages": ' + b"[" * 9_000),
+    "tools that are no list": (RESPONSES, responses(tools={"type": "web_search"})),
+    "a tool that is no object": (MESSAGES, messages(tools=["web_search"])),
+    "an input that is an item": (RESPONSES, responses({"type": "item_reference", "id": "msg_1"})),
+    "an item in a list": (RESPONSES, responses([[{"type": "item_reference", "id": "msg_1"}]])),
+    "a key twice": (MESSAGES, b'{"tools": [{"type": "web_search"}], "tools": []}'),
+    "a key in two cases": (MESSAGES, messages(tools=[], Tools=[SEARCH])),
+    "a key of a tool in two cases": (MESSAGES, messages(tools=[{**SEARCH, "Type": "custom"}])),
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("nothing_passes")
+@pytest.mark.parametrize(("target", "body"), UNREADABLE.values(), ids=UNREADABLE)
+def test_what_nobody_can_read_is_refused(house: House, target: str, body: object) -> None:
+    """Whether or not it would be judged: what a request asks for must be known."""
+    answer = ask(house.port, target, body)
+    assert (answer.status, answer.json["error"]["type"]) == (400, "invalid_request_error")
 
 
 def test_who_asks_for_a_thread_is_told_in_the_providers_words_to_do_without(house: House) -> None:
@@ -218,6 +258,20 @@ def test_no_other_protocol_is_spoken(house: House, upstream: FakeProvider, upgra
         assert answer.status == 403
         assert "upgrade" not in answer.headers
     assert upstream.requests.total == before
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        None,
+        "application/json",
+        "Application/JSON; charset=UTF-8",
+        'application/json;charset="utf-8"',
+    ],
+)
+def test_json_by_any_of_its_names(house: House, said: str | None) -> None:
+    headers = {"content-type": said, "x-of-mine": "caf\xe9"}
+    assert ask(house.port, MESSAGES, messages(), headers=headers).status == 200
 
 
 def test_both_styles_of_keys_reach_the_provider_as_they_came(
