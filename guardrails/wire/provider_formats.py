@@ -66,12 +66,9 @@ class ProviderFormat:
                 payload, "assistant", lambda data, _: EventBody.of(data, self.codec, self.reply)
             )
         document = document_of(payload)
-        if isinstance(document, dict) and "error" in document and "output" not in document:
-            reads: Reads = FREE
-        elif isinstance(document, dict):
-            reads = self.reply
-        else:
+        if not isinstance(document, dict):
             return OpaqueBody(payload.data, "assistant", "no JSON object")
+        reads: Reads = FREE if _is_error(document) else self.reply
         return JsonBody.of(payload.data, role="assistant", reads=reads, document=document)
 
     def refusal(self, text: str, request: Body | None, response: Body | None) -> Answer | None:
@@ -85,6 +82,14 @@ class ProviderFormat:
 
     def trouble(self, status: int, message: str, request: Body | None) -> Answer | None:
         return Answer(status=status, media_type=JSON, data=dump_json(self.fail(status, message)))
+
+
+def _is_error(document: Mapping[str, Any]) -> bool:
+    """Whether it is an error and nothing else: what has any of a reply's own fields is a reply."""
+    return bool(document.get("error")) and not _ANSWERS.intersection(document)
+
+
+_ANSWERS = frozenset({"choices", "content", "output"})
 
 
 def _known(body: Body | None) -> dict[str, Any]:

@@ -243,10 +243,14 @@ CHAT_MESSAGE = replace(
         tool_calls=Choice(
             ("type",),
             {
-                "function": replace(_shape("id index", function=FUNCTION), id="id"),
+                # Whoever goes by the keys, and not by the type, would run the other call.
+                "function": replace(
+                    _shape("id index", function=FUNCTION), id="id", unreadable=frozenset({"custom"})
+                ),
                 "custom": replace(
                     _shape("id index", custom=_call(_shape("", "name input"), inputs=("input",))),
                     id="id",
+                    unreadable=frozenset({"function"}),
                 ),
             },
         ),

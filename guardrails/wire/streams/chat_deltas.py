@@ -56,6 +56,8 @@ class ChatChoice:
     """The parts that some of it is: it may be said again."""
     calls: dict[int, str] = field(default_factory=dict)
     """Types of the tool calls, by their place."""
+    has_unplaced_calls: bool = False
+    """Whether calls came that do not say which they are: then no piece of another can be told."""
     annotations: int = 0
     is_over: bool = False
     is_changed: bool = False
@@ -101,7 +103,12 @@ class Delta:
                 self._whole(annotation, path, (key, at), ANNOTATION)
         elif key == "role" and value == "assistant":
             return
+        elif key in ("content", "refusal"):
+            raise WireFormatError("a text that comes in pieces of lists")
+        elif key == "tool_calls" and self._choice.has_unplaced_calls:
+            raise WireFormatError("calls in pieces that cannot be placed")
         elif key in CHAT_MESSAGE.reads:
+            self._choice.has_unplaced_calls |= key == "tool_calls"
             self._whole({key: value}, (), (), CHAT_MESSAGE)
         else:
             self._loose(value, (key,), (key,))
