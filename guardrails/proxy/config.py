@@ -7,6 +7,7 @@ that holds it, or by its SHA-256.
 from __future__ import annotations
 
 import os
+import ssl
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -27,6 +28,7 @@ from pydantic import (
 
 from guardrails.errors import SettingsError
 from guardrails.settings import settings_file
+from guardrails.telemetry import log
 from guardrails.wire.formats import format_of
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "Provider",
     "RouteConfig",
     "ServeConfig",
+    "check_tls",
     "is_loopback",
     "load_config",
 ]
@@ -274,8 +277,11 @@ def load_config(
     Raises SettingsError that names the file and the key that is wrong, and for what would serve
     the provider's key to anybody.
     """
-    found = file or settings_file(environ)
-    values = _read(found) if found is not None else {}
+    own = settings_file(environ)
+    found = file or own
+    values = (
+        {} if found is None else _read(found, is_settings=own is not None and _same(found, own))
+    )
     if file is not None and not values:
         raise SettingsError(f"{file}: no table [serve] in it")
     values = _over(values, said or {})
@@ -296,6 +302,21 @@ def load_config(
     return config
 
 
+def _same(file: Path, other: Path) -> bool:
+    return file.absolute() == other.absolute()
+
+
+def check_tls(tls: Tls) -> None:
+    """Raises SettingsError for files that cannot serve."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tls.cert, tls.key)
+    except OSError as error:  # an SSLError is one
+        raise SettingsError(
+            f"serve.tls: cert {str(tls.cert)!r} and key {str(tls.key)!r} cannot be used: "
+            f"{error.strerror or type(error).__name__}; expected a certificate and its key, in PEM"
+        ) from None
+
+
 def _over(values: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(values)
     for name, value in said.items():
@@ -305,7 +326,8 @@ def _over(values: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path, *, is_settings: bool) -> dict[str, Any]:
+    """Warns of other settings in a file that nobody reads them from."""
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -315,6 +337,12 @@ def _read(file: Path) -> dict[str, Any]:
     table = values.get("serve", {})
     if not isinstance(table, dict):
         raise SettingsError(f"{file}: serve: expected a table [serve]")
+    if not is_settings and (others := [name for name in values if name != "serve"]):
+        log.warning(
+            "of this file only [serve] is read; name it in GUARDRAILS_SETTINGS to have all of it",
+            file=str(file),
+            not_read=", ".join(others)[:150],
+        )
     return table
 
 

@@ -19,7 +19,7 @@ from guardrails.asgi.messages import ASGIApp
 from guardrails.audit.trail import Trail
 from guardrails.errors import SettingsError
 from guardrails.proxy.check import CheckEndpoint
-from guardrails.proxy.config import Limits, ServeConfig
+from guardrails.proxy.config import Limits, ServeConfig, check_tls
 from guardrails.proxy.gate import Gate
 from guardrails.proxy.hosting import Hosting
 from guardrails.proxy.keys import Keys, check_token_digest
@@ -87,6 +87,8 @@ def make_proxy(
 ) -> Proxy:
     """Everything that a proxy needs, its constitutions loaded. Raises SettingsError and what
     `Guard.load` raises for all that would keep a request from being served."""
+    if config.tls is not None:
+        check_tls(config.tls)
     served = Endpoints(config)
     metrics = Metrics(each.name for each in served.all)
     relay = Relay(config.limits, more_headers=sorted(config.allow.headers))

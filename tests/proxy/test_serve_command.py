@@ -357,6 +357,26 @@ def test_it_can_end_tls_itself(upstream: FakeProvider, tmp_path: Path) -> None:
         assert got(connection).json["content"][0]["text"] == "Four."
 
 
+def test_tls_that_cannot_be_served_is_told_before_anything_is(tmp_path: Path) -> None:
+    (tmp_path / "serve.toml").write_text(
+        f'audit = "elsewhere.db"\n[serve]\nupstream = "http://127.0.0.1:9"\n'
+        f'constitution = "{written(tmp_path)}"\noffline = true\n'
+        f'[serve.tls]\ncert = "cert.pem"\nkey = "key.pem"\n'
+    )
+    done = subprocess.run(
+        [*COMMAND, "serve", "--config", "serve.toml", "--check-config"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "serve.tls: cert 'cert.pem' and key 'key.pem' cannot be used" in done.stderr
+    assert "only [serve] is read" in done.stderr
+    assert "not_read=audit" in done.stderr.replace("'", "").replace('"', "")
+    assert "Traceback" not in done.stderr
+
+
 def _ask_at_once(port: int, times: int) -> None:
     """On as many connections, so that both processes take some."""
     statuses: list[int] = []
