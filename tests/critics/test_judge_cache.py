@@ -434,7 +434,7 @@ async def test_no_user_text_and_no_key_is_in_the_store(house: House, server: Ser
         for text in (INSULT, NICE):
             await guard.check_output(text, prompt=f"{CANARY}?", context=Context(tenant=CANARY))
     held = server.everything()
-    assert len(held) == 6
+    assert len(held) == 6 + 2  # verdicts, and the replies as turns of a conversation
     assert all(re.fullmatch(rb"guardrails:verdict:[0-9a-f]{64}", key) for key in held)
     assert all(json.loads(value[16:])[1] in ("pass", "breach") for value in held.values())
     for word in (CANARY, "idiot", "house", "kind", (house.folder / "key").read_text().strip()):
