@@ -1,7 +1,7 @@
 """What a request asks a provider for, by its method and path, and what is done about it.
 
-A closed list: what is not on it may generate text that nobody judges, and is refused by name.
-Source: the resources of anthropic 2.12 and openai 3.54.
+Closed lists: what is on none of them may generate text that nobody judges, and is refused by name.
+Source: the resources of anthropic 2.13 and openai 3.57.
 """
 
 from __future__ import annotations
@@ -73,18 +73,64 @@ _GUARDED: Mapping[tuple[Vendor, str], Dialect] = {
     ("openai", "chat.completions"): _CHAT,
     ("openai", "responses"): _RESPONSES,
 }
-_PASSED: Mapping[Vendor, AbstractSet[str]] = {
-    "anthropic": {"messages.count_tokens", "models", "files", "organization", "user_profiles"},
+_PASSED: Mapping[Vendor, Mapping[str, str]] = {
+    "anthropic": {
+        "messages/count_tokens": "POST",
+        "models": "GET",
+        "models/*": "GET",
+        "files": "GET POST",
+        "files/*": "GET DELETE",
+        "user_profiles": "GET POST",
+        "user_profiles/*": "GET POST DELETE",
+        "user_profiles/*/action_urls": "POST",
+        "user_profiles/*/enrollment_url": "POST",
+    },
     "openai": {
-        *("embeddings", "moderations", "models", "files", "uploads", "vector_stores"),
-        *("fine_tuning.jobs", "fine_tuning.checkpoints", "responses.input_tokens", "containers"),
-        *("organization", "projects"),
+        "embeddings": "POST",
+        "moderations": "POST",
+        "responses/input_tokens": "POST",
+        "models": "GET",
+        "models/*": "GET DELETE",
+        "files": "GET POST",
+        "files/*": "GET DELETE",
+        "uploads": "POST",
+        "uploads/*/cancel": "POST",
+        "uploads/*/complete": "POST",
+        "uploads/*/parts": "POST",
+        "vector_stores": "GET POST",
+        "vector_stores/*": "GET POST DELETE",
+        "vector_stores/*/search": "POST",
+        "vector_stores/*/files": "GET POST",
+        "vector_stores/*/files/*": "GET POST DELETE",
+        "vector_stores/*/files/*/content": "GET",
+        "vector_stores/*/file_batches": "POST",
+        "vector_stores/*/file_batches/*": "GET",
+        "vector_stores/*/file_batches/*/cancel": "POST",
+        "vector_stores/*/file_batches/*/files": "GET",
+        "fine_tuning/jobs": "GET POST",
+        "fine_tuning/jobs/*": "GET",
+        "fine_tuning/jobs/*/cancel": "POST",
+        "fine_tuning/jobs/*/checkpoints": "GET",
+        "fine_tuning/jobs/*/events": "GET",
+        "fine_tuning/jobs/*/pause": "POST",
+        "fine_tuning/jobs/*/resume": "POST",
+        "fine_tuning/checkpoints/*/permissions": "GET POST",
+        "fine_tuning/checkpoints/*/permissions/*": "DELETE",
+        "containers": "GET POST",
+        "containers/*": "GET DELETE",
+        "containers/*/files": "GET POST",
+        "containers/*/files/*": "GET DELETE",
     },
 }
-"""Names, each with all that is below it. None of it generates text."""
+"""Paths, `*` for an id, with the methods that generate no text. The contents of `files` and
+`containers` are not among them: a model may have written them elsewhere, in a batch or a sandbox.
+"""
 
-_CONTENTS = frozenset({"files", "containers"})
-"""Their contents may be what a model wrote elsewhere, in a batch or a sandbox."""
+_ADMINISTRATION: Mapping[Vendor, AbstractSet[str]] = {
+    "anthropic": frozenset(),
+    "openai": frozenset({"organization", "projects"}),
+}
+"""Names, each with all that is below it: who may do what, and what it costs."""
 
 _WORD = re.compile(r"[a-z_]+")
 
@@ -100,11 +146,22 @@ def operation_of(
         return Operation(name, "guarded", dialect)
     if vendor == "openai" and (found := _stored(method, steps)):
         return found
-    if _is_named(name, allow) or (
-        _is_named(name, _PASSED[vendor]) and not (steps[0] in _CONTENTS and steps[-1] == "content")
+    if (
+        _passes(vendor, method, steps)
+        or _is_named(name, _ADMINISTRATION[vendor])
+        or _is_named(name, allow)
     ):
         return Operation(name, "passed")
     return Operation(name, "refused")
+
+
+def _passes(vendor: Vendor, method: str, steps: Sequence[str]) -> bool:
+    return any(
+        method in methods.split()
+        and len(known := path.split("/")) == len(steps)
+        and all(step in ("*", said) for step, said in zip(known, steps, strict=True))
+        for path, methods in _PASSED[vendor].items()
+    )
 
 
 def _stored(method: str, steps: Sequence[str]) -> Operation | None:

@@ -329,7 +329,7 @@ REQUEST = _shape(
     "modalities model n parallel_tool_calls presence_penalty previous_response_id "
     "prompt_cache_key prompt_cache_retention reasoning reasoning_effort "
     "safety_identifier seed service_tier speed stop stop_sequences store stream stream_options "
-    "temperature thinking timeout tool_choice top_k top_logprobs top_p truncation user "
+    "temperature thinking thread timeout tool_choice top_k top_logprobs top_p truncation user "
     "verbosity",
     messages=MESSAGES,
     input=MESSAGES,

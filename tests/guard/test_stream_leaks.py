@@ -36,6 +36,7 @@ from guardrails.critic.protocol import CriticFinding, Critique, CritiqueRequest,
 from guardrails.exchange import Part
 from guardrails.guard import Guard
 from guardrails.guard.streamed_body import StreamedBody
+from guardrails.pipeline.holdback import FIRST_POINT
 from guardrails.testing import scripted_critic
 from guardrails.verdict import Decision, Stage, Verdict
 
@@ -240,6 +241,12 @@ async def test_what_is_clean_leaves_as_it_came(
     await is_clean(guard, records, told, made, cuts)
 
 
+MENDED_AT_EACH_POINT: list[Block] = [
+    ("text", ("revise far apart", "filler", "filler")),
+    ("text", ("long", "revise far apart", "revise far apart", *["filler"] * 7)),
+    ("text", ("revise far apart", "filler", "filler", "filler")),
+]
+
 KNOWN: list[tuple[str, list[Block]]] = [
     ("anthropic", [("thinking", ("redact", "line"))]),  # nothing of the reply is left
     ("anthropic", [("thinking", ("redact",)), ("thinking", ())]),
@@ -300,6 +307,13 @@ def strict(request: CritiqueRequest) -> Critique:
     )
 
 
+def stops_in(made: Made) -> int:
+    """At how many places a judge may be asked: at each point, and at the end."""
+    lengths = (6 * len(text) if kind == "call" else len(text) for kind, text in texts_of(made))
+    reached = sum(lengths)
+    return 1 + sum(FIRST_POINT << doubled <= reached for doubled in range(20))
+
+
 async def holds_with_a_judge(folder: Path, told: Told, made: Made, cuts: Sequence[int]) -> None:
     data = made_of(made, told)
     before = signs_in("".join(part.text for part in parts_in(told.reader(), data)))
@@ -315,7 +329,7 @@ async def holds_with_a_judge(folder: Path, told: Told, made: Made, cuts: Sequenc
         seen.append((left.told, asked))
     assert seen[0] == seen[1] == seen[2]
 
-    assert len(asked) <= 8
+    assert len(asked) <= 2 * stops_in(made)  # what was changed there is asked about again
     if not data:
         return
     whole = await of_whole(guard, told, data)
@@ -357,6 +371,10 @@ async def test_promise_4_a_judge_is_asked_the_same_of_all_bytes(
 ) -> None:
     made, cuts = data.draw(st.tuples(long_replies(told), CUTS))
     await holds_with_a_judge(tmp_path_factory.mktemp("judged"), told, made, cuts)
+
+
+async def test_a_judge_is_asked_again_of_what_was_changed_at_each_point(tmp_path: Path) -> None:
+    await holds_with_a_judge(tmp_path, FORMATS["text"], (MENDED_AT_EACH_POINT, 2), [])
 
 
 @pytest.mark.proof
