@@ -417,7 +417,7 @@ async def test_the_parts_of_one_turn_are_shown_together() -> None:
 
 # -- personal data ----------------------------------------------------------------------------
 
-CANARY = "canary.4711@example.com"
+CANARY = "canary.quokka@example.com"
 
 
 def pii(stage: Stage, action: str) -> Any:
@@ -448,7 +448,7 @@ async def test_personal_data_that_is_hidden_reaches_no_model(action: str) -> Non
             await here.guard.check_input(text)
         bodies = [str(request.body) for request in here.provider.requests]
     assert any("TEXT" in body for body in bodies), "the reviser was asked, too"
-    assert not [body for body in bodies if "4711" in body]
+    assert not [body for body in bodies if "quokka" in body]
 
 
 async def test_quotes_for_the_reviser_hide_what_the_text_hides() -> None:
@@ -463,10 +463,10 @@ async def test_quotes_for_the_reviser_hide_what_the_text_hides() -> None:
     async with house(judge, made) as here:
         decision = await here.guard.check_output(f"You idiot, mail {CANARY}.")
         bodies = [str(request.body) for request in here.provider.requests]
-    assert not [body for body in bodies if "4711" in body]
+    assert not [body for body in bodies if "quokka" in body]
     assert decision.repair is not None
-    assert "4711" not in str(decision.repair.texts) + decision.repair.breaches[0].quote
-    assert "4711" not in repr(decision)
+    assert "quokka" not in str(decision.repair.texts) + decision.repair.breaches[0].quote
+    assert "quokka" not in repr(decision)
 
 
 # -- budget and usage -------------------------------------------------------------------------

@@ -274,7 +274,7 @@ async def test_what_was_asked_vouches_for_a_fact() -> None:
     assert outcome.verdict is Verdict.REVISE
 
 
-CANARY = "jane.4711@example.com"
+CANARY = "jane.quokka@example.com"
 
 
 @pytest.mark.parametrize("action", ["mask", "redact", "pseudonymise"])
@@ -282,8 +282,8 @@ async def test_a_model_sees_no_personal_data_and_what_it_leaves_stays_hidden(act
     text = f"I promise that {CANARY} writes. So I do."
     principles = (promising(), hides("EMAIL_ADDRESS", action))
     outcome, model = await mended(text, edits(replaced("promise", "hope")), principles=principles)
-    assert "4711" not in model.asked[0].text
-    assert "4711" not in text_of(outcome)
+    assert "quokka" not in model.asked[0].text
+    assert "quokka" not in text_of(outcome)
     assert text_of(outcome).startswith("I hope that ")
     assert text_of(outcome).endswith(" writes. So I do.")
 
@@ -296,7 +296,7 @@ async def test_an_edit_that_cuts_through_a_mask_takes_all_of_it_along() -> None:
         return edits(replaced("promise that [EMAIL", "hope that [MAIL"))
 
     outcome, _ = await mended(text, cutting, principles=principles)
-    assert "4711" not in str(outcome.content and outcome.content.value)
+    assert "quokka" not in str(outcome.content and outcome.content.value)
 
 
 async def test_a_text_that_is_not_normal_is_mended_where_it_stands() -> None:
