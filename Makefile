@@ -28,7 +28,7 @@ test: setup
 	    $(BIN)/python tools/suites.py; exit $$status
 
 proof: setup
-	PYTHONDONTWRITEBYTECODE= HYPOTHESIS_PROFILE=proof $(BIN)/python -m pytest -n auto --dist worksteal -m proof --timeout 3600 $(ARGS)
+	PYTHONDONTWRITEBYTECODE= HYPOTHESIS_PROFILE=proof $(BIN)/python -m pytest -n auto --dist worksteal -m "proof or hypothesis" --timeout 3600 $(ARGS)
 	$(BIN)/python -m benchmarks.proof
 
 lint: setup
