@@ -1,14 +1,15 @@
 """What was copied from one text into another: evidence of copying, and none of paraphrase.
 
 Two texts share a run when 24 letters and digits in a row stand in both, whatever the letter case,
-spacing and punctuation; an argument is copied whole from 12 on. Identifiers (addresses, links,
-numbers, codes) are recognised by themselves, however short. Time grows linearly with both texts:
-every stretch of an argument is kept once, and each source is read once per length.
+accents, spacing and punctuation; an argument is copied whole from 12 on. Identifiers (addresses,
+links, numbers, codes) are recognised by themselves, however short. Time grows linearly with both
+texts: every stretch of an argument is kept once, and each source is read once per length.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
@@ -37,14 +38,23 @@ class TooMuchError(Exception):
     """More text than can be compared."""
 
 
+def _folded(text: str) -> str:
+    """In one letter case: some letters are the same only once they are large, as `ı` and `i`."""
+    return text.upper().casefold()
+
+
 def _squashed(text: str) -> str:
-    return _GAP.sub("", text.casefold())
+    """Its letters and digits, without accents, which some letters lose once they are large."""
+    folded = _folded(text)
+    if folded.isascii():
+        return _GAP.sub("", folded)
+    return unicodedata.normalize("NFC", _GAP.sub("", unicodedata.normalize("NFD", folded)))
 
 
 def identifiers(text: str) -> Iterator[str]:
     """What names one thing in the world: addresses, links, long numbers, codes. `text` is
     normalised."""
-    text = text.casefold()
+    text = _folded(text)
     for word in _BETWEEN.split(text):
         yield from _in_word(word.strip(".:!?*-_"))
     for number in _GLUED.findall(text):

@@ -358,7 +358,8 @@ class _Deliberation:
         still = await self._in_original(ruling, edits)
         if ruling.verdict not in (Verdict.REDACT, Verdict.REVISE) or not still:
             return False
-        self.findings += still
+        known = set(self.findings)  # what the change left as it was is found once more
+        self.findings += [finding for finding in still if finding not in known]
         self.verdict = max(self.verdict, ruling.verdict)
         return True
 

@@ -317,6 +317,14 @@ def test_a_long_run_is_found_however_it_is_set(
     assert copied(f"{before} {spaced} {after}", f"{after} {run} {before}")
 
 
+@pytest.mark.parametrize("letters", ["ı", "ΐ", "ΰ", "ῒ", "ǆ", "ß", "é", "İ", "ŉ", "한"])
+def test_letters_are_the_same_in_each_case(letters: str) -> None:
+    run = letters + "a stretch of text that was copied"
+    for said in (run.upper(), run.lower(), run.title(), run.casefold(), run):
+        assert copied(f"so: {said}.", f"{run}, it said")
+        assert copied(run, said)
+
+
 FIRST = st.text(string.ascii_lowercase[:13] + " .", max_size=200)
 LAST = st.text(string.ascii_lowercase[13:] + " .", max_size=200)
 

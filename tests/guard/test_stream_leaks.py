@@ -265,6 +265,7 @@ KNOWN: list[tuple[str, list[Block]]] = [
     ("responses", [("thinking", ("redact", "word")), ("text", ("word",))]),
     ("responses", [("call", ()), ("thinking", ("redact",)), ("refusal", ("word",))]),
     ("text", [("text", ("revise", "block by a change", "revise", "end of block"))]),
+    ("chat", [("text", ("begin of revise", "more to redact", "end of revise", "flag"))]),
 ]
 """What once left otherwise, by how its bytes were cut, or in events that no SDK could place."""
 

@@ -28,8 +28,9 @@ _PLAIN = re.compile(rb"(?:event: ([^\r\n]+)\n)?data: ([^\r\n]*)\n\n")
 
 
 class Frames:
-    """Cuts bytes into frames. Where a body is cut into pieces makes no difference: a CR that ends a
-    frame waits for the byte after it, which may be its LF."""
+    """Cuts bytes into frames. Where a body is cut into pieces makes no difference, but to how many
+    empty lines are one frame: a CR that ends a frame waits for the byte after it, which may be its
+    LF."""
 
     def __init__(self) -> None:
         self._held = bytearray()
