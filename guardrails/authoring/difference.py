@@ -217,8 +217,8 @@ class _Comparison:
                     about=principle.id,
                     key="source",
                     what="source",
-                    was=before.source and before.source.title,
-                    now=principle.source and principle.source.title,
+                    was=before.source and str(before.source),
+                    now=principle.source and str(principle.source),
                     origin=_origin(principle, new),
                     place=principle.place,
                 )

@@ -177,7 +177,7 @@ def _principle(number: int, principle: Principle) -> Group:
         "examples": f"{len(principle.breach_examples)} breach, {len(principle.fine_examples)} fine",
         "remedy": _remedy(principle),
         "reply": _replies(principle.reply) if principle.reply else "",
-        "source": _source(principle),
+        "source": str(principle.source or ""),
     }
     for kind, patterns in groupby(_patterns(principle), key=lambda pattern: pattern.list):
         facts[f"pattern {kind}"] = "\n".join(f"{p.source}  (width {p.width:,})" for p in patterns)
@@ -230,13 +230,6 @@ def _remedy(principle: Principle) -> str:
         for way, text in ways.items()
         if text is not None
     )
-
-
-def _source(principle: Principle) -> str:
-    source = principle.source
-    if source is None:
-        return ""
-    return ", ".join(part for part in (source.title, source.clause, source.url) if part)
 
 
 def _personal_data(principles: list[Principle], keep: tuple[str, ...]) -> Group:

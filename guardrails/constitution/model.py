@@ -109,6 +109,9 @@ class Source:
     clause: str | None = None
     url: str | None = None
 
+    def __str__(self) -> str:
+        return ", ".join(part for part in (self.title, self.clause, self.url) if part)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principle:

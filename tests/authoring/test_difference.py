@@ -174,6 +174,7 @@ NEITHER = [
     ("owner", None, "none", "owner", ""),
     ("tests", None, "none", "tests", "t"),
     (f"{ONE}.source", None, "none", "p.one", "source"),
+    (f"{ONE}.source.clause", "2", "none", "p.one", "source"),
 ]  # fmt: skip
 
 
