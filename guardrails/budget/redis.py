@@ -182,7 +182,10 @@ class RedisTally:
 
         async def evaluated(client: Redis) -> Any:
             arguments = (TTL_S, *more.fields, *told)
-            return await client.eval(script, len(keys), *keys, *arguments)
+            counts = await client.eval(script, len(keys), *keys, *arguments)
+            if not _are_counts(counts, len(keys)):
+                raise ValueError("an answer to something else")
+            return counts
 
         return await self._connection.tried(evaluated)
 
@@ -191,6 +194,12 @@ class RedisTally:
             calls, tokens, nano_usd = told[3 * n : 3 * n + 3]
             spent = Amounts(calls=calls, tokens=tokens, nano_usd=nano_usd)
             self._known.learn(day, account, spent)
+
+
+def _are_counts(told: object, accounts: int) -> bool:
+    """Whether it may be what a script told, which tells of three kinds for each account."""
+    lengths = 3, 3 * accounts, 3 * accounts + 1
+    return isinstance(told, list) and len(told) in lengths and all(type(n) is int for n in told)
 
 
 def _key(day: str, account: Account) -> str:

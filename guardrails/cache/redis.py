@@ -49,7 +49,10 @@ class RedisStore:
 
     async def get(self, names: Sequence[Name]) -> Sequence[bytes | None]:
         async def mget(client: Redis) -> list[Any]:
-            return await client.mget([_key(name) for name in names])
+            found = await client.mget([_key(name) for name in names])
+            if not isinstance(found, list) or len(found) != len(names):
+                raise ValueError("an answer to something else")
+            return found
 
         found = await self._connection.tried(mget) or [None] * len(names)
         return [value if isinstance(value, bytes) else None for value in found]

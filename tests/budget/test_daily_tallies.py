@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from redis_samples import Server
+from redis_samples import NONSENSE, Server, talking_nonsense
 
 from guardrails.budget.amounts import NANO, Account, Amounts, Tally, Whose
 from guardrails.budget.memory import MemoryTally
@@ -273,6 +273,16 @@ async def test_2_a_count_that_is_none_is_an_outage(server: Server) -> None:
     with pytest.raises(CriticOutage):
         await tally.reserve(DAY, [mine], calls())
     await tally.aclose()
+
+
+@pytest.mark.parametrize("said", NONSENSE)
+async def test_2_nonsense_in_the_place_of_counts_is_an_outage(said: str) -> None:
+    async with talking_nonsense(NONSENSE[said]) as url:
+        tally, mine = RedisTally(url, on_outage="refuse", entries=10), account(max_calls=5)
+        with pytest.raises(CriticOutage):
+            await tally.reserve(DAY, [mine], calls())
+        await tally.add(DAY, [mine], calls())
+        await tally.aclose()
 
 
 async def test_a_count_is_never_less_than_nothing(server: Server) -> None:

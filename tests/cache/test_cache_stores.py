@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 import pytest
-from redis_samples import Server
+from redis_samples import NONSENSE, Server, talking_nonsense
 
 from guardrails.cache.memory import OVERHEAD, MemoryStore
 from guardrails.cache.names import Name
@@ -233,6 +233,16 @@ async def test_a_redis_that_never_was(server: Server) -> None:
     assert await timed(store) < TIMEOUT_S + SLACK_S
     assert (store.away, store.outages) == (True, 1)
     await store.aclose()
+
+
+@pytest.mark.parametrize("said", NONSENSE)
+async def test_a_redis_that_talks_nonsense_is_as_good_as_none(said: str) -> None:
+    async with talking_nonsense(NONSENSE[said]) as url:
+        cache = VerdictCache(RedisStore(url), KEY)
+        assert await cache.get([name(1), name(2)], ttl_s=60) == {}
+        await cache.put({name(1): PASS, name(2): BREACH}, ttl_s=60)
+        assert await cache.get([name(1), name(2)], ttl_s=60) == {}
+        await cache.aclose()
 
 
 async def test_many_at_once_share_few_connections(server: Server) -> None:
