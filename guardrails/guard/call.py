@@ -20,7 +20,7 @@ from guardrails.exchange import Context, Part
 from guardrails.guard.content import ToolCall, plain_text, read_content, read_prompt, texts_of
 from guardrails.guard.ledger import closed, opened
 from guardrails.guard.reply import StreamedReply
-from guardrails.guard.turns import Conversation, Turn, Turns, turn_of, turns_of
+from guardrails.guard.turns import Conversation, Turn, Turns, turn_of, turns_in
 from guardrails.pipeline.engine import Content, Outcome, deliberate, refuse
 from guardrails.pipeline.plan import Plan
 from guardrails.pipeline.replies import Reply
@@ -255,24 +255,26 @@ class GuardedCall:
         if turns is None or content is None:
             return
         before: Sequence[Part] = judged.before
-        if judged.conversation is not None:
+        if decision.stage is Stage.INPUT:
             before = content.parts
+        if judged.conversation is not None:
             ahead = len(judged.before)
             self._learnt |= turns.judged(judged.conversation, before, decision, ahead)
+        reply: Sequence[Turn]
         if end.how == "reply":
             reply = [turn_of(Part(text=decision.text, role="assistant"))]
         elif end.how == "judged" and decision.stage is Stage.OUTPUT:
             delivered = await read_content(decision.content, Stage.OUTPUT, self._max_chars)
-            reply = [turn for turn, _ in turns_of(enumerate(delivered.parts))]
+            reply = await turns_in(delivered.parts)
         else:
             return
         if before:
-            self._learnt |= turns.delivered(before, reply, self._context)
+            self._learnt |= await turns.delivered(before, reply, self._context)
 
     async def _streamed(self, before: Sequence[Part], reply: Sequence[Turn]) -> None:
         """The same of a reply that went out piece by piece, perhaps after the end of the call."""
         if self._turns is not None and before:
-            await self._turns.keep(self._turns.delivered(before, reply, self._context))
+            await self._turns.keep(await self._turns.delivered(before, reply, self._context))
 
     def _decision(self, outcome: Outcome, stage: Stage) -> Decision:
         constitution = self._plan.constitution

@@ -9,27 +9,41 @@ is known of it. Only names are kept (`cache`), never a text.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import TypeVar, TypeVarTuple
 
 from guardrails.audit.keys import make_keys
 from guardrails.cache.names import Name
 from guardrails.cache.value import Kept
 from guardrails.cache.verdicts import VerdictCache, open_cache
 from guardrails.exchange import Context, Kind, Part, Role
-from guardrails.pipeline.matter import applies
+from guardrails.exchange import Path as Place
+from guardrails.pipeline.matter import said_of
 from guardrails.pipeline.plan import Plan
 from guardrails.settings import Settings
 from guardrails.verdict import Decision, Stage, Verdict
 
-__all__ = ["Conversation", "Turn", "Turns", "open_turns", "turn_of", "turns_of"]
+__all__ = ["MOST_PARTS", "Conversation", "Turn", "Turns", "open_turns", "turn_of", "turns_in"]
+
+T = TypeVar("T")
+Given = TypeVarTuple("Given")
 
 KNOWN, STOPPED = Kept(value="pass"), Kept(value="breach")
 """A part that was stopped is kept, too: were it allowed at the same time somewhere else, by a judge
 that wavers, the later word stands."""
+
+MOST_PARTS = 5_000
+"""Of a conversation of more nothing is kept: nobody's shall drive out all the others'."""
+
+INLINE_PARTS = 200
+INLINE_CHARACTERS = 200_000
+"""More takes some milliseconds to name, which would hold up the loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +60,7 @@ class Turn:
     def leads_on(self) -> bool:
         """Whether what follows is told apart by it. Applications leave out what a model thought
         when they send its reply back."""
-        return self.kind != "thinking"
+        return self.kind != "thinking" or self.role != "assistant"
 
 
 def turn_of(part: Part) -> Turn:
@@ -55,23 +69,73 @@ def turn_of(part: Part) -> Turn:
 
 def turns_of(parts: Iterable[tuple[int, Part]]) -> Iterator[tuple[Turn, list[int]]]:
     """The turns that parts make up, with the numbers of theirs. The words of a tool's call are told
-    apart by the keys that lead to them, and not by their order: SDKs send a call back with its
-    fields in another one."""
+    apart by the keys that lead to them from where it begins, and not by their order: SDKs send a
+    call back with its fields in another one."""
     for (role, kind, name), together in groupby(parts, lambda each: _kind_of(each[1])):
         if kind != "tool_call":
             yield from ((turn_of(part), [number]) for number, part in together)
             continue
-        call = list(together)
-        words = sorted(_sum(f"{part.path[-2:]!r}{part.text}") for _, part in call)
-        yield Turn(role, kind, name, _sum("".join(words))), [number for number, _ in call]
+        for call in _calls(list(together)):
+            yield Turn(role, kind, name, call.sum), call.numbers
 
 
 def _kind_of(part: Part) -> tuple[Role, Kind, str | None]:
     return part.role, part.kind, part.name
 
 
+class _Call:
+    """One tool's call. `root` is where it begins."""
+
+    def __init__(self, root: Place) -> None:
+        self.root = root
+        self.numbers: list[int] = []
+        self._words: list[bytes] = []
+        self._places: dict[Place, bytes] = {(): hashlib.sha256().digest()}
+
+    def add(self, number: int, part: Part) -> None:
+        self.numbers.append(number)
+        place = self._place(part.path[len(self.root) :])
+        self._words.append(hashlib.sha256(place + _bytes(part.text)).digest())
+
+    @property
+    def sum(self) -> str:
+        return hashlib.sha256(b"".join(sorted(self._words))).hexdigest()
+
+    def _place(self, path: Place) -> bytes:
+        """32 bytes for a place. A key is read once, however much stands below it."""
+        known = self._places.get(path)
+        if known is None:
+            key = path[-1]
+            step = f"at {key:x}" if isinstance(key, int) else f"of {key}"
+            known = hashlib.sha256(self._place(path[:-1]) + _bytes(step)).digest()
+            self._places[path] = known
+        return known
+
+
+def _calls(parts: Sequence[tuple[int, Part]]) -> Iterator[_Call]:
+    """Calls of one tool that follow each other. One begins where it is named; what stands where
+    nothing is named is one by itself."""
+    named = {part.path[:-1] for _, part in parts if part.path and part.path[-1] == "name"}
+    lengths = sorted({len(root) for root in named})
+    call: _Call | None = None
+    for number, part in parts:
+        roots = (part.path[:length] for length in lengths if length < len(part.path))
+        root = next((root for root in roots if root in named), None)
+        if call is None or root is None or call.root != root:
+            if call is not None:
+                yield call
+            call = _Call(part.path[:-1] if root is None else root)
+        call.add(number, part)
+    if call is not None:
+        yield call
+
+
 def _sum(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(_bytes(text)).hexdigest()
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +153,23 @@ class Turns:
 
     def __init__(self, plan: Plan, settings: Settings, cache: VerdictCache) -> None:
         self._cache, self._ttl_s = cache, plan.constitution.cache_ttl_s
-        self._matters = plan.stages[Stage.INPUT].matters
         judging = plan.constitution.judging
         critics = plan.stages[Stage.INPUT].critics
         roles = () if plan.offline else judging.cascade
+        models = [f"{settings.models.get(r)} {settings.fallbacks.get(r)}" for r in roles]
         self._rules = (
             "conversation",
             plan.constitution.digest,
             "\n".join(f"{bound.name} {bound.critic.version}" for bound in critics),
-            "offline" if plan.offline else "\n".join(str(settings.models.get(r)) for r in roles),
+            "offline" if plan.offline else "\n".join(models),
         )
 
-    async def look(self, parts: Sequence[Part], context: Context) -> Conversation:
-        """What is known of these. Where there is no reply among them, nothing is, and nothing is
-        looked up."""
-        names, last = self._names(parts, context)
+    async def look(self, parts: Sequence[Part], context: Context) -> Conversation | None:
+        """What is known of these; None for more than are kept. Where there is no reply among them,
+        nothing is, and nothing is looked up."""
+        if len(parts) > MOST_PARTS:
+            return None
+        names, last = await _aside(parts, self._names, parts, context)
         replied = max((n for n, part in enumerate(parts) if part.role == "assistant"), default=0)
         old = [n for n, part in enumerate(parts) if part.target and part.readable and n <= replied]
         if not any(part.role == "assistant" for part in parts):
@@ -126,10 +192,23 @@ class Turns:
                 kept[name] = STOPPED if stops else KNOWN
         return kept
 
-    def delivered(
-        self, before: Sequence[Part], reply: Iterable[Turn], context: Context
+    async def delivered(
+        self, before: Sequence[Part], reply: Sequence[Turn], context: Context
     ) -> dict[Name, Kept]:
         """What to keep of a reply that went out."""
+        if len(before) + len(reply) > MOST_PARTS:
+            return {}
+        return await _aside(before, self._delivered, before, reply, context)
+
+    async def keep(self, kept: dict[Name, Kept]) -> None:
+        await self._cache.put(kept, ttl_s=self._ttl_s)
+
+    async def aclose(self) -> None:
+        await self._cache.aclose()
+
+    def _delivered(
+        self, before: Sequence[Part], reply: Sequence[Turn], context: Context
+    ) -> dict[Name, Kept]:
         _, last = self._names(before, context)
         kept: dict[Name, Kept] = {}
         for turn in reply:
@@ -139,17 +218,10 @@ class Turns:
                 last = name
         return kept
 
-    async def keep(self, kept: dict[Name, Kept]) -> None:
-        await self._cache.put(kept, ttl_s=self._ttl_s)
-
-    async def aclose(self) -> None:
-        await self._cache.aclose()
-
     def _names(self, parts: Sequence[Part], context: Context) -> tuple[tuple[Name, ...], Name]:
         """The application's own words come first, wherever they stand: formats put them before or
         behind the conversation."""
-        applying = (m.principle.id for m in self._matters if applies(m.principle, context))
-        fields = (*self._rules, context.language or "", *applying)
+        fields = (*self._rules, context.language or "", json.dumps(said_of(context)))
         last = self._cache.names.of(context.tenant, fields)
         names: dict[int, Name] = {}
         for turn, numbers in turns_of(sorted(enumerate(parts), key=_own_first)):
@@ -162,6 +234,20 @@ class Turns:
     def _next(self, last: Name, turn: Turn, context: Context) -> Name:
         fields = ("turn", last, turn.role, turn.kind, turn.name or "", turn.sum)
         return self._cache.names.of(context.tenant, fields)
+
+
+async def turns_in(reply: Sequence[Part]) -> Sequence[Turn]:
+    """The turns of a reply; none of one of more parts than are kept."""
+    if len(reply) > MOST_PARTS:
+        return ()
+    return await _aside(reply, lambda: [turn for turn, _ in turns_of(enumerate(reply))])
+
+
+async def _aside(parts: Sequence[Part], work: Callable[[*Given], T], /, *given: *Given) -> T:
+    """Pure work, off the loop where there are many parts or much in them."""
+    if len(parts) > INLINE_PARTS or sum(len(part.text) for part in parts) > INLINE_CHARACTERS:
+        return await asyncio.to_thread(work, *given)
+    return work(*given)
 
 
 def _own_first(numbered: tuple[int, Part]) -> bool:

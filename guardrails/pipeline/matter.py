@@ -10,7 +10,7 @@ from guardrails.critic.registry import JudgeConfig
 from guardrails.exchange import Context
 from guardrails.verdict import Stage, Verdict
 
-__all__ = ["Matter", "applies", "only_after_look"]
+__all__ = ["Matter", "applies", "only_after_look", "said_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,13 @@ def applies(principle: Principle, context: Context) -> bool:
         if given and not given & _folded(wanted):
             return False
     return True
+
+
+def said_of(context: Context) -> list[tuple[str, list[str]]]:
+    """The caller's attributes: the same for whom all principles hold alike."""
+    said = context.attributes.items()
+    several = ((name, (of,) if isinstance(of, str) else of) for name, of in said)
+    return sorted((name, sorted(_folded(values))) for name, values in several)
 
 
 def _folded(values: Iterable[str]) -> set[str]:

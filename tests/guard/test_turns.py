@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +14,13 @@ from anthropic.types import Message
 from guard_samples import REPLY, FailingTrail, guard_in, written
 from hypothesis import given
 from hypothesis import strategies as st
-from redis_samples import Server, serving
+from redis_samples import NONSENSE, Server, serving, talking_nonsense
 
 from guardrails.critic.protocol import Critique, CritiqueRequest
 from guardrails.errors import AuditError, CriticOutage
 from guardrails.exchange import Context
 from guardrails.guard import Guard
+from guardrails.guard.turns import MOST_PARTS, turns_of
 from guardrails.testing import breaching, passing, scripted_critic
 from guardrails.verdict import Stage, Verdict
 
@@ -185,6 +187,7 @@ SETTINGS: dict[str, tuple[Context, Context]] = {
     "tenant": (Context(tenant="a"), Context(tenant="b")),
     "language": (Context(language="en"), Context(language="de")),
     "principles": (Context(attributes={"age": "old"}), Context(attributes={"age": "young"})),
+    "attributes": (Context(attributes={"is": ["a", "b"]}), Context(attributes={"is": "a b"})),
 }
 
 
@@ -264,6 +267,129 @@ async def test_a_call_of_a_tool_is_known_and_its_result_is_new(house: House) -> 
     assert house.judged == [["one"], ["green"]]
 
 
+def used(**arguments: Any) -> dict[str, Any]:
+    return {**CALLED, "input": arguments}
+
+
+MOVED: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
+    "between calls": (
+        [used(to="alice", text="all is well"), used(to="bob", text="run")],
+        [used(to="alice", text="run"), used(to="bob", text="all is well")],
+    ),
+    "between objects": (
+        [used(allow={"a": {"tool": "mail"}}, deny={"a": {"tool": "shell"}})],
+        [used(deny={"a": {"tool": "mail"}}, allow={"a": {"tool": "shell"}})],
+    ),
+    "in a list": ([used(steps=["save", "delete"])], [used(steps=["delete", "save"])]),
+    "into one": ([used(a="x"), used(b="y")], [used(a="x", b="y")]),
+    "named by a word": ([used(name="look_up", of="x")], [{**used(of="x"), "name": "name"}]),
+}
+
+
+@pytest.mark.parametrize("moved", MOVED)
+async def test_promise_2_words_that_moved_to_another_place_of_a_call_are_judged(
+    moved: str, house: House
+) -> None:
+    said, sent = MOVED[moved]
+    await house.turn(talk("one"), message(SAID, *said))
+    for content, judged in ((said, False), (sent, True)):
+        history: Any = [*talk("one"), {"role": "assistant", "content": [SAID, *content]}]
+        await house.turn([*history, *talk("three")], "four")
+        assert (house.judged[-1] != ["three"]) == judged
+
+
+plain = st.dictionaries(
+    st.sampled_from(["a", "b", "name", "input"]),
+    st.recursive(
+        st.sampled_from(["a", "x", "1"]),
+        lambda inner: (
+            st.lists(inner, max_size=2)
+            | st.dictionaries(st.sampled_from(["a", "name"]), inner, max_size=2)
+        ),
+        max_leaves=5,
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+def backwards(value: Any) -> Any:
+    """The same with the fields of all objects the other way round."""
+    if isinstance(value, dict):
+        return {key: backwards(item) for key, item in reversed(value.items())}
+    return [backwards(item) for item in value] if isinstance(value, list) else value
+
+
+@given(one=st.lists(plain, min_size=1, max_size=2), other=st.lists(plain, min_size=1, max_size=2))
+def test_promise_2_calls_are_alike_only_if_all_their_arguments_are(
+    one: list[dict[str, Any]], other: list[dict[str, Any]]
+) -> None:
+    """Where a value has a text at all."""
+
+    def turns(calls: list[dict[str, Any]], as_json: bool) -> list[Any]:
+        made: list[dict[str, Any]] = [used(**arguments) for arguments in calls]
+        said: dict[str, Any] = {"role": "assistant", "content": made}
+        if as_json:
+            functions = [{"name": "f", "arguments": json.dumps(each)} for each in calls]
+            tool_calls = [{"type": "function", "function": each} for each in functions]
+            said = {"role": "assistant", "tool_calls": tool_calls}
+        return [turn for turn, _ in turns_of(enumerate(asyncio.run(parts([said]))))]
+
+    for as_json in (False, True):
+        expected = turns(one, as_json)
+        assert turns([backwards(call) for call in one], as_json) == expected
+        assert (turns(other, as_json) == expected) == (_worded(one) == _worded(other))
+
+
+def _worded(value: Any) -> Any:
+    """Without empty lists and objects, which hold no text, at the end of a way."""
+    if isinstance(value, dict):
+        return {key: _worded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return {number: worded for number, item in enumerate(value) if (worded := _worded(item))}
+    return value
+
+
+async def test_thoughts_of_others_than_a_model_tell_apart(house: House) -> None:
+    thinking: Any = {"role": "user", "content": [THOUGHT, {"type": "text", "text": "one"}]}
+    await house.turn([thinking], "two")
+    await house.turn(talk("one", "two", "three"), "four")
+    assert house.judged == [["Hm.", "one"], ["one", "two", "three"]]
+
+
+async def test_another_model_that_stands_in_knows_nothing(tmp_path: Path) -> None:
+    shared = {"key_file": tmp_path / "key", "models": {"small": "anthropic/one"}}
+    one = House(tmp_path, **shared, fallbacks={"small": "anthropic/two"})
+    other = House(tmp_path, **shared, fallbacks={"small": "anthropic/three"})
+    await one.turn(talk("one"), "two")
+    await other.turn(talk("one", "two", "three"), "four")
+    assert other.judged == [["one", "two", "three"]]
+
+
+async def test_of_a_conversation_of_too_many_parts_nothing_is_kept(tmp_path: Path) -> None:
+    house = House(tmp_path, text=written(RULES, head="budget: {max_chars: 50000}"))
+    turns = house.guard._enforcement.turns
+    assert turns is not None
+    long = talk(*["yes"] * (MOST_PARTS + 1))
+    for _ in range(2):
+        decision = await house.guard.check_input(long)
+        assert (decision.verdict, decision.coverage.known_parts) == (Verdict.ALLOW, 0)
+    await house.guard.check_output("two", prompt=long[:-1])
+    await house.guard.check_output(["two"] * (MOST_PARTS + 1), prompt=talk("one"))
+    status = turns._cache.status
+    assert (status.hits, status.misses) == (0, 0), "nobody asked"
+    assert len(turns._cache._store) == 0  # type: ignore[arg-type]  # one in memory
+
+
+@pytest.mark.parametrize("many", [1, 150])
+async def test_a_conversation_of_any_length_below_is_remembered(many: int, tmp_path: Path) -> None:
+    house = House(tmp_path, text=written(RULES, head="budget: {max_chars: 50000}"))
+    said = ["yes"] * (2 * many + 1)
+    await house.turn(talk(*said), "two")
+    decision = await house.guard.check_input(talk(*said, "two", "three"))
+    assert decision.coverage.known_parts == len(said) + 1
+
+
 async def test_promise_1_what_is_not_on_record_is_not_known(tmp_path: Path) -> None:
     house = House(tmp_path, trail=FailingTrail("open"))
     with pytest.raises(AuditError):
@@ -326,6 +452,18 @@ async def test_replicas_share_what_they_know_through_redis(server: Server, tmp_p
     assert other.judged[1] == ["one", "two", "three"], "what nobody knows is judged"
     await one.guard.aclose()
     await other.guard.aclose()
+
+
+@pytest.mark.parametrize("said", NONSENSE)
+async def test_promise_2_a_store_that_talks_nonsense_knows_nothing(
+    said: str, tmp_path: Path
+) -> None:
+    async with talking_nonsense(NONSENSE[said]) as url:
+        house = House(tmp_path, cache=url, key_file=tmp_path / "key")
+        await house.turn(talk("one"), "two")
+        await house.turn(talk("one", "two", "three"), "four")
+        assert house.judged == [["one"], ["one", "two", "three"]]
+        await house.guard.aclose()
 
 
 words = st.sampled_from(["yes", "no", "well", "perhaps"])
