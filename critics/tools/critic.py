@@ -238,11 +238,13 @@ class _Watched:
     def findings(
         self, id: str, calls: Sequence[_Called], parts: Sequence[Part]
     ) -> Iterator[CriticFinding]:
+        if not calls:
+            return
         sources = [part for part in parts if self._is_source(part)]
         for call in calls[:1]:  # all of one reply come after the same
             given = (part for part in call.after if self._is_source(part))
             sources += (replace(part, text=normalise(part.text).text) for part in given)
-        if not calls or not sources:
+        if not sources:
             return
         traces: Traces[int] = Traces()
         try:

@@ -11,7 +11,7 @@ from typing import overload
 
 from guardrails.critic.protocol import Target
 from guardrails.exchange import Part
-from guardrails.text.normalise import View, normalise
+from guardrails.text.normalise import View, is_plain, normalise
 from guardrails.verdict import Span
 
 __all__ = ["Hidden", "Views", "look_at"]
@@ -155,8 +155,8 @@ def _is_much(texts: Sequence[str]) -> bool:
 
 async def look_at(parts: Sequence[Part]) -> Views:
     """Normalise what is to be judged, off the loop where there is much of it."""
-    foreign = ["" if part.text.isascii() else part.text for part in parts if part.target]
-    if _is_much(foreign):  # ASCII is normal as it is
+    foreign = ["" if is_plain(part.text) else part.text for part in parts if part.target]
+    if _is_much(foreign):
         return await asyncio.to_thread(_looked_at, tuple(parts))
     return _looked_at(tuple(parts))
 

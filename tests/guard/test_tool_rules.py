@@ -19,6 +19,8 @@ from openai.types.responses import Response
 
 from guardrails.exchange import Part
 from guardrails.guard import Guard
+from guardrails.pipeline import views
+from guardrails.text.normalise import View, normalise
 from guardrails.verdict import Decision
 
 RULES = r"""
@@ -370,3 +372,19 @@ async def test_changed_arguments_are_held_to_the_rules_again(tmp_path: Path, ask
     guard = guard_in(tmp_path, text, offline=True, trail=Records())
     decision = await ask(guard, "pay", {"card": CARD})
     assert decision.verdict == "block"
+
+
+async def test_a_reply_without_calls_has_nothing_looked_for_in_what_came_before(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be long, and this is on the loop."""
+    looked_at: list[str] = []
+
+    def noted(text: str) -> View:
+        looked_at.append(text)
+        return normalise(text)
+
+    monkeypatch.setattr(views, "normalise", noted)
+    before = [Part(text=PAGE, role="tool", kind="tool_result", name="read_web")]
+    assert (await guard.check_output("It was shipped.", prompt=before)).delivers
+    assert looked_at == ["It was shipped."]

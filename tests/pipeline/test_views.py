@@ -42,6 +42,7 @@ def noting(where: set[str], work: Callable[..., Any]) -> Callable[..., Any]:
         (["a"] * 3, "on the loop"),
         (["é" * 1_000] * 3, "on the loop"),
         (["a" * 100_000], "on the loop"),  # ASCII is normal as it is
+        (["a\x08" * 30_000], "aside"),  # but for its controls
         (["a"] * MANY, "aside"),
         (["é" * 1_000] * 60, "aside"),
         (["é" * 60_000], "aside"),
@@ -53,7 +54,7 @@ async def test_the_total_says_where_texts_are_normalised(
     where: set[str] = set()
     monkeypatch.setattr(views, "normalise", noting(where, normalise))
     seen = await look_at([Part(text=text) for text in texts])
-    assert [target.text for target in seen.targets] == texts
+    assert [target.text for target in seen.targets] == [normalise(text).text for text in texts]
     assert where == {place}
 
 
