@@ -47,11 +47,11 @@ class Silence:
 def consult_now(critic: Critic, request: CritiqueRequest) -> Critique | Silence | None:
     """Ask a critic that can say at once; None if it cannot, or not about this. It spares a task,
     which takes longer than many a look."""
-    if not hasattr(critic, "critique_now"):  # as AnswersAtOnce says; a protocol takes long to ask
-        return None
-    if request.deadline.passed:
-        return Silence("limit", "budget.deadline_s")
     try:
+        if not hasattr(critic, "critique_now"):  # as AnswersAtOnce says, which takes long to ask
+            return None
+        if request.deadline.passed:
+            return Silence("limit", "budget.deadline_s")
         critique = cast("AnswersAtOnce", critic).critique_now(request)
         if critique is not None:
             _check(critique, request)

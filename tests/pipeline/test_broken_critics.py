@@ -210,6 +210,14 @@ async def test_promise_2_so_is_one_that_fails_at_once(way: str, who: str) -> Non
 
 
 @pytest.mark.parametrize("who", TIERS)
+async def test_promise_2_so_is_one_that_fails_when_asked_whether_it_can(who: str) -> None:
+    critic: Any = broken(who, passing)
+    critic.critique_now = property(fails_plainly)
+    plan = plan_of(rule("a.rule", use(critic), on_undecided="escalate"), critics=[critic])
+    assert told(await held(plan, "good day")) == ("escalate", "undecided", "raised")
+
+
+@pytest.mark.parametrize("who", TIERS)
 async def test_a_critic_that_answers_at_once_is_asked_once_and_without_a_task(who: str) -> None:
     critic, before = at_once(who, breaching("a.rule")), asyncio.all_tasks()
     tasks: list[Any] = []
