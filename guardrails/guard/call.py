@@ -169,8 +169,9 @@ class GuardedCall:
         """Record what is delivered, right before it is. Without `how` it is the decision's own
         content, or its reply. Raises AuditError, or DeliveryError for what is not what was judged:
         then deliver nothing."""
-        judged = self._open.pop(decision.record_id, None)
+        judged = self._open.get(decision.record_id)
         end = await self._end(decision, content, how, None if judged is None else judged.record)
+        self._open.pop(decision.record_id, None)  # who is cancelled before has it closed at the end
         await self._trail.close(end)
         _refuse_other(end, how)
         if judged is not None:

@@ -248,7 +248,6 @@ class StreamedReply:
 
     async def _close(self, how: How, texts: Sequence[str] | None) -> None:
         self._is_closed, decision = True, self.decision
-        await self._budget.square()  # the call itself may be over before its stream
         await self._trail.close(
             Closed(
                 record_id=self._record_id,
@@ -258,6 +257,7 @@ class StreamedReply:
                 reply_key=decision.reply_key if decision and how in ("reply", "cut") else None,
             )
         )
+        await self._budget.square()  # the call itself may be over before its stream
         if self._delivered is not None and how in ("judged", "reply"):
             await self._delivered([*self._turns(how)])
 
