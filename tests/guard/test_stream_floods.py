@@ -11,7 +11,7 @@ import pytest
 from guard_samples import guard_in, written
 
 from guardrails.guard.streamed_body import AT_ONCE, StreamedBody
-from guardrails.pipeline.progress import Progress
+from guardrails.pipeline.texts import Texts
 from guardrails.wire.streams.anthropic import MOST_COUNTS, AnthropicReader
 from guardrails.wire.streams.chat import ChatReader
 from guardrails.wire.streams.telling import MOST_PARTS
@@ -113,14 +113,14 @@ async def test_what_tools_gave_is_put_together_once(
         *[event({"type": "content_block_delta", "index": 1, "delta": sentence})] * 50,
     ]
     kept: list[Any] = []
-    so_far = Progress._so_far
+    so_far = Texts.so_far
 
-    def noted(self: Progress, entries: Any) -> Any:
+    def noted(self: Texts, entries: Any) -> Any:
         made = so_far(self, entries)
         kept.append(made.gave)
         return made
 
-    monkeypatch.setattr(Progress, "_so_far", noted)
+    monkeypatch.setattr(Texts, "so_far", noted)
     async with guard_in(tmp_path, written(), offline=True) as guard, guard.call() as call:
         streamed = StreamedBody(await call.reply(), AnthropicReader(), most_held=1 << 22)
         for piece in body:
