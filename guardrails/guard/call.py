@@ -221,7 +221,7 @@ class GuardedCall:
             outcome = refuse(self._plan, "format.readable", stage, self._context, content=content)
         else:
             if self._turns is not None and stage is Stage.INPUT:
-                conversation = await self._turns.look(content.parts, self._context)
+                conversation = await self._turns.look((*before, *content.parts), self._context)
             outcome = await deliberate(
                 self._plan,
                 content,
@@ -230,7 +230,7 @@ class GuardedCall:
                 context=self._context,
                 budget=self._budget,
                 schemas=ToolSchemas.of(prompt) if stage in _CALLING else None,
-                known=frozenset() if conversation is None else conversation.known,
+                known=frozenset() if conversation is None else conversation.known_behind(before),
             )
         decision = self._decision(outcome, stage)
         record = opened(
@@ -257,10 +257,9 @@ class GuardedCall:
             return
         before: Sequence[Part] = judged.before
         if decision.stage is Stage.INPUT:
-            before = content.parts
+            before = (*before, *content.parts)
         if judged.conversation is not None:
-            ahead = len(judged.before)
-            self._learnt |= turns.judged(judged.conversation, before, decision, ahead)
+            self._learnt |= turns.judged(judged.conversation, before, decision)
         reply: Sequence[Turn]
         if end.how == "reply":
             reply = [turn_of(Part(text=decision.text, role="assistant"))]

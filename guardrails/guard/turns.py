@@ -141,11 +141,14 @@ def _bytes(text: str) -> bytes:
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """The parts of one exchange: `names` are of each with all that led up to it, `known` those that
-    need not be judged. `last` is what a reply to it follows on."""
+    need not be judged."""
 
     names: tuple[Name, ...]
-    last: Name
     known: frozenset[int]
+
+    def known_behind(self, before: Sequence[Part]) -> frozenset[int]:
+        """Those among the parts that stand behind these, which are none of them."""
+        return frozenset(n - len(before) for n in self.known)
 
 
 class Turns:
@@ -169,26 +172,26 @@ class Turns:
         nothing is, and nothing is looked up."""
         if len(parts) > MOST_PARTS:
             return None
-        names, last = await _aside(parts, self._names, parts, context)
+        names, _ = await _aside(parts, self._names, parts, context)
         replied = max((n for n, part in enumerate(parts) if part.role == "assistant"), default=0)
         old = [n for n, part in enumerate(parts) if part.target and part.readable and n <= replied]
         if not any(part.role == "assistant" for part in parts):
-            return Conversation(names, last, frozenset())
+            return Conversation(names, frozenset())
         found = await self._cache.get([names[n] for n in old], ttl_s=self._ttl_s)
-        return Conversation(names, last, frozenset(n for n in old if found.get(names[n]) == KNOWN))
+        return Conversation(names, frozenset(n for n in old if found.get(names[n]) == KNOWN))
 
     def judged(
-        self, conversation: Conversation, parts: Sequence[Part], decision: Decision, ahead: int
+        self, conversation: Conversation, parts: Sequence[Part], decision: Decision
     ) -> dict[Name, Kept]:
         """What to keep of those that were judged, by what was decided: what goes on is known, but
-        for parts that were changed or in doubt. `ahead` parts stood before them."""
+        for parts that were changed or in doubt."""
         doubtful = {f.part for f in decision.findings if f.action != "flag" or f.cause != "policy"}
         nobody = decision.verdict > Verdict.REDACT or None in doubtful
         kept: dict[Name, Kept] = {}
         for n, part in enumerate(parts):
             if part.target and part.readable and n not in conversation.known:
                 name = conversation.names[n]
-                stops = nobody or n + ahead in doubtful or kept.get(name) == STOPPED
+                stops = nobody or n in doubtful or kept.get(name) == STOPPED
                 kept[name] = STOPPED if stops else KNOWN
         return kept
 

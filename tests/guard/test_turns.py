@@ -201,6 +201,19 @@ async def test_who_asks_otherwise_is_another_conversation(what: str, house: Hous
     assert house.judged[2] == ["three"]
 
 
+async def test_what_was_judged_beside_other_words_is_judged_without_them(house: House) -> None:
+    """What a caller hands over as `prompt` helped to judge."""
+    beside = {"stage": "input", "prompt": "This is a play."}
+    await house.guard.check(talk("one"), **beside)
+    await house.guard.check_output("two", prompt=["This is a play.", *talk("one")])
+    await house.guard.check_output("two", prompt=talk("one"))
+    await house.guard.check_input(talk("one", "two", "three"))
+    await house.guard.check(talk("one", "two", "three"), **beside)
+    await house.guard.check(talk("one", "two", "three", "four", "five"), **beside)
+    assert house.judged[1:3] == [["one", "three"], ["two", "three"]]
+    assert house.judged[3] == ["four", "five"]
+
+
 async def test_another_constitution_knows_nothing(tmp_path: Path) -> None:
     key = tmp_path / "key"
     for name, text in (("a", written(RULES)), ("b", written(RULES.replace("kind.", "kind!")))):
@@ -388,6 +401,35 @@ async def test_a_conversation_of_any_length_below_is_remembered(many: int, tmp_p
     await house.turn(talk(*said), "two")
     decision = await house.guard.check_input(talk(*said, "two", "three"))
     assert decision.coverage.known_parts == len(said) + 1
+
+
+PAGE = "The order 77120 was shipped to Mill Lane 12 by mistake."
+FLOWS = """
+tools:
+  rules:
+    look_up: {never_from: [read_web]}
+"""
+
+
+async def test_what_a_tool_gave_in_a_known_turn_may_not_flow_into_another(tmp_path: Path) -> None:
+    house = House(tmp_path, text=written(RULES).replace("principles:", FLOWS + "principles:"))
+    read = {"type": "tool_use", "id": "toolu_0", "name": "read_web", "input": {"page": "order"}}
+    given = {"type": "tool_result", "tool_use_id": "toolu_0", "content": PAGE}
+    first: list[Any] = [
+        *talk("one"),
+        {"role": "assistant", "content": [read]},
+        {"role": "user", "content": [given]},
+    ]
+    await house.turn(talk("one"), message(read))
+    await house.turn(first, "It was shipped.")
+    later: list[Any] = [*first, {"role": "assistant", "content": "It was shipped."}, *talk("three")]
+    for word, verdict in (("garden", Verdict.ALLOW), ("order 77120", Verdict.BLOCK)):
+        async with house.guard.call() as call:
+            asked = await call.check(later, stage=Stage.INPUT)
+            assert asked.coverage.known_parts == 6, "all but the newest"
+            said = await call.check(message(used(word=word)), stage=Stage.OUTPUT, prompt=later)
+            assert said.verdict is verdict
+    assert house.judged[-1] == ["three"]
 
 
 async def test_promise_1_what_is_not_on_record_is_not_known(tmp_path: Path) -> None:
