@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from traceback import walk_tb
 from typing import cast
 
@@ -22,7 +23,7 @@ from guardrails.errors import (
 )
 from guardrails.pipeline.decide import Limit
 from guardrails.telemetry import log
-from guardrails.verdict import FindingCause, Usage
+from guardrails.verdict import NOTHING_USED, FindingCause, Usage
 
 __all__ = ["Silence", "consult", "consult_now"]
 
@@ -32,6 +33,8 @@ _OWN_CAUSES: frozenset[FindingCause] = frozenset(
     {"policy", "unsure", "timeout", "malformed", "refused", "unknown_format", "outage"}
 )
 """What a critic may say of itself; the other causes are for the engine to find out."""
+
+MOST_COUNTED = 10**12
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +158,11 @@ def _check(critique: object, request: CritiqueRequest) -> None:
     """Raise MalformedCritique unless this is a critique of exactly what was asked."""
     if not isinstance(critique, Critique):
         raise MalformedCritique(f"expected a Critique, got {type(critique).__name__}")
-    if not isinstance(critique.usage, Usage) or not isinstance(critique.model, str | None):
-        raise MalformedCritique("what it used, or the model it asked, cannot be told")
+    if not isinstance(critique.verdicts, Mapping):
+        raise MalformedCritique("verdicts are no mapping")
+    if not isinstance(critique.findings, tuple | list):
+        raise MalformedCritique("findings are no list")
+    _check_account(critique)
     asked = frozenset(request.asked)
     _ids(critique.looked, asked)
     if not critique.verdicts and not critique.findings:
@@ -175,6 +181,24 @@ def _check(critique: object, request: CritiqueRequest) -> None:
         if finding.cause not in _OWN_CAUSES or not isinstance(finding.reason, str):
             raise MalformedCritique("a finding's cause or reason is none that a critic may give")
         _place(finding.part, finding.span, originals if finding.of_original else lengths)
+
+
+def _check_account(critique: Critique) -> None:
+    """What a critique tells besides its words, which goes on record. Raises as `_check`."""
+    if not isinstance(critique.usage, Usage) or not isinstance(critique.model, str | None):
+        raise MalformedCritique("what it used, or the model it asked, cannot be told")
+    used = critique.usage
+    counts = [critique.windows, critique.left_out]
+    amounts: list[float] = []
+    if used is not NOTHING_USED:
+        counts += [used.calls, used.input_tokens, used.output_tokens, used.cached]
+        counts += [used.cache_read_tokens, used.cache_write_tokens]
+        amounts += [0.0 if used.cost_usd is None else used.cost_usd, used.latency_ms]
+        _ = Usage() + used  # raises for what cannot be added up
+    if not all(isinstance(count, int) and 0 <= count <= MOST_COUNTED for count in counts):
+        raise MalformedCritique("what it counts is no number of them")
+    if not all(isinstance(amount, int | float) and 0 <= amount < inf for amount in amounts):
+        raise MalformedCritique("what it cost, or how long it took, is no amount")
 
 
 def _ids(claimed: Iterable[object], asked: frozenset[str]) -> None:

@@ -35,7 +35,7 @@ from guardrails.errors import (
 from guardrails.loop.private import run_apart
 from guardrails.pipeline.engine import Outcome
 from guardrails.testing import BROKEN, breaching, passing, scripted_critic
-from guardrails.verdict import Verdict
+from guardrails.verdict import Usage, Verdict
 
 ACTIONS = ("flag", "redact", "revise", "block", "escalate")
 DOUBTS = ("flag", "block", "escalate")
@@ -97,6 +97,16 @@ MALFORMED: dict[str, Any] = {
     "a part that is not there": finding("breach", part=7),
     "usage that is none": saying("pass", usage={"calls": 1}),
     "a model that has no name": saying("pass", model=object()),
+    "no verdicts at all": saying("pass", verdicts=None),
+    "verdicts in a list": saying("pass", verdicts=[]),
+    "no findings at all": saying("pass", findings=None, verdicts={}),
+    "findings that are a number": saying("pass", findings=0),
+    "windows without a number": saying("pass", windows=None),
+    "windows past counting": saying("pass", windows=10**30),
+    "half a call": saying("pass", usage=Usage(calls=0.5)),  # type: ignore[arg-type]  # nonsense
+    "costs that are no number": saying("pass", usage=Usage(cost_usd=float("nan"))),
+    "time without end": saying("pass", usage=Usage(latency_ms=float("inf"))),
+    "less than nothing left out": saying("pass", left_out=-1),
 }
 
 RAISED: dict[str, Any] = {
@@ -112,6 +122,7 @@ RAISED: dict[str, Any] = {
     "raises what is no Exception": raising(Unheard),
     "looked that is none": saying("pass", looked=None),
     "findings that are none": saying("pass", findings=(1,)),
+    "usage that does not add up": saying("pass", usage=Usage(calls="many")),  # type: ignore[arg-type]  # nonsense
 }
 
 WAYS: dict[str, tuple[Any, str]] = {
