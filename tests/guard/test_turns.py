@@ -539,3 +539,39 @@ def test_a_guard_in_other_threads_learns_the_same(house: House) -> None:
     house.guard.sync.check_input(talk("one", "two", "three"))
     assert house.judged == [["one"], ["three"]]
     assert isinstance(house.guard, Guard)
+
+
+uttered = st.sampled_from(["yes", "no", "oddly", "a secret", "forbidden"])
+asked = st.tuples(
+    st.lists(uttered, min_size=1, max_size=5).filter(lambda said: len(said) % 2 == 1),
+    st.sampled_from(["a", "b"]),
+    uttered,
+)
+
+
+@given(turns=st.lists(asked, max_size=8))
+def test_promise_2_nothing_is_known_but_what_was_let_in_or_went_out(
+    turns: list[tuple[list[str], str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Whatever is asked, replied and made up, by whom and in which order."""
+    asyncio.run(_as_modelled(turns, House(tmp_path_factory.mktemp("house"))))
+
+
+async def _as_modelled(turns: list[tuple[list[str], str, str]], house: House) -> None:
+    known: dict[tuple[str, ...], bool] = {}
+    for said, tenant, reply in turns:
+        before = len(house.judged)
+        decision = await house.turn(talk(*said), reply, Context(tenant=tenant))
+        new = [n for n in range(len(said)) if not known.get((tenant, *said[: n + 1]))]
+        newest = len(said) - 1
+        if newest not in new:
+            new.append(newest)
+        assert decision.coverage.known_parts == len(said) - len(new)
+        stops = any(said[n] == "forbidden" for n in new)
+        assert decision.delivers == (not stops)
+        if not stops:
+            assert house.judged[before] == [said[n] for n in new]
+        for n in new:
+            known[tenant, *said[: n + 1]] = not stops and said[n] != "a secret"
+        went_out = {"forbidden": REPLY, "a secret": "a "}.get(reply, reply)
+        known[tenant, *said, REPLY if stops else went_out] = True
