@@ -432,6 +432,64 @@ async def test_what_a_tool_gave_in_a_known_turn_may_not_flow_into_another(tmp_pa
     assert house.judged[-1] == ["three"]
 
 
+def said_by(role: str, *content: Any) -> dict[str, Any]:
+    return {"role": role, "content": list(content)}
+
+
+def text(words: str) -> dict[str, Any]:
+    return {"type": "text", "text": words}
+
+
+SAID_BEFORE = said_by("user", text("one, "), text("caf\u00e9"))
+OTHERWISE: dict[str, list[Any]] = {
+    "split elsewhere": [said_by("user", text("one"), text(", caf\u00e9"))],
+    "in one": [said_by("user", text("one, caf\u00e9"))],
+    "the other way round": [said_by("user", text("caf\u00e9"), text("one, "))],
+    "with letters that look the same": [said_by("user", text("one, "), text("cafe\u0301"))],
+    "with what shows nothing": [said_by("user", text("one, "), text("caf\u00e9\u200b"))],
+    "in wide letters": [said_by("user", text("\uff4fne, "), text("caf\u00e9"))],
+    "by the model": [said_by("assistant", text("one, "), text("caf\u00e9"))],
+    "by a tool": [said_by("tool", text("one, "), text("caf\u00e9"))],
+    "by the application": [said_by("system", text("one, "), text("caf\u00e9")), *talk("one")],
+    "half by the application": [
+        said_by("system", text("one, ")),
+        said_by("user", text("caf\u00e9")),
+    ],
+    "as a document": [
+        said_by("user", text("one, "), {"type": "search_result", "content": [text("caf\u00e9")]})
+    ],
+    "as a result": [
+        said_by("user", text("one, "), {"type": "tool_result", "content": [text("caf\u00e9")]})
+    ],
+    "twice": [SAID_BEFORE, SAID_BEFORE],
+    "behind another": [*talk("zero"), SAID_BEFORE],
+    "with a name": [{**SAID_BEFORE, "name": "one"}],
+}
+
+
+STILL_KNOWN = {
+    "with letters that look the same": 1,
+    "with what shows nothing": 1,
+    "as a document": 1,
+    "as a result": 1,
+    "twice": 2,
+    "with a name": 2,
+}
+"""Of the words before the first other one."""
+
+
+@pytest.mark.parametrize("how", OTHERWISE)
+async def test_promise_2_the_same_words_otherwise_are_other_words(how: str, house: House) -> None:
+    """And so is all that follows them; the reply among it, which went out after others."""
+    await house.turn([SAID_BEFORE], "two")
+    again = [{"role": "assistant", "content": "two"}, *talk("three")]
+    decision = await house.turn([*OTHERWISE[how], *again], "four")
+    assert house.judged[1][-2:] == ["two", "three"]
+    assert decision.coverage.known_parts == STILL_KNOWN.get(how, 0)
+    await house.turn([SAID_BEFORE, *again], "four")
+    assert house.judged[2] == ["three"]
+
+
 async def test_promise_1_what_is_not_on_record_is_not_known(tmp_path: Path) -> None:
     house = House(tmp_path, trail=FailingTrail("open"))
     with pytest.raises(AuditError):
