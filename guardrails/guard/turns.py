@@ -222,8 +222,8 @@ class Turns:
         return kept
 
     def _names(self, parts: Sequence[Part], context: Context) -> tuple[tuple[Name, ...], Name]:
-        """The application's own words come first, wherever they stand: formats put them before or
-        behind the conversation."""
+        """What a request says to the model beside the conversation comes first: formats put it
+        before or behind that."""
         fields = (*self._rules, context.language or "", json.dumps(said_of(context)))
         last = self._cache.names.of(context.tenant, fields)
         names: dict[int, Name] = {}
@@ -254,7 +254,16 @@ async def _aside(parts: Sequence[Part], work: Callable[[*Given], T], /, *given: 
 
 
 def _own_first(numbered: tuple[int, Part]) -> bool:
-    return numbered[1].role != "system"
+    part = numbered[1]
+    return part.role != "system" or _is_message(part.path)
+
+
+def _is_message(path: Place) -> bool:
+    """Whether it leads to one message among others, which stays where it is."""
+    match path:
+        case (int(), *_) | ("messages" | "input", int(), *_):
+            return True
+    return False
 
 
 def open_turns(plan: Plan, settings: Settings, key_file: Path | None) -> Turns | None:

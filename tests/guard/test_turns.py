@@ -23,6 +23,9 @@ from guardrails.guard import Guard
 from guardrails.guard.turns import MOST_PARTS, turns_of
 from guardrails.testing import breaching, passing, scripted_critic
 from guardrails.verdict import Stage, Verdict
+from guardrails.wire.body import Body
+from guardrails.wire.formats import NAMES
+from guardrails.wire.payload import Payload
 
 RULES = """
   - {id: house.forbidden, text: Says nothing forbidden., stages: [input, output], action: block,
@@ -239,6 +242,33 @@ async def test_the_applications_own_words_come_first_wherever_they_stand(house: 
     await house.turn(asked("one", "two", "three", behind=True), "four")  # type: ignore[arg-type]
     await house.turn(asked("one", "two", "three", system="Be long."), "four")  # type: ignore[arg-type]
     assert house.judged == [["one"], ["three"], ["one", "two", "three"]]
+
+
+def sent(**said: Any) -> Body:
+    """A client's request, whose system text is not the application's own."""
+    data = json.dumps({"model": "m", "max_tokens": 9, **said}).encode()
+    format = NAMES["anthropic" if "system" in said else "openai-chat"]
+    return format.request(Payload(data=data, media_type="application/json"), trust_system=False)
+
+
+async def test_a_clients_own_system_text_is_known_where_it_stands(house: House) -> None:
+    brief, talked = {"role": "system", "content": "Be brief."}, talk("one", "two", "three")
+    await house.guard.check_input(sent(messages=[brief, *talk("one")]))
+    await house.guard.check_output("two", prompt=sent(messages=[brief, *talk("one")]))
+    for messages in ([brief, *talked], [*talk("one"), brief, *talked[1:]]):
+        await house.guard.check_input(sent(messages=messages))
+    assert house.judged[1:] == [["three"], ["one", "Be brief.", "two", "three"]]
+
+
+@pytest.mark.parametrize("behind", [False, True])
+async def test_beside_the_conversation_it_may_stand_before_or_behind(
+    behind: bool, house: House
+) -> None:
+    await house.guard.check_input(sent(system="Be brief.", messages=talk("one")))
+    await house.guard.check_output("two", prompt=sent(system="Be brief.", messages=talk("one")))
+    said = {"system": "Be brief.", "messages": talk("one", "two", "three")}
+    await house.guard.check_input(sent(**dict(reversed(said.items())) if behind else said))
+    assert house.judged[1] == (["three", "Be brief."] if behind else ["three"])
 
 
 THOUGHT = {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}
