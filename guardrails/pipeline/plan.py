@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+import operator
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from guardrails.audit.keys import make_keys
 from guardrails.cache.verdicts import VerdictCache, open_cache
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TIERS", "BoundCritic", "Plan", "StagePlan", "make_plan"]
 
+T = TypeVar("T")
+
 TIERS: tuple[Tier, ...] = ("deterministic", "local", "model")
 UNIT_CHARACTERS = 1_000
 """A sentence is at most this long (`text.sentences`), so a unit has a width too."""
@@ -65,11 +68,15 @@ class StagePlan:
     scanned: tuple[tuple[str, Hashable], ...]
     openings: Openings
     need: Need
+    margin: int = field(init=False, repr=False, compare=False)
+    """How much before a place critics without a model must see to judge what is behind it."""
     _tiers: Mapping[Tier, tuple[BoundCritic, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         tiers = {tier: tuple(c for c in self.critics if c.tier == tier) for tier in TIERS}
         object.__setattr__(self, "_tiers", tiers)
+        margins = [_margin(bound, self.stage) for bound in self.tier("deterministic")]
+        object.__setattr__(self, "margin", max(margins, default=0))
 
     @property
     def principles(self) -> tuple[Principle, ...]:
@@ -85,13 +92,6 @@ class StagePlan:
 
     def tier(self, tier: Tier) -> tuple[BoundCritic, ...]:
         return self._tiers[tier]
-
-    @property
-    def margin(self) -> int:
-        """How much before a place critics without a model must see to judge what is behind it."""
-        return max(
-            (_margin(bound.critic, self.stage) for bound in self.tier("deterministic")), default=0
-        )
 
     def is_open(self, text: str, at: int) -> bool:
         """Whether what begins before a place in a growing text may yet turn out to be a finding
@@ -292,8 +292,7 @@ def _stage(stage: Stage, constitution: Constitution, bound: Mapping[str, Critic]
     declared = [
         (bound_critic.name, item)
         for bound_critic in critics
-        for item in bound_critic.critic.declared()
-        if stage in item.stages
+        for item in _declared(bound_critic, stage)
     ]
     return StagePlan(
         stage=stage,
@@ -306,10 +305,35 @@ def _stage(stage: Stage, constitution: Constitution, bound: Mapping[str, Critic]
     )
 
 
-def _margin(critic: Critic, stage: Stage) -> int:
+def _told(bound: BoundCritic, ask: Callable[[], T]) -> T:
+    """What a critic says of itself. Raises CriticError, for a foreign one may fail in any way."""
+    try:
+        return ask()
+    except GuardrailsError:
+        raise
+    except Exception as error:
+        raise CriticError(
+            f"the critic {bound.name!r} cannot say what it needs of a text: {type(error).__name__}"
+        ) from error
+
+
+def _declared(bound: BoundCritic, stage: Stage) -> Sequence[Declared]:
+    return _told(bound, lambda: [d for d in bound.critic.declared() if stage in d.stages])
+
+
+def _needed(bound: BoundCritic, stage: Stage) -> Need:
+    need = _told(bound, lambda: bound.critic.need(stage))
+    match need:
+        case Whole() | Unit() | Width(int()):
+            return need
+    raise CriticError(f"the critic {bound.name!r} needs what is neither a width nor a unit")
+
+
+def _margin(bound: BoundCritic, stage: Stage) -> int:
+    critic = bound.critic
     if isinstance(critic, LooksBack):
-        return critic.margin(stage)
-    need = critic.need(stage)
+        return _told(bound, lambda: operator.index(critic.margin(stage)))
+    need = _needed(bound, stage)
     return need.characters if isinstance(need, Width) and not isinstance(critic, TellsOpen) else 0
 
 
@@ -341,7 +365,7 @@ def _need(
     to points that the text sets, so that what they need is either that or all of it."""
     widest = max((item.pattern.width for _, item in declared), default=0)
     for bound in critics:
-        match bound.critic.need(stage):
+        match _needed(bound, stage):
             case Whole():
                 return Whole()
             case _ if bound.tier != "deterministic":

@@ -82,6 +82,31 @@ def test_a_stage_needs_what_its_neediest_critic_does(own: Any, need: Any) -> Non
     assert plan.stages[Stage.OUTPUT].need == need
 
 
+def fails(*_: object) -> Any:
+    raise ValueError("xyzzy")
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ("need", fails),
+        ("need", lambda self, stage: "all of it"),
+        ("need", lambda self, stage: Width("wide")),  # type: ignore[arg-type]  # nonsense
+        ("declared", fails),
+        ("declared", lambda self: [1]),
+        ("margin", fails),
+        ("margin", lambda self, stage: "wide"),
+    ],
+)
+def test_a_critic_that_cannot_say_what_it_needs_is_an_error_at_load(what: str, told: Any) -> None:
+    """And holds nothing back too little, nor fails with every stream."""
+    critic: Any = scripted_critic(passing, name="mine", tier="deterministic")
+    setattr(critic, what, told)
+    with pytest.raises(CriticError, match="'mine'") as refused:
+        plan_of(rule("a.rule", use(critic)), critics=[critic])
+    assert "xyzzy" not in str(refused.value)
+
+
 @pytest.mark.parametrize("error", [ValueError("xyzzy"), CriticError("no such list")])
 def test_a_critic_that_cannot_be_bound_is_an_error_at_load(error: Exception) -> None:
     critic: Any = scripted_critic(passing, name="mine")
