@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from guardrails.wire.shapes import IDENTIFIER
+from guardrails.wire.quiet import IDENTIFIER, USAGE, Quiet
 
 __all__ = [
     "MODEL",
@@ -37,9 +37,6 @@ KEPT: Mapping[str, tuple[type, ...]] = {
 }
 """What is kept of a reply, and the types that it may be of."""
 
-NO_CARD = 1e11
-"""Times in seconds and counts of tokens are below it, the numbers of cards and accounts above."""
-
 Known = Mapping[str, Any]
 
 _ANTHROPIC_ERRORS: Mapping[int, str] = {
@@ -63,23 +60,31 @@ def known_of(document: object) -> dict[str, Any]:
     was what was blocked."""
     if not isinstance(document, dict):
         return {}
-    return {
+    known: dict[str, Any] = {
         key: document[key]
         for key, types in KEPT.items()
-        if isinstance(document.get(key), types) and is_quiet(document[key])
+        if isinstance(document.get(key), types)
+        and (key == "usage" or is_quiet(document[key], IDENTIFIER))
     }
+    usage = {
+        key: held
+        for key, held in known.pop("usage", {}).items()
+        if USAGE.knows(key) and is_quiet(held, USAGE)
+    }
+    return {**known, "usage": usage} if usage else known
 
 
-def is_quiet(value: object) -> bool:
+def is_quiet(value: object, reads: Quiet) -> bool:
+    """Whether it holds no text where none is expected."""
     match value:
         case str():
-            return IDENTIFIER.form.fullmatch(value) is not None
+            return reads.passes(value)
         case dict():
-            return all(is_quiet(key) and is_quiet(held) for key, held in value.items())
+            return all(reads.knows(key) and is_quiet(held, reads) for key, held in value.items())
         case list():
-            return all(map(is_quiet, value))
+            return all(is_quiet(held, reads) for held in value)
         case int() | float():
-            return abs(value) < NO_CARD
+            return abs(value) < reads.most
         case _:
             return value is None
 

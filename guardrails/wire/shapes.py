@@ -7,7 +7,6 @@ plain dicts alike.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -15,6 +14,7 @@ from types import MappingProxyType, NoneType
 from typing import Any
 
 from guardrails.exchange import Kind, Role
+from guardrails.wire.quiet import CIPHER, IDENTIFIER, SEED, USAGE, Quiet
 
 __all__ = [
     "ANNOTATION",
@@ -22,7 +22,6 @@ __all__ = [
     "CITATION",
     "FREE",
     "FUNCTION",
-    "IDENTIFIER",
     "ITEMS",
     "MESSAGES",
     "REQUEST",
@@ -30,7 +29,6 @@ __all__ = [
     "Choice",
     "Free",
     "Json",
-    "Quiet",
     "Reads",
     "Shape",
     "sdk_kind",
@@ -47,26 +45,6 @@ class Json:
 
 
 FREE, JSON_TEXT = Free(), Json()
-
-
-@dataclass(frozen=True, slots=True)
-class Quiet:
-    """No text is expected, here or below: numbers, and strings of a closed form. A string of any
-    other form is text."""
-
-    form: re.Pattern[str]
-
-
-IDENTIFIER = Quiet(
-    re.compile(
-        r"(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9_.:/+=-]{1,64}"  # a name: of a model, of a value, an id
-        r"|[0-9_.:/+=-]{1,10}"  # a date or a small number: too short for a card's or a phone's
-        r"|[A-Z][a-z]{2,8} [0-9]{1,2}, [0-9]{4}"  # as a page's age is told
-        r"|[\t\n\r -/:-@\[-`{-~]{0,16}"  # marks without a word, where a model shall stop
-    )
-)
-CIPHER = Quiet(re.compile(rf"{IDENTIFIER.form.pattern}|[A-Za-z0-9+/_-]*={{0,2}}"))
-"""What a provider has signed or encrypted for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,9 +306,10 @@ REQUEST = _shape(
     "logit_bias logprobs max_completion_tokens max_output_tokens max_tokens max_tool_calls "
     "modalities model n parallel_tool_calls presence_penalty previous_response_id "
     "prompt_cache_key prompt_cache_retention reasoning reasoning_effort "
-    "safety_identifier seed service_tier speed stop stop_sequences store stream stream_options "
+    "safety_identifier service_tier speed stop stop_sequences store stream stream_options "
     "temperature thinking thread timeout tool_choice top_k top_logprobs top_p truncation user "
     "verbosity",
+    seed=SEED,
     messages=MESSAGES,
     input=MESSAGES,
     system=_OURS,
@@ -348,14 +327,16 @@ _ECHOED = frozenset({"instructions", "metadata", "prompt", "text", "tool_choice"
 """The application's own words, as the request said them."""
 
 ANTHROPIC_MESSAGE = _shape(
-    "id container context_management diagnostics model role stop_reason usage",
+    "id container context_management diagnostics model role stop_reason",
     "stop_sequence",
+    usage=USAGE,
     content=BLOCKS,
     stop_details=_shape("category", "explanation"),
 )
 CHAT_COMPLETION = replace(
     _shape(
-        "id object created model moderation usage system_fingerprint service_tier",
+        "id object created model moderation system_fingerprint service_tier",
+        usage=USAGE,
         choices=replace(
             _shape("index finish_reason", message=CHAT_MESSAGE),
             derived={"logprobs": NoneType},
@@ -368,11 +349,12 @@ RESPONSE = replace(
         # What the request said comes back beside the answer.
         "background conversation include input_transformations max_output_tokens max_tool_calls "
         "previous_response_id prompt_cache_key prompt_cache_options prompt_cache_retention "
-        "reasoning safety_identifier temperature top_logprobs top_p truncation "
+        "reasoning safety_identifier store temperature top_logprobs top_p truncation "
         "parallel_tool_calls image "
         # What the provider says of it.
         "access_programs completed_at created_at id incomplete_details model moderation object "
-        "prompt_cache_diagnostics service_tier status tool_usage usage",
+        "prompt_cache_diagnostics service_tier status tool_usage",
+        usage=USAGE,
         output=ITEMS,
         error=_shape("code", "message"),
     ),

@@ -26,8 +26,15 @@ DONE = "[DONE]"
 """The data by which some streams say that they are at their end."""
 
 LINE_END = re.compile(r"\r\n|\n|\r")
-KEPT_ALIVE = re.compile(r"(?i)(?:ping|keep-?alive|heartbeat)?[\s\d:.+TZ-]*")
-"""Comments and ids that say nothing: a word to keep the connection, a time, a number."""
+KEPT_ALIVE = re.compile(
+    r"(?i)(?:ping|keep-?alive|heartbeat)?[\t :.-]{0,8}(?:"
+    r"[0-9]{1,7}"  # a number too short for a phone's
+    r"|1[5-9][0-9]{8}(?:\.?[0-9]{3})?(?:-[0-9]{1,5})?"  # a time in seconds or milliseconds
+    r"|20[0-9]{2}-[01][0-9]-[0-3][0-9]"  # a time as it is written
+    r"(?:[T ][0-2][0-9]:[0-5][0-9]:[0-6][0-9](?:\.[0-9]{1,6})? ?(?:Z|[+-][01][0-9]:?[0-5][0-9])?)?"
+    r")?[\t ]{0,8}"
+)
+"""Comments and ids that say nothing: a word to keep the connection, a time, a small number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,18 @@ from pydantic_core import MultiHostUrl, TzInfo, Url
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Kind, Part, Path, Role
 from guardrails.wire import embedded, numerals, rebuild
-from guardrails.wire.shapes import FREE, As, Choice, Json, Quiet, Reads, Shape, sdk_reads
+from guardrails.wire.quiet import Quiet
+from guardrails.wire.shapes import FREE, As, Choice, Json, Reads, Shape, sdk_reads
 
-__all__ = ["MAX_DEPTH", "MAX_NODES", "Place", "TooManyValuesError", "Visitor", "Walk"]
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_NODES",
+    "Place",
+    "TooManyValuesError",
+    "Visitor",
+    "Walk",
+    "is_name",
+]
 
 MAX_DEPTH = 100
 MAX_NODES = 100_000
@@ -207,7 +216,7 @@ class Walk:
             raise TooManyValuesError(f"the value holds more than {self._most:,} values")
 
     def _string(self, value: str, text: str, at: Place) -> object:
-        if isinstance(at.reads, Quiet) and at.reads.form.fullmatch(text):
+        if isinstance(at.reads, Quiet) and at.reads.passes(text):
             return value
         if isinstance(at.reads, Json):
             self._keep_short(text)
@@ -241,7 +250,7 @@ class Walk:
 
     def _number(self, value: Any, at: Place) -> object:
         """A long number may be a card's. A tool's arguments may hold another one, or a text."""
-        if isinstance(at.reads, Quiet):
+        if isinstance(at.reads, Quiet) and abs(value) < at.reads.most:
             return value
         text = numerals.text_of(value)
         if text is None:
@@ -388,11 +397,13 @@ class Walk:
         changes: dict[Any, tuple[Any, object]] = {}
         reads = at.reads if isinstance(at.reads, Quiet) else FREE
         for position, (key, old) in enumerate(fields.items()):
-            if key in told and _says_nothing(key, reads) and _says_nothing(old, reads):
+            is_known = key not in told or is_name(key, reads)
+            if is_known and key in told and _says_nothing(old, reads):
                 self._count(2)
                 continue
             below = at.below(key, position, reads)
-            name = self.value(key, below) if key in told else key
+            as_text = below if reads is FREE else at.below(key, position, FREE)
+            name = key if is_known else self.value(key, as_text)
             new = self.value(old, below)
             if name is not key or new is not old:
                 changes[key] = (name, new)
@@ -447,6 +458,14 @@ def _says_nothing(value: object, reads: Reads) -> bool:
     glance, without going through it."""
     if not isinstance(reads, Quiet):
         return False
-    if type(value) is str:
-        return reads.form.fullmatch(value) is not None
-    return type(value) in PLAIN_NUMBERS
+    cls = type(value)
+    if cls is str:
+        return reads.passes(value)  # type: ignore[arg-type]  # as just found
+    if cls is int or cls is float:
+        return -reads.most < value < reads.most  # type: ignore[operator]  # as just found
+    return value is None or cls is bool
+
+
+def is_name(key: object, reads: Reads) -> bool:
+    """Whether the name of a field says nothing where no text is expected."""
+    return isinstance(reads, Quiet) and type(key) is str and reads.knows(key)

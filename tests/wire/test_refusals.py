@@ -11,7 +11,7 @@ from guardrails.wire.refusals import expects_json, known_of
 KEPT: dict[str, Any] = {
     "id": "msg_1",
     "model": "gpt-5",
-    "usage": {"output_tokens": 3, "details": {"tier": "standard"}},
+    "usage": {"output_tokens": 3, "output_tokens_details": {"reasoning_tokens": 1}},
     "created": 1_764_000_000,
 }
 
@@ -38,6 +38,11 @@ def test_what_holds_no_text_is_kept() -> None:
 def test_what_may_hold_a_text_is_not(name: str, value: object) -> None:
     kept = {key: held for key, held in KEPT.items() if key != name}
     assert known_of({**KEPT, name: value}) == kept
+
+
+def test_what_is_unknown_among_what_was_used_is_not_kept() -> None:
+    usage = {**KEPT["usage"], "hidden": 1, "prompt_tokens": 5551234567}
+    assert known_of({**KEPT, "usage": usage}) == KEPT
 
 
 @pytest.mark.parametrize("document", [None, [], "x", 7])

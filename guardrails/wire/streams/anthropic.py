@@ -11,6 +11,7 @@ from guardrails.errors import WireFormatError
 from guardrails.exchange import Part, Path
 from guardrails.wire.event_fields import ANTHROPIC_DELTAS, ANTHROPIC_EVENTS
 from guardrails.wire.event_replies import ANTHROPIC
+from guardrails.wire.quiet import USAGE, spells_number
 from guardrails.wire.refusals import (
     anthropic_declined,
     anthropic_error,
@@ -47,9 +48,13 @@ _ADDS: Mapping[str, str] = {
 
 _TOP = Place(role="assistant", reads=ANTHROPIC_MESSAGE)
 _SIGNED = re.compile(r"[A-Za-z0-9+/_=-]*")
+"""What a signature is made of; pieces of it say nothing either, unless they spell a number."""
+
+LONGEST_NUMBER = 40
+"""Characters of a signature that a number may reach back into."""
+
 MOST_COUNTS = 100
 """What a reply may have used, by its names: those that come later are not told in a refusal."""
-"""What a signature is made of; pieces of it say nothing either."""
 
 
 @dataclass(slots=True)
@@ -63,6 +68,8 @@ class _Block:
     citations: int = 0
     signature: int | None = None
     """The part of a signature that is none."""
+    signed: str = ""
+    """The end of a signature that is one so far."""
 
 
 class AnthropicReader(JsonEventReader):
@@ -198,7 +205,9 @@ class AnthropicReader(JsonEventReader):
         if not block.sealed:
             raise WireFormatError("a delta that does not fit its block")
         if block.signature is None:
-            if _SIGNED.fullmatch(said):
+            said = block.signed + said
+            if _SIGNED.fullmatch(said) and not spells_number(said):
+                block.signed = said[-LONGEST_NUMBER:]
                 return
             path = ("content", at, "signature")
             part = Part(text="", role="assistant", kind="thinking", path=path)
@@ -217,7 +226,7 @@ class AnthropicReader(JsonEventReader):
         if "content" in delta:
             raise WireFormatError("content in the place of its end")
         self._found(telling, delta, _TOP, ("delta",))
-        self._quiet(telling, data, "usage", path=("usage",))
+        self._quiet(telling, data, "usage", USAGE, path=("usage",))
         usage = known_of({"usage": data.get("usage")}).get("usage")
         if isinstance(usage, dict):
             added = {**(self._known.get("usage") or {}), **usage}

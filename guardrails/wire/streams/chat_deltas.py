@@ -14,12 +14,12 @@ from typing import cast
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Part, Path
 from guardrails.wire.event_fields import CHAT_ONCE
+from guardrails.wire.quiet import IDENTIFIER
 from guardrails.wire.shapes import (
     ANNOTATION,
     CHAT_MESSAGE,
     FREE,
     FUNCTION,
-    IDENTIFIER,
     Choice,
     Reads,
     Shape,

@@ -9,8 +9,9 @@ from typing import Any
 
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Part
-from guardrails.wire.shapes import FREE, Json, Quiet, Shape
-from guardrails.wire.walk import Place, Walk
+from guardrails.wire.quiet import Quiet
+from guardrails.wire.shapes import FREE, Json, Shape
+from guardrails.wire.walk import Place, Walk, is_name
 
 __all__ = ["Found", "find"]
 
@@ -91,9 +92,9 @@ class _Finder(Walk):
         reads = at.reads if isinstance(at.reads, Quiet) else FREE
         for position, (key, old) in enumerate(fields.items()):
             below = at.below(key, position, reads)
-            if key in told:
+            if key in told and not is_name(key, reads):
                 self._seen.is_name = True
-                self._value(key, replace(below, fixed=True))
+                self._value(key, replace(below, reads=FREE, fixed=True))
                 self._seen.is_name = False
             self._value(old, below)
         return {}

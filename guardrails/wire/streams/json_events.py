@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Path
+from guardrails.wire.quiet import IDENTIFIER
 from guardrails.wire.refusals import known_of
-from guardrails.wire.shapes import FREE, IDENTIFIER, Reads
+from guardrails.wire.shapes import FREE, Reads
 from guardrails.wire.streams.event_reader import EventReader, frame_of
 from guardrails.wire.streams.finding import find
 from guardrails.wire.streams.frames import Frames, write_frame

@@ -13,8 +13,9 @@ from typing import Any
 from guardrails.exchange import Path
 from guardrails.wire.event_fields import RESPONSE_ECHOES
 from guardrails.wire.event_replies import RESPONSES, item_events, part_ends
+from guardrails.wire.quiet import Quiet
 from guardrails.wire.refusals import is_quiet, openai_error, openai_response, response_declined
-from guardrails.wire.shapes import RESPONSE, Quiet
+from guardrails.wire.shapes import RESPONSE
 from guardrails.wire.sse import write_events
 from guardrails.wire.streams.frames import write_frame
 from guardrails.wire.streams.json_events import Wording
@@ -152,7 +153,7 @@ def _base_of(response: Json) -> Json:
         key: value
         for key, value in response.items()
         if key in RESPONSE.silent
-        or (isinstance(RESPONSE.reads.get(key), Quiet) and is_quiet(value))
+        or (isinstance(reads := RESPONSE.reads.get(key), Quiet) and is_quiet(value, reads))
     }
 
 
