@@ -16,10 +16,12 @@ from guardrails.wire.provider_formats import (
     OPENAI_RESPONSES,
     ProviderFormat,
 )
-from guardrails.wire.shapes import FREE, REQUEST, Reads
+from guardrails.wire.reading import read
+from guardrails.wire.shapes import FREE, REQUEST
 from guardrails.wire.strict_json import AmbiguousError, holds_json
+from guardrails.wire.walk import Place
 
-__all__ = ["AUTO", "is_plain", "provider_of_bodies", "reply_reads"]
+__all__ = ["AUTO", "is_plain", "own_place", "provider_of_bodies"]
 
 
 class AutoFormat:
@@ -45,21 +47,20 @@ class AutoFormat:
         if not payload.data:
             return TextBody(b"", "utf-8", "assistant")
         if payload.media_type == EVENTS:
-            return self._events(payload)
+            return self._events(payload, request)
         if payload.media_type in LINES:
             return LinesFormat().response(payload, request)
         if _is_json(payload):
             document = document_of(payload)
-            reads = reply_reads(document)
-            return JsonBody.of(payload.data, role="assistant", reads=reads, document=document)
+            return JsonBody(payload.data, read(document, own_place(document, request)))
         if is_plain(payload):
             return text_body(payload, "assistant")
         return OpaqueBody(payload.data, "assistant", f"content of the type {_named(payload)}")
 
-    def _events(self, payload: Payload) -> Body:
+    def _events(self, payload: Payload, request: Body) -> Body:
         for provider in (ANTHROPIC_MESSAGES, OPENAI_RESPONSES, OPENAI_CHAT):
             try:
-                body = provider.response(payload, OpaqueBody(b"", "user", ""))
+                body = provider.response(payload, request)
             except AmbiguousError:  # of this format, or of none
                 break
             if isinstance(body, EventBody):
@@ -139,10 +140,12 @@ def _provider_of_request(document: Mapping[str, Any], *, anthropic: bool) -> Pro
     return OPENAI_CHAT if "model" in document else None
 
 
-def reply_reads(document: object) -> Reads:
-    """How to read the JSON of a response."""
+def own_place(document: object, request: Body | None) -> Place:
+    """How to read the JSON of a response to a request."""
     provider = _provider_of_reply(document)
-    return FREE if provider is None else provider.reply
+    if provider is None or not isinstance(document, dict):
+        return Place(role="assistant", reads=FREE)
+    return provider.place(document, request)
 
 
 def _provider_of_reply(document: object) -> ProviderFormat | None:

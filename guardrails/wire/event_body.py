@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Self
 
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Call, Part, Role
+from guardrails.wire.asked import reply_place
 from guardrails.wire.body import Body
+from guardrails.wire.event_asides import asides_in
 from guardrails.wire.event_replies import EventCodec, with_asides
 from guardrails.wire.reading import Reading, read
 from guardrails.wire.shapes import Shape
 from guardrails.wire.sse import DONE, Event, parse_asides, parse_events, write_events
-from guardrails.wire.walk import Place
 
 __all__ = ["EventBody", "TextEvents"]
 
@@ -27,13 +29,19 @@ class EventBody(Body):
     reading: Reading = field(repr=False)
 
     @classmethod
-    def of(cls, data: bytes, codec: EventCodec, shape: Shape) -> EventBody:
-        """Raises WireFormatError for a stream that cannot be read whole."""
-        events = list(parse_events(data))
-        names = {event.name for event in events}
-        asides = [text for text in parse_asides(data) if text not in names]
-        reply = with_asides(codec.assemble(events), asides)
-        return cls(data, codec, read(reply, Place(role="assistant", reads=shape)))
+    def of(
+        cls,
+        data: bytes,
+        codec: EventCodec,
+        shape: Shape,
+        asked: Mapping[str, Any] = MappingProxyType({}),
+    ) -> EventBody:
+        """`asked` is the request. Raises WireFormatError for a stream that cannot be read whole."""
+        reply = codec.assemble(parse_events(data))
+        reading = read(reply, reply_place(shape, reply, asked))
+        if asides := asides_in(data, codec, asked, reading.parts):
+            reading = read(with_asides(reply, asides), reading.place)
+        return cls(data, codec, reading)
 
     @property
     def document(self) -> Any:

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from guardrails.wire.asked import reply_place
 from guardrails.wire.body import Body, JsonBody, OpaqueBody
 from guardrails.wire.event_body import EventBody
 from guardrails.wire.event_replies import ANTHROPIC, CHAT, RESPONSES, EventCodec
 from guardrails.wire.payload import EVENTS, JSON, Answer, Payload, document_of, guarded
+from guardrails.wire.reading import read
 from guardrails.wire.refusals import (
     anthropic_declined,
     anthropic_error,
@@ -28,13 +30,19 @@ from guardrails.wire.shapes import (
     FREE,
     REQUEST,
     RESPONSE,
-    Reads,
     Shape,
 )
 from guardrails.wire.sse import write_events
 from guardrails.wire.strict_json import dump_json
+from guardrails.wire.walk import Place
 
-__all__ = ["ANTHROPIC_MESSAGES", "OPENAI_CHAT", "OPENAI_RESPONSES", "ProviderFormat"]
+__all__ = [
+    "ANTHROPIC_MESSAGES",
+    "OPENAI_CHAT",
+    "OPENAI_RESPONSES",
+    "ProviderFormat",
+    "asked_in",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +71,25 @@ class ProviderFormat:
     def response(self, payload: Payload, request: Body) -> Body:
         if payload.media_type == EVENTS:
             return guarded(
-                payload, "assistant", lambda data, _: EventBody.of(data, self.codec, self.reply)
+                payload,
+                "assistant",
+                lambda data, _: EventBody.of(data, self.codec, self.reply, asked_in(request)),
             )
         document = document_of(payload)
         if not isinstance(document, dict):
             return OpaqueBody(payload.data, "assistant", "no JSON object")
-        reads: Reads = FREE if _is_error(document) else self.reply
-        return JsonBody.of(payload.data, role="assistant", reads=reads, document=document)
+        if _is_error(document):
+            return JsonBody.of(payload.data, role="assistant", reads=FREE, document=document)
+        return JsonBody(payload.data, read(document, self.place(document, request)))
+
+    def place(self, document: Mapping[str, Any], request: Body | None) -> Place:
+        """How to read a whole reply to a request."""
+        return reply_place(self.reply, document, asked_in(request))
 
     def refusal(self, text: str, request: Body | None, response: Body | None) -> Answer | None:
         known = _known(response) or {"model": _known(request).get("model")}
         reply = self.refuse(text, known)
-        if expects_json(_asked(request)):
+        if expects_json(asked_in(request)):
             self.decline(reply, text)
         if _wants_events(request, response):
             return Answer(media_type=EVENTS, data=write_events(self.codec.emit(reply)))
@@ -99,10 +114,11 @@ def _known(body: Body | None) -> dict[str, Any]:
 def _wants_events(request: Body | None, response: Body | None) -> bool:
     if response is not None:
         return isinstance(response, EventBody)
-    return _asked(request).get("stream") is True
+    return asked_in(request).get("stream") is True
 
 
-def _asked(request: Body | None) -> dict[str, Any]:
+def asked_in(request: Body | None) -> dict[str, Any]:
+    """What a request says, if it is JSON."""
     document = request.document if isinstance(request, JsonBody) else None
     return document if isinstance(document, dict) else {}
 

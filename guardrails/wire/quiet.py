@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-__all__ = ["CIPHER", "IDENTIFIER", "NO_CARD", "SEED", "USAGE", "Quiet", "spells_number"]
+__all__ = [
+    "CIPHER",
+    "IDENTIFIER",
+    "MOST_USED",
+    "NO_CARD",
+    "SEED",
+    "USAGE",
+    "Quiet",
+    "spells_number",
+]
 
 NO_CARD = 1e11
 """Times in seconds are below it, the numbers of cards and accounts above."""
@@ -39,7 +48,9 @@ class Quiet:
 
     def passes(self, text: str) -> bool:
         """Whether a string says nothing."""
-        return self.form.fullmatch(text) is not None and not spells_number(text)
+        if self.form.fullmatch(text) is None:
+            return False
+        return len(text) < _SPELT_SHORTEST or _SPELT.search(text) is None
 
     def knows(self, name: str) -> bool:
         """Whether the name of a field says nothing."""

@@ -14,6 +14,7 @@ from types import MappingProxyType, NoneType
 from typing import Any
 
 from guardrails.exchange import Kind, Role
+from guardrails.wire.logprobs import Logprobs
 from guardrails.wire.quiet import CIPHER, IDENTIFIER, SEED, USAGE, Quiet
 
 __all__ = [
@@ -105,7 +106,7 @@ class As:
     reads: Reads = FREE
 
 
-Reads = Free | Json | Quiet | Shape | Choice | As
+Reads = Free | Json | Quiet | Logprobs | Shape | Choice | As
 
 
 def _shape(quiet: str = "", text: str = "", /, **reads: Reads) -> Shape:
@@ -202,7 +203,7 @@ _blocks |= {
     "input_file": OPAQUE,
     "input_text": _TEXT,
     "output_text": replace(
-        _shape("", "text", annotations=ANNOTATION),
+        _shape("", "text", annotations=ANNOTATION, logprobs=Logprobs(of="text")),
         derived={"annotations": list, "logprobs": NoneType},
     ),
     "refusal": _shape("", "refusal"),
@@ -324,7 +325,8 @@ REQUEST = _shape(
 # Whole replies, as the SDKs return them.
 
 _ECHOED = frozenset({"instructions", "metadata", "prompt", "text", "tool_choice", "tools", "user"})
-"""The application's own words, as the request said them."""
+"""The application's own words, as the request said them: whoever has the request at hand holds them
+against it (`asked`)."""
 
 ANTHROPIC_MESSAGE = _shape(
     "id container context_management diagnostics model role stop_reason",
@@ -338,7 +340,7 @@ CHAT_COMPLETION = replace(
         "id object created model moderation system_fingerprint service_tier",
         usage=USAGE,
         choices=replace(
-            _shape("index finish_reason", message=CHAT_MESSAGE),
+            _shape("index finish_reason", message=CHAT_MESSAGE, logprobs=Logprobs()),
             derived={"logprobs": NoneType},
         ),
     ),

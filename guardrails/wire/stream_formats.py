@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from guardrails.wire.auto_format import AUTO, is_plain, provider_of_bodies, reply_reads
+from guardrails.wire.auto_format import AUTO, is_plain, own_place, provider_of_bodies
 from guardrails.wire.body import Body, JsonBody
 from guardrails.wire.own_formats import TEXT, LinesFormat
 from guardrails.wire.payload import ENCODINGS, EVENTS, JSON, LINES, BodyFormat, Payload, encoding_of
@@ -61,7 +61,9 @@ def stream_reader(
     if format is TEXT:
         return TextReader(encoding)
     if format is AUTO and is_plain(payload):
-        return AutoReader(PlainSniffer(encoding, reply_reads), TextReader(encoding))
+        return AutoReader(
+            PlainSniffer(encoding, partial(own_place, request=request)), TextReader(encoding)
+        )
     return None
 
 

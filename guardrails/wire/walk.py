@@ -25,6 +25,7 @@ from pydantic_core import MultiHostUrl, TzInfo, Url
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Kind, Part, Path, Role
 from guardrails.wire import embedded, numerals, rebuild
+from guardrails.wire.logprobs import MOST_ALTERNATIVES, Logprobs, unsaid
 from guardrails.wire.quiet import Quiet
 from guardrails.wire.shapes import FREE, As, Choice, Json, Reads, Shape, sdk_reads
 
@@ -94,6 +95,8 @@ class Place:
     """Computed by the value's own class: it cannot be changed by itself."""
     call: str | None = None
     """What identifies the tool call that stands here."""
+    alternatives: int = MOST_ALTERNATIVES
+    """How many other tokens may stand beside each of a text."""
 
     @property
     def numbers(self) -> bool:
@@ -112,6 +115,7 @@ class Place:
             reads=reads,
             fixed=self.fixed,
             call=self.call,
+            alternatives=self.alternatives,
         )
 
     def as_said(self, words: As) -> Place:
@@ -124,6 +128,7 @@ class Place:
             reads=words.reads,
             fixed=self.fixed,
             call=self.call,
+            alternatives=self.alternatives,
         )
 
     def within(self, shape: Shape, fields: Mapping[Any, object]) -> Place:
@@ -140,6 +145,7 @@ class Place:
             reads=shape,
             fixed=self.fixed,
             call=id if isinstance(id, str) else self.call,
+            alternatives=self.alternatives,
         )
 
 
@@ -397,8 +403,8 @@ class Walk:
         changes: dict[Any, tuple[Any, object]] = {}
         reads = at.reads if isinstance(at.reads, Quiet) else FREE
         for position, (key, old) in enumerate(fields.items()):
-            is_known = key not in told or is_name(key, reads)
-            if is_known and key in told and _says_nothing(old, reads):
+            is_known = key not in told or (reads is not FREE and is_name(key, reads))
+            if is_known and reads is not FREE and key in told and _says_nothing(old, reads):
                 self._count(2)
                 continue
             below = at.below(key, position, reads)
@@ -446,11 +452,31 @@ class Walk:
                 continue
             mark = self._visitor.mark()
             reads = shape.reads.get(key)
-            new = old if reads is None else self.value(old, at.below(key, position, reads))
+            if isinstance(reads, Logprobs):
+                new = self._unsaid(old, at.below(key, position, FREE), reads, fields)
+            else:
+                new = old if reads is None else self.value(old, at.below(key, position, reads))
             if changed or new is not old:
                 self._visitor.forget(mark)
                 changes[key] = (key, make())
         return changes
+
+    def _unsaid(
+        self, value: object, at: Place, reads: Logprobs, beside: Mapping[Any, object]
+    ) -> object:
+        """What log-probabilities say that the text beside them does not. None where that has
+        changed."""
+        found = unsaid(value, reads.said(beside), at.alternatives)
+        if not found:
+            return value
+        same = True
+        for number, text in enumerate((found.tokens, found.others)):
+            if text:
+                below = at.below(number, number, FREE)
+                same &= self._visitor.see(self._part(text, below), fixed=at.fixed) == text
+        if not found.is_like:
+            same &= self.value(value, at) is value
+        return value if same else None
 
 
 def _says_nothing(value: object, reads: Reads) -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, count, zip_longest
 from typing import Any
 
@@ -137,6 +137,13 @@ def signs_in(text: str) -> set[str]:
 
 
 def unescaped(data: str) -> str:
+    """What is written, with what is written as numbers in it."""
+    found = re.findall(r'"bytes":\s*\[([0-9, ]+)\]', data)
+    raw = bytes(int(one) for numbers in found for one in numbers.split(","))
+    return _unescaped(data) + raw.decode("utf-8", "replace")
+
+
+def _unescaped(data: str) -> str:
     return re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), data)
 
 
@@ -284,6 +291,53 @@ def responses(made: Sequence[tuple[str, str]], size: int) -> bytes:
     return b"".join(told)
 
 
+def tokens(text: str, size: int) -> list[Json]:
+    """The text again as log-probabilities tell it; a character may be cut over two tokens."""
+    data = text.encode()
+    cut = [data[at : at + size] for at in range(0, len(data), size)]
+    return [
+        {"token": piece.decode("utf-8", "replace"), "logprob": -0.5, "bytes": list(piece),
+         "top_logprobs": [{"token": " other", "logprob": -2.5, "bytes": None}]}
+        for piece in cut
+    ]  # fmt: skip
+
+
+def probable(tell: Any, late: int) -> Any:
+    """Streams with log-probabilities, each `late` events behind the text that they are of."""
+
+    def told(made: Sequence[tuple[str, str]], size: int) -> bytes:
+        frames = [frame + b"\n\n" for frame in tell(made, size).split(b"\n\n") if frame]
+        waiting: list[tuple[Any, ...]] = []
+        for at, frame in enumerate(frames):
+            if b"DONE" in frame:
+                continue
+            data = data_of(frame)
+            for where, place, names in _texts_in(data):
+                waiting.append((place, [(name, tokens(text, 3)) for name, text in names]))
+                if len(waiting) > late and (late == 0 or waiting[0][0] == place):
+                    _, found = waiting.pop(0)
+                    where["logprobs"] = found[0][1] if place[0] is None else dict(found)
+                    frames[at] = event(data, named="type" in data)
+        return b"".join(frames)
+
+    return told
+
+
+def _texts_in(data: Json) -> Iterator[tuple[Json, tuple[Any, ...], list[tuple[str, str]]]]:
+    for choice in data.get("choices") or ():
+        delta = choice.get("delta") or {}
+        said = [(n, delta[n]) for n in ("content", "refusal") if delta.get(n)]
+        if said:
+            yield choice, (choice["index"],), said
+    if data.get("type") in ("response.output_text.delta", "response.output_text.done"):
+        place = (None, data["output_index"], data["content_index"], data["type"])
+        text = data.get("delta") or data.get("text") or ""
+        yield data, place, [("text", text)]
+    if data.get("type") == "response.content_part.done" and "text" in data["part"]:
+        place = (None, data["output_index"], data["content_index"], "part")
+        yield data["part"], place, [("text", data["part"]["text"])]
+
+
 def sliced(made: Sequence[tuple[str, str]], size: int) -> list[str]:
     text = "".join(text for _, text in made)
     return [text[at : at + 3 * size] for at in range(0, len(text), 3 * size)]
@@ -310,6 +364,9 @@ class Told:
     media_type: str
     tell: Any
     kinds: tuple[str, ...] = ("text",)
+    asked: Json = field(default_factory=dict)
+    says_more: bool = False
+    """Whether its streams say something beside the reply."""
 
     def body(self, made: Sequence[tuple[str, str]], size: int) -> bytes:
         data: bytes = self.tell(made, size)
@@ -317,15 +374,22 @@ class Told:
 
     def reader(self) -> StreamReader:
         payload = Payload(data=b"", media_type=self.media_type)
-        made = stream_reader(format_of(self.format), payload, None)
+        made = stream_reader(format_of(self.format), payload, self.request())
         assert made is not None
         return made
 
     def whole(self, data: bytes) -> Body:
         payload = Payload(data=data, media_type=self.media_type)
-        return format_of(self.format).response(payload, OpaqueBody(b"", "user", ""))
+        return format_of(self.format).response(payload, self.request() or NOBODY)
+
+    def request(self) -> Body | None:
+        if not self.asked:
+            return None
+        return format_of(self.format).request(Payload(data=json.dumps(self.asked).encode()))
 
 
+NOBODY = OpaqueBody(b"", "user", "")
+PROBABLE: Json = {"messages": [], "input": [], "n": 2, "top_logprobs": 1}
 ALL = ("text", "cited", "thinking", "call")
 NDJSON = next(iter(LINES))
 FORMATS = {
@@ -333,6 +397,23 @@ FORMATS = {
     "chat": Told("openai-chat", EVENTS, chat, (*ALL, "refusal")),
     "chat, two choices": Told("openai-chat", EVENTS, two_choices, (*ALL, "refusal")),
     "responses": Told("openai-responses", EVENTS, responses, (*ALL, "refusal")),
+    "chat, with log-probabilities": Told(
+        "openai-chat", EVENTS, probable(two_choices, 0), (*ALL, "refusal"), PROBABLE
+    ),
+    "chat, with late log-probabilities": Told(
+        "openai-chat", EVENTS, probable(chat, 2), (*ALL, "refusal"), PROBABLE, says_more=True
+    ),
+    "responses, with log-probabilities": Told(
+        "openai-responses", EVENTS, probable(responses, 0), (*ALL, "refusal"), PROBABLE
+    ),
+    "responses, with late log-probabilities": Told(
+        "openai-responses",
+        EVENTS,
+        probable(responses, 1),
+        (*ALL, "refusal"),
+        PROBABLE,
+        says_more=True,
+    ),
     "text": Told("text", PLAIN, plain),
     "text events": Told("text", EVENTS, text_events),
     "ndjson by a pointer": Told("ndjson: /delta", NDJSON, lines),

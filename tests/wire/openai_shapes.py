@@ -82,6 +82,7 @@ for reply in (ChatCompletionMessage, ChatCompletion, Response):
 
 
 def completion(**message: Any) -> ChatCompletion:
+    tokens = [{"token": piece} for piece in message.get("content") or ""]
     choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", **message}}
     return ChatCompletion.model_validate(
         {
@@ -89,7 +90,7 @@ def completion(**message: Any) -> ChatCompletion:
             "object": "chat.completion",
             "created": 1,
             "model": "a-model",
-            "choices": [{**choice, "logprobs": {"content": [{"token": "repeated"}]}}],
+            "choices": [{**choice, "logprobs": {"content": tokens or None}}],
         }
     )
 

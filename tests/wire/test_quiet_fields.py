@@ -268,8 +268,6 @@ def test_promise_2_a_signature_that_spells_a_number_in_pieces_is_judged() -> Non
     signed = [
         {"type": "signature_delta", "signature": s} for s in ("EqQB/4111-", "1111-11", "11-1111")
     ]
-    _, stream = anthropic(
-        *block(0, start, {"type": "thinking_delta", "thinking": "hm"}, *signed)
-    )
+    _, stream = anthropic(*block(0, start, {"type": "thinking_delta", "thinking": "hm"}, *signed))
     read = told(AnthropicReader(), [write_events(stream)])
     assert any("4111-1111-1111-1111" in text for _, text in read.parts)

@@ -53,9 +53,6 @@ _SIGNED = re.compile(r"[A-Za-z0-9+/_=-]*")
 LONGEST_NUMBER = 40
 """Characters of a signature that a number may reach back into."""
 
-MOST_COUNTS = 100
-"""What a reply may have used, by its names: those that come later are not told in a refusal."""
-
 
 @dataclass(slots=True)
 class _Block:
@@ -227,11 +224,8 @@ class AnthropicReader(JsonEventReader):
             raise WireFormatError("content in the place of its end")
         self._found(telling, delta, _TOP, ("delta",))
         self._quiet(telling, data, "usage", USAGE, path=("usage",))
-        usage = known_of({"usage": data.get("usage")}).get("usage")
-        if isinstance(usage, dict):
-            added = {**(self._known.get("usage") or {}), **usage}
-            if len(added) < MOST_COUNTS:
-                self._known["usage"] = added
+        if usage := known_of({"usage": data.get("usage")}).get("usage"):
+            self._known["usage"] = {**(self._known.get("usage") or {}), **usage}
 
     def _open_parts(self) -> Iterable[int]:
         left = [part for block in self._blocks.values() for part in _parts_of(block)]

@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import cast
 
 from guardrails.errors import WireFormatError
-from guardrails.exchange import Path
+from guardrails.exchange import Part, Path
+from guardrails.wire.asked import alternatives_asked, is_as_asked
 from guardrails.wire.event_replies import CHAT
+from guardrails.wire.logprobs import unsaid
 from guardrails.wire.refusals import chat_completion, chat_declined, known_of, openai_error
 from guardrails.wire.shapes import CHAT_COMPLETION, FREE, Shape
 from guardrails.wire.sse import DONE, write_events
@@ -31,6 +33,9 @@ _END: Json = {}
 _TOP = Place(role="assistant", reads=CHAT_COMPLETION)
 _CHOICE = cast("Shape", CHAT_COMPLETION.reads["choices"])
 _FINISHES = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
+_TOLD = ("content", "refusal")
+"""Fields of a message that log-probabilities tell again."""
+
 _SHORT = 200
 _FEW, _LONG = 100, 4_000
 """Values in a field that no list names, and characters, to be remembered; and how many fields."""
@@ -46,6 +51,8 @@ class ChatReader(JsonEventReader):
         self._unnamed_said: dict[tuple[int | str, str], object] = {}
         self._choices: dict[int, ChatChoice] = {}
         self._is_changed = False
+        self._asked: Json = request or {}
+        self._alternatives = alternatives_asked(self._asked)
         # What is at the client:
         self._client_begun = False
         self._client_over: dict[int, bool] = {}
@@ -84,6 +91,8 @@ class ChatReader(JsonEventReader):
                 if value:
                     self._quiet(telling, data, key)
                 continue
+            if key in CHAT_COMPLETION.silent and is_as_asked(key, data, self._asked):
+                continue
             if key not in CHAT_COMPLETION.reads:
                 self._unnamed(telling, ("", key), value)
                 continue
@@ -113,7 +122,10 @@ class ChatReader(JsonEventReader):
             choice = self._choices[place] = ChatChoice()
         finish: object = None
         for key, value in made.items():
-            if value is None or key in ("index", "logprobs"):
+            if value is None or key == "index":
+                continue
+            if key == "logprobs":
+                self._logprobs(telling, choice, made, spot)
                 continue
             if key == "delta" and type(value) is dict:
                 path = ("choices", place, "message")
@@ -131,8 +143,30 @@ class ChatReader(JsonEventReader):
                 at = Place(path=("choices", place), role="assistant", reads=_CHOICE)
                 self._found(telling, {key: value}, at, spot)
         if finish:
-            choice.is_over = True
             telling.closes += choice.close()
+            choice.is_over = True
+
+    def _logprobs(self, telling: Telling, choice: ChatChoice, made: Json, spot: Path) -> None:
+        """They are of what this chunk says; what they say else is a text in pieces."""
+        delta = made.get("delta")
+        pieces = delta if isinstance(delta, dict) else {}
+        said = {name: text if isinstance(text := pieces.get(name), str) else "" for name in _TOLD}
+        found = unsaid(made["logprobs"], said, self._alternatives)
+        if not found:
+            return
+        path, where = ("choices", made["index"], "logprobs"), (*spot, "logprobs")
+        part = Part(text="", role="assistant", path=(*path, 0))
+        if found.tokens:
+            if choice.is_over:
+                raise WireFormatError("a text that goes on after its end")
+            if choice.logprobs is None:
+                choice.logprobs = telling.open(part)
+            telling.say(choice.logprobs, found.tokens, (*where, 0))
+        if found.others:
+            telling.aside(replace(part, text=found.others, path=(*path, 1)), (*where, 1))
+        if not found.is_like:
+            at = Place(path=path, role="assistant", reads=FREE)
+            self._found(telling, made["logprobs"], at, where)
 
     def _open_parts(self) -> Iterable[int]:
         return [part for choice in self._choices.values() for part in choice.close()]
@@ -163,7 +197,7 @@ class ChatReader(JsonEventReader):
             self._is_changed = self._choices[made["index"]].is_changed = True
             if made.get("logprobs"):
                 made["logprobs"] = None
-            if len(path) == 4 and made["delta"][path[3]] == "":
+            if path[2] == "delta" and len(path) == 4 and made["delta"][path[3]] == "":
                 del made["delta"][path[3]]
         says = any(map(_says, data.get("choices") or ()))
         return data if says or data.get("usage") or data.get("error") else None

@@ -13,7 +13,7 @@ from guardrails.wire.streams.event_reader import EventReader, LostError
 from guardrails.wire.streams.finding import find
 from guardrails.wire.streams.frames import LONGEST
 from guardrails.wire.streams.model import StreamEvent
-from guardrails.wire.streams.telling import Spot, Telling, put
+from guardrails.wire.streams.telling import Spot, Telling, put, without_logprobs
 from guardrails.wire.streams.text import PARAGRAPH
 from guardrails.wire.strict_json import dump_json, parse_json
 from guardrails.wire.walk import Place
@@ -114,14 +114,16 @@ class LineReader(EventReader):
 
 
 class JsonValue:
-    """The JSON that an event is, for writing it with other texts. Their spots begin with `KEY`."""
+    """The JSON that an event is, for writing it with other texts. Their spots begin with `KEY`;
+    `derived` is what goes with a text that stands beside it, log-probabilities wherever they are.
+    """
 
     KEY = "value"
 
-    __slots__ = ("_spots", "_value")
+    __slots__ = ("_derived", "_spots", "_value")
 
-    def __init__(self, value: Any, spots: Sequence[Spot]) -> None:
-        self._value, self._spots = value, spots
+    def __init__(self, value: Any, spots: Sequence[Spot], *, derived: Sequence[str] = ()) -> None:
+        self._value, self._spots, self._derived = value, spots, derived
 
     def __call__(self, event: StreamEvent, texts: Sequence[str] | None) -> bytes:
         changes: dict[Path, str] = {}
@@ -133,7 +135,9 @@ class JsonValue:
             changes[spot] = text
         if not changes:
             return event.raw
-        held = put({self.KEY: self._value}, changes, derived=())
+        held = put({self.KEY: self._value}, changes, derived=self._derived)
+        if self._derived:
+            held = without_logprobs(held)
         end = b"\n" if event.raw.endswith(b"\n") else b""
         return dump_json(held[self.KEY]) + end
 

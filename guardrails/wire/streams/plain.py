@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from guardrails.errors import WireFormatError
-from guardrails.wire.shapes import Reads
+from guardrails.wire.shapes import FREE
 from guardrails.wire.streams.auto import UnreadReader
 from guardrails.wire.streams.finding import find
 from guardrails.wire.streams.frames import LONGEST
 from guardrails.wire.streams.lines import JsonValue
 from guardrails.wire.streams.model import StreamEvent, StreamReader
-from guardrails.wire.streams.telling import Numbering, Telling
+from guardrails.wire.streams.telling import DERIVED, Numbering, Telling
 from guardrails.wire.streams.text import TextReader
 from guardrails.wire.strict_json import JSON_BLANKS, JSON_STARTS, holds_json, parse_json
 from guardrails.wire.walk import Place
@@ -22,17 +22,17 @@ __all__ = ["PlainSniffer"]
 
 
 class PlainSniffer:
-    """`reads_of` says how to read a JSON value."""
+    """`place_of` says how to read a JSON value."""
 
-    def __init__(self, encoding: str, reads_of: Callable[[object], Reads]) -> None:
-        self._encoding, self._reads_of = encoding, reads_of
+    def __init__(self, encoding: str, place_of: Callable[[object], Place]) -> None:
+        self._encoding, self._place_of = encoding, place_of
 
     def feed(self, data: bytes) -> StreamReader | None:
         begins = data.lstrip(JSON_BLANKS)
         if not begins:
             return None
         if begins[0] in JSON_STARTS:
-            return _HeldReader(self._encoding, self._reads_of)
+            return _HeldReader(self._encoding, self._place_of)
         return TextReader(self._encoding)
 
     def close(self) -> StreamReader:
@@ -44,9 +44,9 @@ class _HeldReader:
 
     repeats: ClassVar[bool] = False
 
-    def __init__(self, encoding: str, reads_of: Callable[[object], Reads]) -> None:
+    def __init__(self, encoding: str, place_of: Callable[[object], Place]) -> None:
         self._text = TextReader(encoding)
-        self._reads_of = reads_of
+        self._place_of = place_of
         self._held = bytearray()
         self._unread: UnreadReader | None = None
 
@@ -68,8 +68,9 @@ class _HeldReader:
         telling = Telling(Numbering())
         try:
             value = parse_json(raw)
-            telling.change = JsonValue(value, telling.spots)
-            place = Place(role="assistant", reads=self._reads_of(value))
+            place = self._place_of(value)
+            derived = () if place.reads is FREE else DERIVED
+            telling.change = JsonValue(value, telling.spots, derived=derived)
             telling.all(find(value, place), (JsonValue.KEY,))
         except WireFormatError as error:
             telling.opaque(str(error))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from guardrails.exchange import Path
+from guardrails.wire.asked import is_as_asked
 from guardrails.wire.event_fields import RESPONSE_ECHOES
 from guardrails.wire.event_replies import RESPONSES, item_events, part_ends
 from guardrails.wire.quiet import Quiet
@@ -47,7 +48,8 @@ class _Item:
 class ResponseClient:
     """The state of one client."""
 
-    def __init__(self) -> None:
+    def __init__(self, asked: Json) -> None:
+        self._asked = asked
         self._base: Json | None = None
         """What the client knows of the response; None before it knows anything."""
         self._number = -1
@@ -61,7 +63,7 @@ class ResponseClient:
         number = data.get("sequence_number")
         self._number = number if isinstance(number, int) else self._number + 1
         if kind in RESPONSE_ECHOES:
-            self._base = _base_of(data["response"])
+            self._base = _base_of(data["response"], self._asked)
         at = data.get("output_index")
         if not isinstance(at, int):
             return
@@ -147,12 +149,12 @@ class ResponseClient:
         return write_frame(kind, dump_json(data).decode())
 
 
-def _base_of(response: Json) -> Json:
+def _base_of(response: Json, asked: Json) -> Json:
     """What holds no text, and the request's own words."""
     return {
         key: value
         for key, value in response.items()
-        if key in RESPONSE.silent
+        if (key in RESPONSE.silent and is_as_asked(key, response, asked))
         or (isinstance(reads := RESPONSE.reads.get(key), Quiet) and is_quiet(value, reads))
     }
 

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Part, Path
+from guardrails.wire.asked import alternatives_asked, reply_place
 from guardrails.wire.event_fields import (
     RESPONSE_DELTAS,
     RESPONSE_ECHOES,
@@ -22,6 +23,8 @@ from guardrails.wire.event_fields import (
     RESPONSE_SILENT,
     RESPONSE_TEXTS,
 )
+from guardrails.wire.logprobs import unsaid
+from guardrails.wire.quiet import MOST_USED
 from guardrails.wire.refusals import known_of
 from guardrails.wire.shapes import ANNOTATION, BLOCKS, FREE, ITEMS, RESPONSE, Reads
 from guardrails.wire.streams.finding import Found, find
@@ -67,7 +70,6 @@ _OF_CALLS = {
     for field in ("arguments", "input", "code")
 }
 _KEY = "\0key"
-_TOP = Place(role="assistant", reads=RESPONSE)
 
 
 @dataclass(slots=True)
@@ -99,6 +101,8 @@ class ResponsesReader(JsonEventReader):
 
     def __init__(self, request: Json | None = None, *, declines: bool = False) -> None:
         super().__init__(request, declines=declines)
+        self._asked: Json = request or {}
+        self._alternatives = alternatives_asked(self._asked)
         self._texts: dict[Path, _Text] = {}
         self._open: dict[int, dict[Path, _Text]] = {}
         """Texts that are open, by their item."""
@@ -113,7 +117,7 @@ class ResponsesReader(JsonEventReader):
         self._dropped: set[int] = set()
         self._retold: set[tuple[object, object]] = set()
         """Parts of messages whose text is another now: what points into them goes."""
-        self._client = ResponseClient()
+        self._client = ResponseClient(self._asked)
 
     # -- reading -----------------------------------------------------------------------------
 
@@ -148,7 +152,7 @@ class ResponsesReader(JsonEventReader):
             text.add(said)
             fixed = text.key in self._sealed
             telling.say(text.key, said, None if fixed else ("delta",))
-        self._around(telling, data, "delta")
+        self._around(telling, data, "delta", of=path, in_pieces=True)
 
     def _path(self, data: Json, streamed: _Streamed) -> Path:
         at = index(data, "output_index")
@@ -174,7 +178,7 @@ class ResponsesReader(JsonEventReader):
         found = None if streamed.within else self._whole(path, streamed, said)
         self._said_again(telling, text, said, (streamed.field,), found)
         self._close(telling, text)
-        self._around(telling, data, streamed.field)
+        self._around(telling, data, streamed.field, of=path)
 
     def _whole(self, path: Path, streamed: _Streamed, said: str) -> Found:
         """What a call is said to be made with, should it be another than came in pieces."""
@@ -193,7 +197,11 @@ class ResponsesReader(JsonEventReader):
             path, reads = self._place_in(data, kind, path)
         sealed = self._types[at] == "reasoning"
         place = Place(
-            path=path, role="assistant", kind="thinking" if sealed else "text", reads=reads
+            path=path,
+            role="assistant",
+            kind="thinking" if sealed else "text",
+            reads=reads,
+            alternatives=self._alternatives,
         )
         is_over = not kind.endswith("part.added") and not kind.endswith("item.added")
         if sealed and name == "item" and not is_over:
@@ -247,7 +255,8 @@ class ResponsesReader(JsonEventReader):
         for at, item in enumerate(output if isinstance(output, list) else ()):
             if isinstance(item, dict):
                 self._known_item(at, item, is_new=at not in self._items)
-        self._each(telling, response, _TOP, ("response",), is_over=True)
+        top = reply_place(RESPONSE, response, self._asked)
+        self._each(telling, response, top, ("response",), is_over=True)
         self._around(telling, data, "response")
         if is_over:
             telling.closes += self._open_parts()
@@ -361,8 +370,11 @@ class ResponsesReader(JsonEventReader):
         self._signed.clear()
         return [*signed, *(text.key for text in left)]
 
-    def _around(self, telling: Telling, data: Json, known: str) -> None:
-        """The fields of an event beside the one that it is about."""
+    def _around(
+        self, telling: Telling, data: Json, known: str, *, of: Path = (), in_pieces: bool = False
+    ) -> None:
+        """The fields of an event beside the one that it is about; `of` is the text that it tells,
+        or a piece of it."""
         for key, value in data.items():
             if value is None or key in ("type", known):
                 continue
@@ -373,10 +385,45 @@ class ResponsesReader(JsonEventReader):
                     self._item_id = value if len(telling.opens) == before else None
             elif key == "obfuscation":
                 self._quiet(telling, data, key)
-            elif key not in RESPONSE_PLACES or type(value) is not (
-                list if key == "logprobs" else int
-            ):
+            elif key == "logprobs":
+                if value:
+                    self._logprobs(telling, value, str(data.get(known)), of, in_pieces=in_pieces)
+            elif key not in RESPONSE_PLACES or type(value) is not int or abs(value) >= MOST_USED:
                 self._found(telling, {key: value}, _ASIDE, ())
+
+    def _logprobs(
+        self, telling: Telling, value: object, said: str, of: Path, *, in_pieces: bool
+    ) -> None:
+        """They are of what the event says; what they say else is a text like the one that they
+        stand beside."""
+        if not of:
+            raise WireFormatError("log-probabilities of no text")
+        found = unsaid(value, said, self._alternatives)
+        if not found:
+            return
+        path = (*of[:-1], "logprobs")
+        part = Part(text=found.tokens, role="assistant", path=(*path, 0))
+        if found.tokens:
+            self._tokens(telling, part, in_pieces=in_pieces)
+        if found.others:
+            others = replace(part, text=found.others, path=(*path, 1))
+            telling.aside(others, ("logprobs", 1))
+        if not found.is_like:
+            self._found(telling, value, replace(_ASIDE, path=path), ("logprobs",))
+
+    def _tokens(self, telling: Telling, part: Part, *, in_pieces: bool) -> None:
+        text, spot = self._texts.get(part.path), ("logprobs", 0)
+        if in_pieces:
+            text = text or self._registered(telling, Found(replace(part, text="")))
+            if not text.is_open:
+                raise WireFormatError("a text that goes on after its end")
+            text.add(part.text)
+            telling.say(text.key, part.text, spot)
+        elif text is None:
+            telling.aside(part, spot)
+        else:
+            self._said_again(telling, text, part.text, spot, Found(part))
+            self._close(telling, text)
 
     # -- writing -----------------------------------------------------------------------------
 

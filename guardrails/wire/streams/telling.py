@@ -13,6 +13,7 @@ from guardrails.wire.streams.model import Change, PartHead, Said, StreamEvent
 
 __all__ = [
     "BESIDE",
+    "DERIVED",
     "MOST_PARTS",
     "MOST_PLACES",
     "Json",
@@ -24,6 +25,7 @@ __all__ = [
     "index",
     "put",
     "without",
+    "without_logprobs",
 ]
 
 Json = dict[str, Any]
@@ -198,6 +200,21 @@ def _empty(holder: Json, name: str | int) -> None:
     if holder.get(str(name)):
         is_list = isinstance(holder[str(name)], list) and name != "citations"
         holder[str(name)] = [] if is_list else None
+
+
+def without_logprobs(data: Json) -> Json:
+    """The data with no log-probabilities in it: they may tell the text before it was changed."""
+
+    def rid(value: Any) -> Any:
+        if isinstance(value, list):
+            return [rid(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        made = {key: rid(item) for key, item in value.items()}
+        _empty(made, "logprobs")
+        return made
+
+    return {key: rid(value) for key, value in data.items()}
 
 
 def without(data: Json, *names: str) -> Json:

@@ -1,0 +1,78 @@
+"""What a whole event stream says beside the reply that it adds up to: it is read as one that comes
+in pieces, so that it is held to the same."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from guardrails.errors import WireFormatError
+from guardrails.exchange import Part
+from guardrails.wire.event_replies import ANTHROPIC, CHAT, RESPONSES, EventCodec
+from guardrails.wire.reading import read
+from guardrails.wire.shapes import JSON_TEXT
+from guardrails.wire.streams.anthropic import AnthropicReader
+from guardrails.wire.streams.chat import ChatReader
+from guardrails.wire.streams.json_events import JsonEventReader
+from guardrails.wire.streams.model import PartHead
+from guardrails.wire.streams.responses import ResponsesReader
+from guardrails.wire.walk import Place
+
+__all__ = ["asides_in"]
+
+_READERS: Mapping[int, type[JsonEventReader]] = {
+    id(ANTHROPIC): AnthropicReader,
+    id(CHAT): ChatReader,
+    id(RESPONSES): ResponsesReader,
+}
+
+
+def asides_in(
+    data: bytes, codec: EventCodec, asked: Mapping[str, Any], parts: Iterable[Part]
+) -> list[str]:
+    """The texts of a stream that are not among the parts of its reply. Raises WireFormatError for a
+    stream that could not be judged, or would have to be told otherwise, if it came in pieces."""
+    reader = _READERS[id(codec)](dict(asked))
+    heads: list[PartHead] = []
+    texts: list[list[str]] = []
+    for event in (*reader.feed(data), *reader.close()):
+        for head in event.opens:
+            if head.kind == "opaque" and not head.path:
+                raise WireFormatError(head.name or "an event that cannot be read")
+            heads.append(head)
+            texts.append([])
+        for said in event.says:
+            if not said.repeats:
+                texts[said.part].append(said.text)
+        if event.write() != event.raw:
+            raise WireFormatError("a stream that says something twice")
+    known = {part.text for part in parts}
+    found = dict.fromkeys(
+        text
+        for head, pieces in zip(heads, texts, strict=True)
+        for text in _unknown(head, "".join(pieces), known)
+    )
+    return list(found)
+
+
+def _unknown(head: PartHead, text: str, known: Collection[str]) -> Iterator[str]:
+    if not text or text in known:
+        return
+    if head.json:
+        place = Place(role=head.role, kind=head.kind, name=head.name, reads=JSON_TEXT)
+        inside = read(text, place).parts
+        if all(part.text in known or _is_number_in(part.text, known) for part in inside):
+            return
+    yield text
+
+
+def _is_number_in(text: str, known: Iterable[str]) -> bool:
+    """Whether it is a number that is known as it is written elsewhere."""
+    with suppress(ValueError):
+        number = float(text)
+        for other in known:
+            with suppress(ValueError):
+                if float(other) == number:
+                    return True
+    return False
