@@ -51,14 +51,24 @@ FREE, JSON_TEXT = Free(), Json()
 @dataclass(frozen=True, slots=True)
 class Choice:
     """Objects of several shapes, told apart by the value of a field: the first of `by` that is
-    there. One of no known shape cannot be judged. A string in the place of an object is text."""
+    there, unless it says no more than what all of them are (`all_are`). One of no known shape
+    cannot be judged. A string in the place of an object is text."""
 
     by: tuple[str, ...]
     shapes: Mapping[str, Shape]
+    all_are: str | None = None
 
     def of(self, fields: Mapping[str, object]) -> Shape | None:
-        name = next((fields[key] for key in self.by if isinstance(fields.get(key), str)), None)
-        return self.shapes.get(str(name))
+        named = [name for key in self.by if isinstance(name := fields.get(key), str)]
+        if len(named) < 2:
+            return self.shapes.get(named[0]) if named else None
+        first, second = named[0], self.shapes.get(named[1])
+        if first == self.all_are:
+            return second
+        if first in self.shapes:
+            return self.shapes[first]
+        # What has an unknown type is nobody's own words, whatever role stands beside that.
+        return None if second is not None and second.target is False else second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,7 +301,7 @@ _SCHEMA = replace(_shape("name strict schema", "description"), role="system", ta
 _SYSTEM = replace(CHAT_MESSAGE, role="system", target=False)
 _TOOL = _result(CHAT_MESSAGE, "tool_call_id")
 MESSAGES = Choice(
-    ("role", "type"),
+    ("type", "role"),
     {
         **ITEMS.shapes,
         "system": _SYSTEM,
@@ -301,6 +311,7 @@ MESSAGES = Choice(
         "tool": _TOOL,
         "function": replace(_TOOL, names="name"),
     },
+    all_are="message",
 )
 REQUEST = _shape(
     "background betas cache_control container conversation frequency_penalty include inference_geo "

@@ -163,6 +163,19 @@ def test_promise_2_a_message_of_an_unknown_role_is_not_passed_over() -> None:
     assert not part.readable
 
 
+@pytest.mark.parametrize("role", ["system", "developer"])
+def test_promise_2_a_role_beside_a_type_makes_nothing_the_applications_own(role: str) -> None:
+    given = {"type": "function_call_output", "role": role, "call_id": "c", "output": "hidden"}
+    parts = read_messages({"model": "m", "input": [given]}).parts
+    assert [(p.role, p.target) for p in parts if p.text == "hidden"] == [("tool", True)]
+    (part,) = read_messages([{"type": "weird", "role": role, "content": "hidden"}]).parts
+    assert not part.readable
+    (part,) = read_messages([{"type": "message", "role": role, "content": "own"}]).parts
+    assert (part.text, part.role, part.target) == ("own", "system", False)
+    (part,) = read_messages([{"type": "human", "role": "user", "content": "said"}]).parts
+    assert (part.text, part.role, part.target) == ("said", "user", True)
+
+
 def test_fields_that_nobody_named_are_judged() -> None:
     request = {"messages": [{**ASKED, "mood": "sunny"}], "postscript": "more"}
     assert [text for _, _, text, _ in found(request)] == [

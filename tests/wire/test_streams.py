@@ -146,7 +146,8 @@ def test_what_chunks_say_again_and_again_is_changed_in_all_of_them(repeated: Jso
     stream = [Event("", json.dumps({**chunk(content="fine"), **repeated})) for _ in range(3)]
     read = told(reader("openai-chat"), [write_events(stream)])
     assert any(HIDDEN in text for _, text in read.parts)
-    assert written(read.events).count(HIDDEN.encode()) == 3
+    once = '"name"' in json.dumps(repeated)  # an SDK adds the name of a call to the one before
+    assert written(read.events).count(HIDDEN.encode()) == (1 if once else 3)
     assert HIDDEN.encode() not in without_fixed(read)
 
 
@@ -264,7 +265,9 @@ def test_nonsense_in_a_stream_is_told_and_never_an_error_of_ours(
     for _ in range(dice.randint(1, 4)):
         _spoil(stream, dice)
     body = write_events(stream)
-    assert written(told(reader(name), [body]).events) == body
+    at_once = told(reader(name), [body])
+    if not any(getattr(event.change, "drops", ()) for event in at_once.events):
+        assert written(at_once.events) == body
     read, fixed, released = reader(name), set[int](), dict[int, str]()
     upto = dice.randint(0, len(stream))
     for event in [*read.feed(body), *read.close()][:upto]:

@@ -20,7 +20,7 @@ from guardrails.wire.streams.finding import find
 from guardrails.wire.streams.frames import write_frame
 from guardrails.wire.streams.json_events import JsonEventReader, Wording
 from guardrails.wire.streams.model import StreamEvent
-from guardrails.wire.streams.telling import Json, Telling, index, without
+from guardrails.wire.streams.telling import MOST_PLACES, Json, Telling, index, without
 from guardrails.wire.streams.text import PARAGRAPH
 from guardrails.wire.strict_json import dump_json
 from guardrails.wire.walk import Place
@@ -53,6 +53,7 @@ class ChatReader(JsonEventReader):
         self._is_changed = False
         self._asked: Json = request or {}
         self._alternatives = alternatives_asked(self._asked)
+        self._most_choices = _choices_asked(self._asked)
         # What is at the client:
         self._client_begun = False
         self._client_over: dict[int, bool] = {}
@@ -119,6 +120,8 @@ class ChatReader(JsonEventReader):
         place = index(made)
         choice = self._choices.get(place)
         if choice is None:
+            if place >= self._most_choices:
+                raise WireFormatError("a choice that nobody asked for")
             choice = self._choices[place] = ChatChoice()
         finish: object = None
         for key, value in made.items():
@@ -248,6 +251,14 @@ class ChatReader(JsonEventReader):
 
     def fail(self, status: int, message: str) -> bytes:
         return _frame(openai_error(status, message))
+
+
+def _choices_asked(asked: Json) -> int:
+    """How many replies there may be. Whoever asked for one may well read them as one."""
+    if "messages" not in asked:
+        return MOST_PLACES
+    number = asked.get("n")
+    return int(number) if isinstance(number, int | float) and number > 1 else 1
 
 
 def _is_short(value: object) -> bool:

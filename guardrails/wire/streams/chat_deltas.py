@@ -176,7 +176,25 @@ class Delta:
             for at, item in enumerate(cast("list[Json]", value)):
                 rest = {key: held for key, held in item.items() if key != "index"}
                 self._loose(rest, (*path, index(item)), (*spot, at))
+        elif isinstance(value, list):
+            for at, item in enumerate(value):
+                self._unplaced(item, (*path, 0), (*spot, at))
         else:
+            self._whole(value, path, spot, FREE)
+
+    def _unplaced(self, value: object, path: Path, spot: Path) -> None:
+        """One of a list that does not say which it is: what it says goes on in the next."""
+        if isinstance(value, str):
+            self._add(path, spot, value)
+            if path in self._choice.open:
+                self._choice.loose.add(path)
+            return
+        for key, item in value.items() if isinstance(value, dict) else ():
+            if key in CHAT_ONCE or item is None:
+                self._whole({key: item}, path, spot, FREE)
+            else:
+                self._loose(item, (*path, key), (*spot, key))
+        if not isinstance(value, dict):
             self._whole(value, path, spot, FREE)
 
     # -- what is said whole --------------------------------------------------------------------
@@ -254,7 +272,9 @@ class Delta:
         name, (streamed, shape) = body.get("name"), _ARGUMENTS[kind]
         known = self._choice.once.get((*path, "name", ""))
         inside = Place(role="assistant").within(shape, {"name": name or known})
-        if name is not None:
+        if name and name == known:  # SDKs would add it to the one before
+            self._telling.drops.append((*self._spot, *spot, "name"))
+        elif name is not None:
             self._once(name, (*path, "name"), (*spot, "name"), FREE, inside)
         said = body.get(streamed)
         text = said if isinstance(said, str) else ""

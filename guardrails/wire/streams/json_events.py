@@ -14,7 +14,7 @@ from guardrails.wire.streams.event_reader import EventReader, frame_of
 from guardrails.wire.streams.finding import find
 from guardrails.wire.streams.frames import Frames, write_frame
 from guardrails.wire.streams.model import StreamEvent
-from guardrails.wire.streams.telling import BESIDE, Json, Spot, Telling, put
+from guardrails.wire.streams.telling import BESIDE, Json, Spot, Telling, less, put
 from guardrails.wire.strict_json import dump_json, parse_json
 from guardrails.wire.walk import Place
 
@@ -35,7 +35,7 @@ class JsonEventReader(EventReader):
         self._is_first = False
         if frame.data is None and not telling.spots:
             return  # it says nothing: a line that keeps the connection
-        wording = telling.change = Wording(self, telling.spots)
+        wording = telling.change = Wording(self, telling.spots, telling.drops)
         if frame.data is not None:
             wording.name, wording.data = frame.name, self._parsed(frame.data)
             self._tell(telling, frame.name, wording.data)
@@ -107,6 +107,8 @@ class JsonEventReader(EventReader):
         if changes:
             data = self._settled(put(wording.data, changes), changes)
         data = self._moved(data) if data else data
+        if data and wording.drops:
+            data = less(data, wording.drops)
         if data is wording.data and not is_other:
             return event.raw
         return write_frame(wording.name, dump_json(data).decode()) if data else b""
@@ -120,10 +122,12 @@ class JsonEventReader(EventReader):
 class Wording:
     """An event's own words, for writing it with others."""
 
-    __slots__ = ("_reader", "data", "name", "spots")
+    __slots__ = ("_reader", "data", "drops", "name", "spots")
 
-    def __init__(self, reader: JsonEventReader, spots: Sequence[Spot]) -> None:
-        self._reader, self.spots = reader, spots
+    def __init__(
+        self, reader: JsonEventReader, spots: Sequence[Spot], drops: Sequence[Path]
+    ) -> None:
+        self._reader, self.spots, self.drops = reader, spots, drops
         self.name = ""
         self.data: Json = {}
 

@@ -23,6 +23,7 @@ __all__ = [
     "TooManyPartsError",
     "fields",
     "index",
+    "less",
     "put",
     "without",
     "without_logprobs",
@@ -71,15 +72,16 @@ class Numbering:
 
 class Telling:
     """The parts that an event opens, says and closes, in order; `spots` has one for each text, and
-    `change` writes the event with others."""
+    `change` writes the event with others. What stands at `drops` is left out of it."""
 
-    __slots__ = ("_numbering", "change", "closes", "ends", "opens", "says", "spots")
+    __slots__ = ("_numbering", "change", "closes", "drops", "ends", "opens", "says", "spots")
 
     def __init__(self, numbering: Numbering) -> None:
         self._numbering = numbering
         self.opens: list[PartHead] = []
         self.says: list[Said] = []
         self.spots: list[Spot] = []
+        self.drops: list[Path] = []
         self.closes: list[int] = []
         self.ends = False
         self.change: Change | None = None
@@ -192,6 +194,19 @@ def put(data: Json, changes: Mapping[Path, str], *, derived: Sequence[str] = DER
             if isinstance(holder, dict):
                 for name in derived:
                     _empty(holder, name)
+    return whole
+
+
+def less(data: Json, drops: Iterable[Path]) -> Json:
+    """The data without what stands at these places."""
+    whole: Json = dict(data)
+    for path in drops:
+        holder: Any = whole
+        for step in path[:-1]:
+            held = holder[step]
+            holder[step] = list(held) if isinstance(held, list) else dict(held)
+            holder = holder[step]
+        del holder[path[-1]]
     return whole
 
 
