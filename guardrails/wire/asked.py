@@ -43,7 +43,7 @@ def reply_place(shape: Shape, told: Mapping[str, Any], asked: Mapping[str, Any])
 
 def beside_request(shape: Shape, told: Mapping[str, Any], asked: Mapping[str, Any]) -> Shape:
     """The shape of a reply to a request: what it repeats otherwise than it was asked is text."""
-    new = [key for key in shape.silent if key in told and not is_as_asked(key, told, asked)]
+    new = [key for key in shape.silent if told.get(key) and not is_as_asked(key, told, asked)]
     return replace(shape, silent=shape.silent.difference(new)) if new else shape
 
 

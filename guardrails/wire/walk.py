@@ -408,8 +408,9 @@ class Walk:
                 self._count(2)
                 continue
             below = at.below(key, position, reads)
-            as_text = below if reads is FREE else at.below(key, position, FREE)
-            name = key if is_known else self.value(key, as_text)
+            name = key
+            if not is_known:
+                name = self.value(key, below if reads is FREE else at.below(key, position, FREE))
             new = self.value(old, below)
             if name is not key or new is not old:
                 changes[key] = (name, new)
