@@ -3,8 +3,7 @@ in pieces, so that it is held to the same."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from guardrails.errors import WireFormatError
@@ -48,31 +47,32 @@ def asides_in(
         if event.write() != event.raw:
             raise WireFormatError("a stream that says something twice")
     known = {part.text for part in parts}
+    numbers = set(map(_number, known))
     found = dict.fromkeys(
         text
         for head, pieces in zip(heads, texts, strict=True)
-        for text in _unknown(head, "".join(pieces), known)
+        if not _is_known(head, text := "".join(pieces), known, numbers)
     )
     return list(found)
 
 
-def _unknown(head: PartHead, text: str, known: Collection[str]) -> Iterator[str]:
+def _is_known(
+    head: PartHead, text: str, known: Collection[str], numbers: Collection[float | None]
+) -> bool:
     if not text or text in known:
-        return
-    if head.json:
-        place = Place(role=head.role, kind=head.kind, name=head.name, reads=JSON_TEXT)
-        inside = read(text, place).parts
-        if all(part.text in known or _is_number_in(part.text, known) for part in inside):
-            return
-    yield text
+        return True
+    if not head.json:
+        return False
+    place = Place(role=head.role, kind=head.kind, name=head.name, reads=JSON_TEXT)
+    return all(
+        part.text in known or ((number := _number(part.text)) is not None and number in numbers)
+        for part in read(text, place).parts
+    )
 
 
-def _is_number_in(text: str, known: Iterable[str]) -> bool:
-    """Whether it is a number that is known as it is written elsewhere."""
-    with suppress(ValueError):
-        number = float(text)
-        for other in known:
-            with suppress(ValueError):
-                if float(other) == number:
-                    return True
-    return False
+def _number(text: str) -> float | None:
+    """The number that a text is, however it is written: a whole reply has it parsed."""
+    try:
+        return float(text)
+    except ValueError:
+        return None

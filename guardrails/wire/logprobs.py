@@ -57,15 +57,16 @@ class Logprobs:
 @dataclass(frozen=True, slots=True)
 class Unsaid:
     """What log-probabilities say that the text does not: the tokens, joined, if they are another
-    text; and alternatives that are more than a token. `is_like`: whether they have the providers'
-    form; what has another one may hold anything."""
+    text; what their bytes say, if that is another one; and alternatives that are more than a token.
+    `is_like`: whether they have the providers' form; what has another one may hold anything."""
 
     tokens: str = ""
+    raw: str = ""
     others: str = ""
     is_like: bool = True
 
     def __bool__(self) -> bool:
-        return bool(self.tokens or self.others or not self.is_like)
+        return bool(self.tokens or self.raw or self.others or not self.is_like)
 
 
 _NOTHING = Unsaid()
@@ -78,12 +79,13 @@ def unsaid(value: object, said: str | Mapping[str, str], most: int) -> Unsaid:
         return _told(value, said, most)
     fields = _fields(value)
     if fields is None or not said.keys() >= fields.keys():
-        return Unsaid("".join(_tokens_in(value)), is_like=False)
+        return _unlike(value)
     told = [_told(tokens, said[name], most) for name, tokens in fields.items()]
     if not any(told):
         return _NOTHING
     return Unsaid(
         "".join(one.tokens for one in told),
+        "".join(one.raw for one in told),
         "\n".join(one.others for one in told if one.others),
         is_like=all(one.is_like for one in told),
     )
@@ -99,7 +101,7 @@ def _told(tokens: object, said: str, most: int) -> Unsaid:
     for token in tokens if isinstance(tokens, list | tuple) else (None,):
         fields = _fields(token)
         if fields is None or not _is_token(fields, _CHOSEN):
-            return Unsaid("".join(_tokens_in(tokens)), is_like=False)
+            return _unlike(tokens)
         name = fields["token"]
         encoded = name.encode("utf-8", "surrogatepass")
         raw = _raw(fields.get("bytes"), encoded)
@@ -109,12 +111,16 @@ def _told(tokens: object, said: str, most: int) -> Unsaid:
         if alternatives := fields.get("top_logprobs"):
             found = _others(alternatives, name, most)
             if found is None:
-                return Unsaid("".join(_tokens_in(tokens)), is_like=False)
+                return _unlike(tokens)
             others += found
     if agrees and data == said.encode("utf-8", "surrogatepass"):
         return Unsaid(others="\n".join(others)) if others else _NOTHING
-    told = dict.fromkeys(("".join(names), data.decode("utf-8", "replace")))
-    return Unsaid("\n".join(told), "\n".join(others))
+    joined, bare = "".join(names), data.decode("utf-8", "replace")
+    return Unsaid(joined, "" if bare == joined else bare, "\n".join(others))
+
+
+def _unlike(value: object) -> Unsaid:
+    return Unsaid("".join(_found_in(value, "token")), "".join(_found_in(value, "bytes")), "", False)
 
 
 def _others(alternatives: object, chosen: str, most: int) -> list[str] | None:
@@ -135,7 +141,7 @@ def _others(alternatives: object, chosen: str, most: int) -> list[str] | None:
             said.append(raw.decode("utf-8", "replace"))
             said.append(name)
         elif name != chosen:
-            names.append(name)
+            names.append(name if raw is encoded else raw.decode("utf-8", "replace"))
     return said + (names if len(names) > most else [n for n in names if not _is_short(n)])
 
 
@@ -181,25 +187,22 @@ def _are_same(name: str, raw: bytes) -> bool:
     return raw.decode("utf-8", "replace") == name
 
 
-def _tokens_in(value: object, depth: int = 0) -> Iterator[str]:
-    """All tokens that somebody may find in something of another form, and what their bytes say.
+def _found_in(value: object, name: str, depth: int = 0) -> Iterator[str]:
+    """What stands under a name anywhere in something of another form, for somebody may join it.
     What is deeper than anything is read is read nowhere."""
     if depth > DEEPEST:
         return
     if isinstance(value, list | tuple):
         for item in value:
-            yield from _tokens_in(item, depth + 1)
+            yield from _found_in(item, name, depth + 1)
         return
-    fields = _fields(value) or {}
-    for key, item in fields.items():
-        if key == "token" and isinstance(item, str):
+    for key, item in (_fields(value) or {}).items():
+        if key != name:
+            yield from _found_in(item, name, depth + 1)
+        elif isinstance(item, str):
             yield item
-        elif key == "bytes" and item and _are_bytes(item):
-            raw = bytes(item).decode("utf-8", "replace")
-            if raw != fields.get("token"):
-                yield raw
-        else:
-            yield from _tokens_in(item, depth + 1)
+        elif item and _are_bytes(item):
+            yield bytes(item).decode("utf-8", "replace")
 
 
 def _fields(value: object) -> Mapping[Any, Any] | None:

@@ -471,7 +471,7 @@ class Walk:
         if not found:
             return value
         same = True
-        for number, text in enumerate((found.tokens, found.others)):
+        for number, text in enumerate((found.tokens, found.raw, found.others)):
             if text:
                 below = at.below(number, number, FREE)
                 same &= self._visitor.see(self._part(text, below), fixed=at.fixed) == text

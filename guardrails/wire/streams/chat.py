@@ -157,19 +157,20 @@ class ChatReader(JsonEventReader):
         found = unsaid(made["logprobs"], said, self._alternatives)
         if not found:
             return
+        if not found.is_like:
+            raise WireFormatError("log-probabilities of another form")
         path, where = ("choices", made["index"], "logprobs"), (*spot, "logprobs")
-        part = Part(text="", role="assistant", path=(*path, 0))
-        if found.tokens:
+        part = Part(text="", role="assistant", path=path)
+        for number, text in enumerate((found.tokens, found.raw)):
+            if not text:
+                continue
             if choice.is_over:
                 raise WireFormatError("a text that goes on after its end")
-            if choice.logprobs is None:
-                choice.logprobs = telling.open(part)
-            telling.say(choice.logprobs, found.tokens, (*where, 0))
+            if number not in choice.logprobs:
+                choice.logprobs[number] = telling.open(replace(part, path=(*path, number)))
+            telling.say(choice.logprobs[number], text, (*where, number))
         if found.others:
-            telling.aside(replace(part, text=found.others, path=(*path, 1)), (*where, 1))
-        if not found.is_like:
-            at = Place(path=path, role="assistant", reads=FREE)
-            self._found(telling, made["logprobs"], at, where)
+            telling.aside(replace(part, text=found.others, path=(*path, 2)), (*where, 2))
 
     def _open_parts(self) -> Iterable[int]:
         return [part for choice in self._choices.values() for part in choice.close()]

@@ -59,16 +59,15 @@ class ChatChoice:
     has_unplaced_calls: bool = False
     """Whether calls came that do not say which they are: then no piece of another can be told."""
     annotations: int = 0
-    logprobs: int | None = None
-    """The part that log-probabilities of another text are."""
+    logprobs: dict[int, int] = field(default_factory=dict)
+    """The parts that log-probabilities of another text are."""
     is_over: bool = False
     is_changed: bool = False
 
     def close(self) -> list[int]:
         """Close all parts."""
-        parts = list(self.open.values())
-        if self.logprobs is not None and not self.is_over:
-            parts.append(self.logprobs)
+        parts = [*self.open.values(), *self.logprobs.values()]
+        self.logprobs.clear()
         self.ended.update(self.open)
         self.open.clear()
         self.loose.clear()

@@ -401,18 +401,19 @@ class ResponsesReader(JsonEventReader):
         found = unsaid(value, said, self._alternatives)
         if not found:
             return
-        path = (*of[:-1], "logprobs")
-        part = Part(text=found.tokens, role="assistant", path=(*path, 0))
-        if found.tokens:
-            self._tokens(telling, part, in_pieces=in_pieces)
-        if found.others:
-            others = replace(part, text=found.others, path=(*path, 1))
-            telling.aside(others, ("logprobs", 1))
         if not found.is_like:
-            self._found(telling, value, replace(_ASIDE, path=path), ("logprobs",))
+            raise WireFormatError("log-probabilities of another form")
+        path = (*of[:-1], "logprobs")
+        for number, text in enumerate((found.tokens, found.raw)):
+            if text:
+                part = Part(text=text, role="assistant", path=(*path, number))
+                self._tokens(telling, part, in_pieces=in_pieces)
+        if found.others:
+            others = Part(text=found.others, role="assistant", path=(*path, 2))
+            telling.aside(others, ("logprobs", 2))
 
     def _tokens(self, telling: Telling, part: Part, *, in_pieces: bool) -> None:
-        text, spot = self._texts.get(part.path), ("logprobs", 0)
+        text, spot = self._texts.get(part.path), ("logprobs", part.path[-1])
         if in_pieces:
             text = text or self._registered(telling, Found(replace(part, text="")))
             if not text.is_open:
