@@ -401,7 +401,7 @@ FORMATS = {
         "openai-chat", EVENTS, probable(two_choices, 0), (*ALL, "refusal"), PROBABLE
     ),
     "chat, with late log-probabilities": Told(
-        "openai-chat", EVENTS, probable(chat, 2), (*ALL, "refusal"), PROBABLE, says_more=True
+        "openai-chat", EVENTS, probable(chat, 12), (*ALL, "refusal"), PROBABLE, says_more=True
     ),
     "responses, with log-probabilities": Told(
         "openai-responses", EVENTS, probable(responses, 0), (*ALL, "refusal"), PROBABLE
@@ -409,7 +409,7 @@ FORMATS = {
     "responses, with late log-probabilities": Told(
         "openai-responses",
         EVENTS,
-        probable(responses, 1),
+        probable(responses, 12),
         (*ALL, "refusal"),
         PROBABLE,
         says_more=True,
