@@ -12,8 +12,6 @@ from guard_samples import guard_in, written
 
 from guardrails.guard.streamed_body import AT_ONCE, StreamedBody
 from guardrails.pipeline.texts import Texts
-from guardrails.wire.streams.anthropic import MOST_COUNTS, AnthropicReader
-from guardrails.pipeline.progress import Progress
 from guardrails.wire.streams.anthropic import AnthropicReader
 from guardrails.wire.streams.chat import ChatReader
 from guardrails.wire.streams.telling import MOST_PARTS

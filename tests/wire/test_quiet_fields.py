@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from event_samples import anthropic, block
 from hypothesis import given
 from hypothesis import strategies as st
-from event_samples import anthropic, block
 from openai_shapes import response
 from stream_samples import told
 
@@ -263,6 +263,8 @@ def test_promise_2_what_is_passed_over_at_a_glance_holds_nothing(
 ) -> None:
     """Whatever a value is made of, the same is found in it, and as much is counted."""
     assert found(value, reads, most) == found(of_own_kinds(value), reads, most)
+
+
 def test_promise_2_a_signature_that_spells_a_number_in_pieces_is_judged() -> None:
     start = {"type": "thinking", "thinking": "", "signature": ""}
     signed = [
