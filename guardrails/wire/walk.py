@@ -216,8 +216,8 @@ class Walk:
             return self._changed(value, str(value), at)
         return self._container(value, at)
 
-    def _count(self, more: int = 1) -> None:
-        self._nodes += more
+    def _count(self) -> None:
+        self._nodes += 1
         if self._nodes > self._most:
             raise TooManyValuesError(f"the value holds more than {self._most:,} values")
 
@@ -405,7 +405,7 @@ class Walk:
         for position, (key, old) in enumerate(fields.items()):
             is_known = key not in told or (reads is not FREE and is_name(key, reads))
             if is_known and reads is not FREE and key in told and _says_nothing(old, reads):
-                self._count(2)
+                self._count()
                 continue
             below = at.below(key, position, reads)
             name = key
@@ -495,4 +495,4 @@ def _says_nothing(value: object, reads: Reads) -> bool:
 
 def is_name(key: object, reads: Reads) -> bool:
     """Whether the name of a field says nothing where no text is expected."""
-    return isinstance(reads, Quiet) and type(key) is str and reads.knows(key)
+    return isinstance(reads, Quiet) and isinstance(key, str) and reads.knows(str.__str__(key))
