@@ -89,8 +89,9 @@ class ToolsCritic:
     and the argument as the constitution has it, never a value.
 
     `never_from` finds what was copied from results that stand in the exchange, where nobody said
-    it who asks: see `copying`. A result whose tool cannot be told counts as every tool's. Needs
-    whole calls, and holds no text back. Time grows linearly with arguments and results.
+    it who asks: see `copying`. A result whose tool cannot be told counts as every tool's. Where nothing
+    but the call is known, what could be a copy leaves the rule undecided. Needs whole calls, and
+    holds no text back. Time grows linearly with arguments and results.
 
     Known misses: a value that was paraphrased, translated, encoded or cut into pieces of fewer than
     24 letters and digits; a result that is no longer in the conversation; the server that a tool
@@ -98,7 +99,7 @@ class ToolsCritic:
     """
 
     name: ClassVar[str] = "tools"
-    version: ClassVar[str] = "1.0.0"
+    version: ClassVar[str] = "1.1.0"
     tier: ClassVar[Tier] = "deterministic"
     Config: ClassVar[type[CriticConfig]] = ToolsConfig
 
@@ -244,7 +245,8 @@ class _Watched:
         for call in calls[:1]:  # all of one reply come after the same
             given = (part for part in call.after if self._is_source(part))
             sources += (replace(part, text=normalise(part.text).text) for part in given)
-        if not sources:
+        is_told = any(not part.target or part.role != "assistant" for part in parts)
+        if is_told and not sources:
             return
         traces: Traces[int] = Traces()
         try:
@@ -263,6 +265,9 @@ class _Watched:
                 reason = f"{self.shown} holds what was copied from a result of {whose}"
                 yield _breach(id, calls[found].part, reason)
                 return
+        if traces and not is_told:
+            reason = f"{self.shown} may be a copy: no conversation was given with the call"
+            yield _doubt(id, calls[0].part, reason)
 
     def _is_source(self, part: Part) -> bool:
         if part.role != "tool":

@@ -127,13 +127,13 @@ async def _decide(guard: Guard, case: CaseTest) -> Decision:
 
 
 def _before(case: CaseTest) -> object:
-    """What came before a call: what somebody asked, and what tools gave back."""
+    """What came before a call: what somebody asked, and what tools gave back; a test says all."""
     given = [
         Part(text=text, role="tool", kind="tool_result", name=name)
         for name, text in case.results.items()
     ]
     asked = [Part(text=case.prompt, role="user")] if case.prompt is not None else []
-    return [*asked, *given] if given else case.prompt
+    return [*asked, *given]
 
 
 def _result(case: CaseTest, decision: Decision, constitution: Constitution) -> CaseResult:

@@ -162,11 +162,12 @@ def _read_call(value: object, most: int, longest: int) -> _CallContent:
 
 
 async def read_prompt(value: object, max_chars: int = MAX_CHARS) -> tuple[Part, ...]:
-    """What came before, only to help judging. Raises WireFormatError as `read_content` does."""
+    """What came before, only to help judging: nothing if nobody says, and an empty part if somebody
+    says that it was nothing. Raises WireFormatError as `read_content` does."""
     if value is None:
         return ()
     content = await read_content(value, Stage.INPUT, max_chars)
-    return tuple(part.as_context() for part in content.parts)
+    return tuple(part.as_context() for part in content.parts) or (Part(text="", target=False),)
 
 
 def plain_text(content: Content | None) -> str:

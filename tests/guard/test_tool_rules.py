@@ -84,12 +84,12 @@ def responses(name: str, arguments: Any, id: str = "c") -> Any:
 Ask = Callable[..., Any]
 
 
-async def single(guard: Guard, name: str, arguments: Any, prompt: Any = None) -> Decision:
+async def single(guard: Guard, name: str, arguments: Any, prompt: Any = ()) -> Decision:
     return await guard.check_tool_call(name, arguments, prompt=prompt)
 
 
 def in_reply(make: Callable[..., Any], model: Any) -> Ask:
-    async def ask(guard: Guard, name: str, arguments: Any, prompt: Any = None) -> Decision:
+    async def ask(guard: Guard, name: str, arguments: Any, prompt: Any = ()) -> Decision:
         reply = model.model_validate(make(name, arguments))
         return await guard.check_output(reply, prompt=prompt)
 
@@ -187,7 +187,7 @@ async def test_a_part_of_a_call_is_a_call(guard: Guard) -> None:
         return [Part(text=text, role="assistant", kind="tool_call", name=name)]
 
     async def of(parts: Any) -> str:
-        return str((await guard.check(parts, stage="tool_call")).verdict)
+        return str((await guard.check(parts, stage="tool_call", prompt="Go on.")).verdict)
 
     assert await of(part("send_mail", json.dumps(FINE))) == "allow"
     assert await of(part("send_mail", '{"to": "x"}')) == "block"
@@ -196,6 +196,37 @@ async def test_a_part_of_a_call_is_a_call(guard: Guard) -> None:
     assert await of(FINE) == "block"
     assert await of({}) == "block"
     assert await of([Part(text="x", role="assistant")]) == "block"
+
+
+@pytest.mark.parametrize("arguments", [FINE, {"to": "ann@a.example"}], ids=["text", "address"])
+async def test_a_call_without_its_conversation_may_be_a_copy(
+    ask: Ask, guard: Guard, arguments: dict[str, Any]
+) -> None:
+    decision = await ask(guard, "send_mail", arguments, None)
+    assert (decision.verdict, decision.cause) == ("block", "undecided")
+    (finding,) = decision.findings
+    assert (finding.principle, finding.value) == ("tools.never-from.send_mail", "undecided")
+    assert "no conversation was given" in finding.reason
+    for said in ((), [], "", "Write to Ann.", {"messages": []}, [{"role": "user", "content": "x"}]):
+        assert (await ask(guard, "send_mail", arguments, said)).verdict == "allow"
+
+
+async def test_what_could_be_no_copy_needs_no_conversation(ask: Ask, guard: Guard) -> None:
+    assert (await ask(guard, "search", {"query": "x" * 100}, None)).verdict == "allow"
+    wrong = await ask(guard, "send_mail", {}, None)
+    assert (wrong.cause, wrong.breaches) == ("policy", ("tools.arguments.send_mail",))
+    assert {finding.value for finding in wrong.findings} == {"breach"}
+
+
+async def test_a_copy_of_parts_that_are_judged_with_the_call_is_found(guard: Guard) -> None:
+    call = Part(
+        text=json.dumps({**FINE, "body": PAGE}), role="assistant", kind="tool_call", name="send_mail"
+    )
+    page = Part(text=PAGE, role="tool", kind="tool_result", name="read_web")
+    decision = await guard.check([page, call], stage="tool_call")
+    assert decision.breaches == ("tools.never-from.send_mail",)
+    asked = Part(text="Go on.", role="user")
+    assert (await guard.check([asked, call], stage="tool_call")).verdict == "allow"
 
 
 async def test_the_rules_need_no_call_in_a_reply(guard: Guard) -> None:
