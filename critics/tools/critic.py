@@ -89,9 +89,9 @@ class ToolsCritic:
     and the argument as the constitution has it, never a value.
 
     `never_from` finds what was copied from results that stand in the exchange, where nobody said
-    it who asks: see `copying`. A result whose tool cannot be told counts as every tool's. Where nothing
-    but the call is known, what could be a copy leaves the rule undecided. Needs whole calls, and
-    holds no text back. Time grows linearly with arguments and results.
+    it who asks: see `copying`. A result whose tool cannot be told counts as every tool's. Where
+    nobody says what came before the call, what could be a copy leaves the rule undecided. Needs
+    whole calls, and holds no text back. Time grows linearly with arguments and results.
 
     Known misses: a value that was paraphrased, translated, encoded or cut into pieces of fewer than
     24 letters and digits; a result that is no longer in the conversation; the server that a tool
@@ -266,7 +266,7 @@ class _Watched:
                 yield _breach(id, calls[found].part, reason)
                 return
         if traces and not is_told:
-            reason = f"{self.shown} may be a copy: no conversation was given with the call"
+            reason = f"{self.shown} may be a copy: what came before the call was not given (prompt)"
             yield _doubt(id, calls[0].part, reason)
 
     def _is_source(self, part: Part) -> bool:

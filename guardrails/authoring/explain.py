@@ -27,8 +27,10 @@ from guardrails.critic.protocol import (
     Whole,
 )
 from guardrails.critic.registry import CriticRegistry
-from guardrails.exchange import Context, Part
+from guardrails.exchange import Call, Context, Part
 from guardrails.guard import Guard
+from guardrails.guard.content import ToolCall, read_content
+from guardrails.pipeline.calls import calls_in, moved
 from guardrails.pipeline.decide import Observation
 from guardrails.pipeline.matter import applies, only_after_look
 from guardrails.pipeline.plan import Plan, make_plan
@@ -127,20 +129,33 @@ async def explain(
     stage: Stage,
     context: Context = Context(),
     critics: Iterable[type[Critic]] = (),
+    call: ToolCall | None = None,
 ) -> Explanation:
     """Judge the targets among `parts` and keep all that is said on the way.
 
-    `critics` stand before installed ones. Raises what `Guard.load` raises.
+    With a `call`, that is judged, and the parts are what came before it; none: nobody says what
+    did. `critics` stand before installed ones. Raises what `Guard.load` raises, and WireFormatError
+    for a call that is too deep or too large to be read.
     """
     settings = load_settings().model_copy(update={"audit": "memory"})
     guard = Guard.load(
         constitution, offline=True, settings=settings, critics=critics, trail=MemoryTrail()
     )
-    bench = _Bench(constitution, parts, stage, context, tuple(critics), settings)
+    given, calls = (*parts,), calls_in(parts)
+    if call is not None:
+        content = await read_content(call, stage, constitution.budget.max_chars)
+        given, calls = (*parts, *content.parts), moved(content.calls, len(parts))
+    bench = _Bench(constitution, given, calls, stage, context, tuple(critics), settings)
     log: list[_Entry] = []
     judgement = await bench.offline(log)
     asked = await bench.asked()
-    decision = await guard.check(list(parts), stage=stage, context=context)
+    decision = await (
+        guard.check(list(parts), stage=stage, context=context)
+        if call is None
+        else guard.check_tool_call(
+            call.name, call.arguments, prompt=list(parts) or None, context=context
+        )
+    )
     causes = Causes(CriticRegistry(critics), Places(constitution, settings.constitutions))
     return Explanation(
         stage=stage,
@@ -217,6 +232,7 @@ class _Bench:
 
     constitution: Constitution
     parts: Sequence[Part]
+    calls: tuple[Call, ...]
     stage: Stage
     context: Context
     critics: tuple[type[Critic], ...]
@@ -278,6 +294,7 @@ class _Bench:
             context=self.context,
             budget=budget,
             deadline=budget.deadline(),
+            calls=self.calls,
         )
 
     def seen(self, asked: Sequence[_Entry]) -> Iterator[Seen]:

@@ -5,16 +5,28 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from guardrails.cli.audit_commands import audit
-from guardrails.cli.options import AsJson, Name, Names, Watch
+from guardrails.cli.options import (
+    Arguments,
+    AsJson,
+    Name,
+    Names,
+    Prompt,
+    Results,
+    Tool,
+    Watch,
+)
 from guardrails.cli.outcome import Status
 from guardrails.cli.review_commands import review
 from guardrails.errors import AuditError, ConstitutionError, GuardrailsError, SettingsError
 from guardrails.verdict import Stage
+
+if TYPE_CHECKING:
+    from guardrails.cli.check import CallQuestion
 
 __all__ = ["app", "run"]
 
@@ -70,7 +82,10 @@ def check(
         Stage | None,
         typer.Option(help="Where the text stands; a text is taken for a reply (output)."),
     ] = None,
-    prompt: Annotated[str | None, typer.Option(help="What the text answers.")] = None,
+    prompt: Prompt = None,
+    tool: Tool = None,
+    arguments: Arguments = None,
+    result: Results = None,
     offline: Annotated[bool, typer.Option("--offline", help="Judge without any model.")] = False,
     attribute: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Who is asking; may be repeated.")
@@ -79,18 +94,19 @@ def check(
     language: Annotated[str | None, typer.Option(help="Of the replies, such as de.")] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Judge a text, or the rows of a JSONL file, by a constitution.
+    """Judge a text, a tool call, or the rows of a JSONL file, by a constitution.
 
     Status 0: allowed, perhaps with a flag. 1: redacted, revised or blocked. 2: wrong usage, file or
     line. 3: an outage, a doubt or a limit.
     """
-    given = [way for way in (text, file, jsonl) if way is not None]
+    given = [way for way in (text, file, jsonl, tool) if way is not None]
     if len(given) != 1:
-        raise UsageError("give one of TEXT, - (standard input), --file or --jsonl")
+        raise UsageError("give one of TEXT, - (standard input), --file, --jsonl or --tool")
     if jsonl is not None and prompt is not None:
         raise UsageError("--prompt is for one text; rows have a 'prompt' of their own")
+    call = _called(tool, arguments, prompt, result, stage)
     attributes = _attributes(attribute or [])
-    from guardrails.cli.check import Question, check_text
+    from guardrails.cli.check import Question, check_call, check_text
     from guardrails.exchange import Context
 
     question = Question(
@@ -100,6 +116,8 @@ def check(
         context=Context(tenant=tenant, language=language, attributes=attributes),
         as_json=as_json,
     )
+    if call is not None:
+        return check_call(question, call)
     if jsonl is None:
         return check_text(question, text=text, file=file, prompt=prompt)
     from guardrails.cli.bulk import check_rows
@@ -115,21 +133,25 @@ def explain(
     text: Annotated[str | None, typer.Argument(help="The text; - is standard input.")] = None,
     file: Annotated[Path | None, typer.Option(help="Explain this file's text.")] = None,
     stage: Annotated[
-        Stage, typer.Option(help="Where the text stands; a text is taken for a reply.")
-    ] = Stage.OUTPUT,
-    prompt: Annotated[str | None, typer.Option(help="What the text answers.")] = None,
+        Stage | None, typer.Option(help="Where the text stands; a text is taken for a reply.")
+    ] = None,
+    prompt: Prompt = None,
+    tool: Tool = None,
+    arguments: Arguments = None,
+    result: Results = None,
     attribute: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Who is asking; may be repeated.")
     ] = None,
     language: Annotated[str | None, typer.Option(help="Of the replies, such as de.")] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Tell who sees what in a text, what that settles, and what is left to a judge.
+    """Tell who sees what in a text or a tool call, what that settles, and what is left to a judge.
 
     Asks no model and leaves no record. Status 0, whatever the verdict.
     """
-    if (text is None) is (file is None):
-        raise UsageError("give one of TEXT, - (standard input) or --file")
+    if sum(way is not None for way in (text, file, tool)) != 1:
+        raise UsageError("give one of TEXT, - (standard input), --file or --tool")
+    call = _called(tool, arguments, prompt, result, stage)
     attributes = _attributes(attribute or [])
     from guardrails.cli.explainer import explain_text
     from guardrails.exchange import Context
@@ -139,10 +161,31 @@ def explain(
         text=text,
         file=file,
         prompt=prompt,
-        stage=stage,
+        stage=stage or Stage.OUTPUT,
         context=Context(language=language, attributes=attributes),
         as_json=as_json,
+        call=call,
     )
+
+
+def _called(
+    tool: str | None,
+    arguments: str | None,
+    prompt: str | None,
+    results: list[str] | None,
+    stage: Stage | None,
+) -> CallQuestion | None:
+    """The call that the options name, if they name one."""
+    if tool is None and (arguments is not None or results):
+        raise UsageError("--arguments and --result are for a tool call: name it with --tool")
+    if tool is None:
+        return None
+    if stage not in (None, Stage.TOOL_CALL):
+        raise UsageError(f"a call is judged at the stage 'tool_call', not at {str(stage)!r}")
+    from guardrails.cli.check import CallQuestion
+
+    pairs = tuple(_pairs(results or [], "TOOL=TEXT", "--result"))
+    return CallQuestion(name=tool, arguments=arguments, prompt=prompt, results=pairs)
 
 
 @app.command()
@@ -407,12 +450,19 @@ def _kind(error: GuardrailsError) -> str:
 def _attributes(pairs: Sequence[str]) -> dict[str, str | tuple[str, ...]]:
     """`KEY=VALUE` pairs; a key that is repeated has all its values."""
     found: dict[str, tuple[str, ...]] = {}
+    for key, value in _pairs(pairs, "KEY=VALUE", "--attribute"):
+        found[key] = (*found.get(key, ()), value)
+    return {key: values[0] if len(values) == 1 else values for key, values in found.items()}
+
+
+def _pairs(pairs: Sequence[str], form: str, option: str) -> list[tuple[str, str]]:
+    found = []
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not key or not equals:
-            raise typer.BadParameter(f"{pair!r} is not KEY=VALUE", param_hint="--attribute")
-        found[key] = (*found.get(key, ()), value)
-    return {key: values[0] if len(values) == 1 else values for key, values in found.items()}
+            raise typer.BadParameter(f"{pair[:60]!r} is not {form}", param_hint=option)
+        found.append((key, value))
+    return found
 
 
 def _never_fail_to_encode() -> None:

@@ -1,4 +1,5 @@
-"""`constitution explain`: who saw what in a text, what that settled, what is left to a judge."""
+"""`constitution explain`: who saw what in a text or a tool call, what that settled, what is left to
+a judge."""
 
 from __future__ import annotations
 
@@ -12,11 +13,11 @@ from rich.padding import Padding
 from rich.text import Text
 
 from guardrails.authoring.explain import Explanation, Heard, Note, Question, Standing, explain
-from guardrails.cli.check import said
+from guardrails.cli.check import CallQuestion, call_row, said, texts_of
 from guardrails.cli.documents import decision_document, document
 from guardrails.cli.marks import draw, shorten
 from guardrails.cli.outcome import Status
-from guardrails.cli.reading import as_row, read_argument
+from guardrails.cli.reading import InputError, as_row, read_argument
 from guardrails.cli.render import MARKS, decision, plain
 from guardrails.cli.screen import Screen, colourful, show, write_json
 from guardrails.constitution.load import load_constitution
@@ -24,6 +25,7 @@ from guardrails.constitution.model import Constitution, Example
 from guardrails.critic.registry import CriticRegistry
 from guardrails.display.pieces import marked
 from guardrails.display.visible import visible
+from guardrails.errors import WireFormatError
 from guardrails.exchange import Context
 from guardrails.settings import load_settings
 from guardrails.verdict import Stage
@@ -50,24 +52,34 @@ def explain_text(
     stage: Stage,
     context: Context,
     as_json: bool,
+    call: CallQuestion | None = None,
 ) -> int:
-    """Explain what a constitution makes of a text, without any model and without a record.
+    """Explain what a constitution makes of a text, or of a call, without any model and without a
+    record.
 
     The status is 0 whatever the verdict. Raises ConstitutionError and InputError.
     """
     constitution = load_constitution(
         name, catalogue=CriticRegistry(), folder=load_settings().constitutions
     )
-    given = said(text, file, max_chars=constitution.budget.max_chars)
-    before = None if prompt is None else read_argument(prompt, "the prompt")
-    row = as_row(given, stage=stage, prompt=before)
-    found = asyncio.run(explain(constitution, row.parts, stage=stage, context=context))
+    max_chars = constitution.budget.max_chars
+    if call is not None:
+        row = call_row(call, max_chars=max_chars)
+    else:
+        given = said(text, file, max_chars=max_chars)
+        before = None if prompt is None else read_argument(prompt, "the prompt")
+        row = as_row(given, stage=stage, prompt=before)
+    try:
+        found = asyncio.run(
+            explain(constitution, row.parts, stage=row.stage, context=context, call=row.call)
+        )
+    except WireFormatError as error:
+        raise InputError(f"the call cannot be read: {error}") from None
     if as_json:
         decided = decision_document(found.decision)
         write_json({**document(found), "decision": decided, "status": int(Status.FINE)})
     else:
-        texts = {index: part.text for index, part in enumerate(row.parts)}
-        show(*_blocks(found, constitution, texts))
+        show(*_blocks(found, constitution, texts_of(row)))
     return Status.FINE
 
 
@@ -96,10 +108,12 @@ def _section(head: str, lines: Sequence[RenderableType]) -> Iterator[RenderableT
 
 
 def _seen(found: Explanation) -> Iterator[Text]:
+    same = sum(seen.normalised == seen.original for seen in found.seen)
+    if same:
+        told = "the text as it came" if same == 1 else f"{same} texts as they came"
+        yield Text(told, "dim")
     for seen in found.seen:
-        if seen.normalised == seen.original:
-            yield Text("the text as it came", "dim")
-        else:
+        if seen.normalised != seen.original:
             yield Text("normalised: ", "yellow").append_text(plain(seen.normalised))
         if seen.for_models is not None and seen.for_models != seen.normalised:
             yield Text("a judge: ", "yellow").append_text(plain(seen.for_models))

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["AsJson", "Name", "Names", "Trail", "Watch"]
+__all__ = [
+    "Arguments",
+    "AsJson",
+    "Name",
+    "Names",
+    "Prompt",
+    "Results",
+    "Tool",
+    "Trail",
+    "Watch",
+]
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A constitution's name or its file.")]
@@ -17,6 +27,22 @@ Names = Annotated[
 ]
 Watch = Annotated[
     bool, typer.Option("--watch", help="Again whenever a file changes; Ctrl-C ends it.")
+]
+Prompt = Annotated[
+    str | None, typer.Option(help="What the text answers, or what was asked before a call.")
+]
+Tool = Annotated[str | None, typer.Option(metavar="NAME", help="Judge a call of this tool.")]
+Arguments = Annotated[
+    str | None,
+    typer.Option(metavar="JSON", help="What it is called with; - is standard input."),
+]
+Results = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--result",
+        metavar="TOOL=TEXT",
+        help="What a tool gave back before the call; may be repeated.",
+    ),
 ]
 Trail = Annotated[
     Path | None,

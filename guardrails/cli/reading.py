@@ -1,18 +1,30 @@
-"""Texts from arguments, files and standard input: bounded, UTF-8, every fault with its place."""
+"""Texts and tool calls from arguments, files and standard input: bounded, UTF-8, every fault with
+its place."""
 
 from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
 from guardrails.errors import GuardrailsError
 from guardrails.exchange import Kind, Part, Role
+from guardrails.guard.content import ToolCall
 from guardrails.verdict import Stage
 
-__all__ = ["BadLine", "InputError", "Row", "as_row", "read_argument", "read_rows", "read_text"]
+__all__ = [
+    "BadLine",
+    "InputError",
+    "Row",
+    "as_call",
+    "as_row",
+    "read_argument",
+    "read_json",
+    "read_rows",
+    "read_text",
+]
 
 BYTES_PER_CHARACTER = 4  # the most that UTF-8 takes
 ESCAPED_BYTES_PER_CHARACTER = 12  # the most that JSON takes: a pair of \uXXXX
@@ -20,6 +32,7 @@ ROOM_FOR_KEYS = 65_536  # bytes of a line that are not its texts
 CHUNK = 1 << 16
 
 ANSWERS = ("reply", "response")
+EXPECTED = "'reply', 'text', 'prompt', 'messages' or 'tool'"
 WAYS: Mapping[Stage, tuple[Role, Kind]] = {
     Stage.INPUT: ("user", "text"),
     Stage.OUTPUT: ("assistant", "text"),
@@ -54,12 +67,14 @@ class InputError(GuardrailsError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """Something to judge. `number` is its line, 0 for a single text."""
+    """Something to judge. `number` is its line, 0 for a single text. Of a tool call the parts are
+    what came before it; with none, nobody said what did."""
 
     number: int = 0
     id: str | int | None = None
     stage: Stage
     parts: tuple[Part, ...] = field(repr=False)
+    call: ToolCall | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +90,39 @@ def as_row(text: str, *, stage: Stage, prompt: str | None = None) -> Row:
     role, kind = WAYS[stage]
     before = [] if prompt is None else [Part(text=prompt, role="user", target=False)]
     return Row(stage=stage, parts=(*before, Part(text=text, role=role, kind=kind)))
+
+
+def as_call(
+    name: str,
+    arguments: object,
+    *,
+    prompt: str | None = None,
+    results: Iterable[tuple[str, str]] = (),
+) -> Row:
+    """A tool call to judge, after its prompt and what tools gave back, if somebody says so."""
+    asked = [] if prompt is None else [Part(text=prompt, role="user", target=False)]
+    given = [
+        Part(text=text, role="tool", kind="tool_result", name=tool, target=False)
+        for tool, text in results
+    ]
+    call = ToolCall(name, arguments)
+    return Row(stage=Stage.TOOL_CALL, parts=(*asked, *given), call=call)
+
+
+def read_json(text: str, name: str) -> str:
+    """JSON from the command line, as it was typed, for a tool gets it so. Raises InputError for
+    what is none, which is a slip here and no model's."""
+    read_argument(text, name)
+    try:
+        json.loads(text or "{}")
+    except json.JSONDecodeError as error:
+        hint = 'quote it for your shell, as \'{"to": "ann@example.com"}\''
+        raise InputError(
+            f"{name}: not JSON: {error.msg} at character {error.pos}; {hint}"
+        ) from None
+    except (RecursionError, ValueError):
+        pass  # the guard says what it makes of it
+    return text
 
 
 def read_argument(text: str, name: str) -> str:
@@ -105,9 +153,11 @@ def read_rows(
     """The rows of a JSONL file, one by one; blank lines are passed over.
 
     A row is an object with `reply` (or `response`) or `text`, perhaps with `prompt`, `stage` and
-    `id`; or with `prompt` alone; or with `messages`. `stage` is for rows that name none; without
-    either, a reply is judged as output, a text or prompt as input, messages by their last one. At
-    the stage `input` a row with prompt and reply is judged by its prompt. Other keys are ignored.
+    `id`; or with `prompt` alone; or with `messages`; or with `tool: {name, arguments}`, a call,
+    perhaps with `prompt` and `results`, by tool. `stage` is for rows that name none; without
+    either, a reply is judged as output, a text or prompt as input, messages by their last one, a
+    call as one. At the stage `input` a row with prompt and reply is judged by its prompt. Other
+    keys are ignored.
     """
     limit = ESCAPED_BYTES_PER_CHARACTER * 2 * max_chars + ROOM_FOR_KEYS
     for number, line in enumerate(_lines(source, limit), start=1):
@@ -163,7 +213,7 @@ def _no_constant(name: str) -> Any:
 
 def _judgeable(number: int, value: object, stage: Stage | None) -> Row:
     if not isinstance(value, dict):
-        raise InputError("not an object; expected one with 'reply', 'text', 'prompt' or 'messages'")
+        raise InputError(f"not an object; expected one with {EXPECTED}")
     given = {key: item for key, item in value.items() if item is not None}
     name = given.get("id")
     if isinstance(name, bool) or not isinstance(name, str | int | None):
@@ -174,7 +224,7 @@ def _judgeable(number: int, value: object, stage: Stage | None) -> Row:
 
 def _read(given: Mapping[str, Any], stage: Stage | None) -> Row:
     """What of a row is judged, and at which stage if none was named."""
-    keys = [key for key in (*ANSWERS, "text", "messages") if key in given]
+    keys = [key for key in (*ANSWERS, "text", "messages", "tool") if key in given]
     if len(keys) > 1:
         raise InputError(f"{keys[0]!r} and {keys[1]!r} both say what to judge; keep one")
     prompt = _text(given, "prompt") if "prompt" in given else None
@@ -183,13 +233,29 @@ def _read(given: Mapping[str, Any], stage: Stage | None) -> Row:
             return _conversation(given["messages"], stage)
         case ["messages"]:
             raise InputError("'prompt' beside 'messages'; make it one of them")
+        case ["tool"]:
+            return _call(given, prompt, stage)
         case ["text"]:
             return as_row(_text(given, "text"), stage=stage or Stage.INPUT, prompt=prompt)
         case [key] if prompt is None or stage is not Stage.INPUT:
             return as_row(_text(given, key), stage=stage or Stage.OUTPUT, prompt=prompt)
         case _ if prompt is not None:
             return as_row(prompt, stage=stage or Stage.INPUT)
-    raise InputError("nothing to judge; expected 'reply', 'text', 'prompt' or 'messages'")
+    raise InputError(f"nothing to judge; expected {EXPECTED}")
+
+
+def _call(given: Mapping[str, Any], prompt: str | None, stage: Stage | None) -> Row:
+    """A call with the keys that a test in a constitution has. Its results say that it is all."""
+    tool, results = given["tool"], given.get("results", {})
+    if stage not in (None, Stage.TOOL_CALL):
+        raise InputError(f"'tool' is a call, which is not judged at the stage {str(stage)!r}")
+    if not isinstance(tool, dict) or not isinstance(tool.get("name"), str):
+        raise InputError("'tool' must be an object with 'name', and perhaps 'arguments'")
+    if not isinstance(results, dict) or not all(isinstance(t, str) for t in results.values()):
+        raise InputError("'results' must be an object of strings, by the tool that gave them")
+    if prompt is None and "results" in given:
+        prompt = ""
+    return as_call(tool["name"], tool.get("arguments", {}), prompt=prompt, results=results.items())
 
 
 def _conversation(messages: object, stage: Stage | None) -> Row:

@@ -206,7 +206,7 @@ async def test_a_call_without_its_conversation_may_be_a_copy(
     assert (decision.verdict, decision.cause) == ("block", "undecided")
     (finding,) = decision.findings
     assert (finding.principle, finding.value) == ("tools.never-from.send_mail", "undecided")
-    assert "no conversation was given" in finding.reason
+    assert "what came before the call was not given" in finding.reason
     for said in ((), [], "", "Write to Ann.", {"messages": []}, [{"role": "user", "content": "x"}]):
         assert (await ask(guard, "send_mail", arguments, said)).verdict == "allow"
 
@@ -220,7 +220,10 @@ async def test_what_could_be_no_copy_needs_no_conversation(ask: Ask, guard: Guar
 
 async def test_a_copy_of_parts_that_are_judged_with_the_call_is_found(guard: Guard) -> None:
     call = Part(
-        text=json.dumps({**FINE, "body": PAGE}), role="assistant", kind="tool_call", name="send_mail"
+        text=json.dumps({**FINE, "body": PAGE}),
+        role="assistant",
+        kind="tool_call",
+        name="send_mail",
     )
     page = Part(text=PAGE, role="tool", kind="tool_result", name="read_web")
     decision = await guard.check([page, call], stage="tool_call")
