@@ -14,11 +14,12 @@ from critics.tools.arguments import ArgumentRules
 from critics.tools.copying import TooMuchError, Traces
 from critics.tools.names import alike, is_plain
 from guardrails.constitution.model import CriticConfig, Principle
+from guardrails.constitution.tool_names import covered, fits, is_pattern
 from guardrails.constitution.tools import (
     MOST_ARGUMENTS,
     ArgumentPath,
     ArgumentRule,
-    ToolName,
+    ToolPattern,
     steps_of,
 )
 from guardrails.critic.protocol import (
@@ -50,17 +51,19 @@ class ToolsConfig(CriticConfig):
     grows: ClassVar[frozenset[str]] = frozenset({"deny", "never_from"})
 
     allow: Annotated[
-        tuple[ToolName, ...] | None, Field(description="The only tools that may be called.")
+        tuple[ToolPattern, ...] | None, Field(description="The only tools that may be called.")
     ] = None
-    deny: Annotated[tuple[ToolName, ...], Field(description="Tools that may not be called.")] = ()
-    tool: Annotated[ToolName | None, Field(description="Whose arguments these are.")] = None
+    deny: Annotated[
+        tuple[ToolPattern, ...], Field(description="Tools that may not be called.")
+    ] = ()
+    tool: Annotated[ToolPattern | None, Field(description="Whose arguments these are.")] = None
     arguments: Annotated[
         dict[ArgumentPath, ArgumentRule],
         Field(max_length=MOST_ARGUMENTS, description="By name or path."),
     ] = Field(default_factory=dict)
     additional: Annotated[bool, Field(description="false: no other arguments.")] = True
     never_from: Annotated[
-        tuple[ToolName, ...],
+        tuple[ToolPattern, ...],
         Field(description="Tools whose results must not be copied into the arguments."),
     ] = ()
 
@@ -107,7 +110,8 @@ class ToolsCritic:
         told = {rule.principle.id: cast("ToolsConfig", rule.config) for rule in rules}
         named = {name for said in told.values() for name in (said.allow or ())}
         named |= {said.tool for said in told.values() if said.tool is not None}
-        self._rules = {id: _ToolRule(said, frozenset(named)) for id, said in told.items()}
+        exact = frozenset(name for name in named if not is_pattern(name))
+        self._rules = {id: _ToolRule(said, exact) for id, said in told.items()}
 
     @classmethod
     def bind(cls, rules: Sequence[Rule], resources: Resources) -> ToolsCritic:
@@ -174,7 +178,6 @@ class _ToolRule:
 
     def __init__(self, said: ToolsConfig, named: frozenset[str]) -> None:
         self._said, self._named = said, named
-        self._allowed = None if said.allow is None else frozenset(said.allow)
         self._arguments = (
             ArgumentRules(said.arguments, additional=said.additional)
             if _holds_values(said)
@@ -187,7 +190,7 @@ class _ToolRule:
     ) -> Iterator[CriticFinding]:
         mine: list[_Called] = []
         for call in calls:
-            if self._allowed is not None and call.name not in self._allowed:
+            if self._said.allow is not None and not self._is_allowed(call.name):
                 yield _breach(id, call.part, "calls a tool that is not allowed")
             if self._said.deny and self._is_denied(call.name):
                 yield _breach(id, call.part, "calls a tool that is denied")
@@ -202,14 +205,20 @@ class _ToolRule:
         for watched in self._watched:
             yield from watched.findings(id, mine, parts)
 
+    def _is_allowed(self, name: str | None) -> bool:
+        if name is None or not is_plain(name):
+            return False
+        return covered(name, self._said.allow or ())
+
     def _is_denied(self, name: str | None) -> bool:
         if name is None or not is_plain(name):
             return True
         return any(self._means(name, denied) for denied in self._said.deny)
 
     def _means(self, name: str, tool: str) -> bool:
-        """A name that the constitution knows is that tool and no other that looks like it."""
-        return name == tool or (name not in self._named and alike(name, tool))
+        """A name that the constitution knows, by itself and not by a pattern, is that tool and no
+        other that looks like it."""
+        return fits(name, tool) or (name not in self._named and alike(name, tool))
 
     def _of_arguments(self, id: str, call: _Called) -> Iterator[CriticFinding]:
         if call.arguments is None:
@@ -261,7 +270,8 @@ class _Watched:
                 traces.forget(part.text)
         for part in sources:
             if traces and (found := traces.found_in(part.text)) is not None:
-                whose = next((t for t in self.tools if t == part.name), "a tool")
+                known = (tool for tool in self.tools if fits(part.name or "", tool))
+                whose = next(known, "a tool")
                 reason = f"{self.shown} holds what was copied from a result of {whose}"
                 yield _breach(id, calls[found].part, reason)
                 return

@@ -205,22 +205,25 @@ CODES = _table(
     Code(
         id="L801",
         level="error",
-        finds="A tool that `tools` both allows and denies. It is denied.",
+        finds="A tool, or all tools of a pattern, that `tools` both allows and denies. They are "
+        "denied.",
         mend="take it out of `allow` or out of `deny`",
     ),
     Code(
         id="L802",
         level="error",
-        finds="A rule in `tools` for a tool that may not be called at all, so that it does "
-        "nothing.",
+        finds="A rule in `tools` that does nothing: for a tool that may not be called at all, or "
+        "one that only names arguments and lets in all others.",
         mend="add the tool to `allow`, or drop its rule",
     ),
     Code(
         id="L803",
-        level="advice",
+        level="error",
         finds="A `never_from` that names a tool of which `tools` says nothing else, although "
-        "`allow` lists those that may be called: nothing can come from it.",
-        mend="write the tool's name as `allow` has it, or drop it here",
+        "`allow` lists those that may be called: nothing can come from it, so that it keeps "
+        "nothing apart.",
+        mend="write the tool's name as `allow` has it, or drop it here; if it names documents, say "
+        "`# lint: ignore L803` and which",
     ),
     Code(
         id="L804",
@@ -235,6 +238,33 @@ CODES = _table(
         finds="A part of `tools` that no test of the file reaches.",
         mend="add a test such as `{name: …, stage: tool_call, tool: {name: …, arguments: {…}}, "
         "expect: block}`, and one that is near and passes",
+    ),
+    Code(
+        id="L806",
+        level="advice",
+        finds="A pattern for names of tools (`mcp__github__*`) that no name fits which `tools` or "
+        "a test of the file has, so that nobody can tell whether it is written right.",
+        mend="add a test whose `tool` fits it, or write it as the tools are called",
+    ),
+    Code(
+        id="L807",
+        level="advice",
+        finds="A name or pattern in a list of tools that another entry of the list covers.",
+        mend="drop it, or the wider one; a name in `allow` beside a pattern of `deny` may stay",
+    ),
+    Code(
+        id="L808",
+        level="error",
+        finds="Two rules for the same tools, one by a pattern, of which one names or requires an "
+        "argument that the other lets in no call, by `additional: false`. Both hold.",
+        mend="name the argument in both rules, or say `additional: false` in one rule only",
+    ),
+    Code(
+        id="L809",
+        level="advice",
+        finds="A `never_from`, or the test of a call, that names a tool which is named nowhere "
+        "else and is one letter away from one that is.",
+        mend="write it as it is called, or say `# lint: ignore L809` and what it is",
     ),
     Code(
         id="L901",

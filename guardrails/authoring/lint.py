@@ -49,7 +49,11 @@ _READING = (
     tools.contradicting,
     tools.unreachable,
     tools.unknown_sources,
+    tools.misspelt_tests,
+    tools.unknown_patterns,
+    tools.covered_entries,
     tools.impossible,
+    tools.quarrelling,
 )
 """Rules that only read the file."""
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from guardrails.constitution.model import Principle
 from guardrails.constitution.tool_merge import narrows
+from guardrails.constitution.tool_names import covered
 from guardrails.verdict import Action
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "compared_critics",
     "larger",
     "more_than",
+    "more_tools",
     "on_scale",
     "smaller",
 ]
@@ -83,6 +85,18 @@ def more_than(
         yield "changed", list(was), list(now)
 
 
+def more_tools(
+    was: Sequence[str], now: Sequence[str], *, stricter: Stricter
+) -> Iterator[tuple[Strictness, list[Any] | None, list[Any] | None]]:
+    """As `more_than`; a name that a pattern of the other list covers is no loss and no gain."""
+    lost = [name for name in was if not covered(name, now)]
+    gained = [name for name in now if not covered(name, was)]
+    if lost or gained:
+        yield from more_than(lost, gained, stricter=stricter)
+    elif list(was) != list(now):
+        yield "changed", list(was), list(now)
+
+
 def compared_critics(old: Principle, new: Principle) -> Iterator[tuple[str, Strictness]]:
     """Critics that only one of them names. More eyes are stricter; but a local critic beside a
     judge can also acquit what the judge would have been asked about."""
@@ -113,7 +127,11 @@ def compared_config(
         if before == after:
             continue
         rule = _RULES.get((critic, key), "more" if key in grows else None)
-        if rule in ("more", "fewer") and isinstance(before, list) and isinstance(after, list):
+        if rule in ("more tools", "fewer tools") and before is not None and after is not None:
+            stricter: Stricter = "more" if rule == "more tools" else "fewer"
+            for effect, lost, gained in more_tools(before, after, stricter=stricter):
+                yield ConfigChange(key=key, effect=effect, was=lost, now=gained)
+        elif rule in ("more", "fewer") and isinstance(before, list) and isinstance(after, list):
             for effect, lost, gained in more_than(before, after, stricter=rule):
                 yield ConfigChange(key=key, effect=effect, was=lost, now=gained)
         else:
@@ -133,10 +151,10 @@ _RULES: Mapping[tuple[str, str], Any] = {
     ("secrets", "kinds"): "more",
     ("invisible_text", "kinds"): "more",
     ("schema", "fenced"): (True, False),
-    ("tools", "allow"): "fewer",
+    ("tools", "allow"): "fewer tools",
     ("tools", "arguments"): lambda was, now: _arguments(was or {}, now or {}),
-    ("tools", "deny"): "more",
-    ("tools", "never_from"): "more",
+    ("tools", "deny"): "more tools",
+    ("tools", "never_from"): "more tools",
     ("tools", "additional"): (True, False),
     **{("length", f"max_{unit}"): smaller for unit in ("characters", "words", "sentences")},
     **{("length", f"min_{unit}"): larger for unit in ("characters", "words", "sentences")},

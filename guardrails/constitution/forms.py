@@ -37,6 +37,7 @@ __all__ = [
     "SETTINGS",
     "SHAPES",
     "TOOL",
+    "TOOLS",
     "UNIQUE",
     "ActionOrEach",
     "AnyId",
@@ -65,7 +66,8 @@ _STAGES = "|".join(Stage)
 ID = rf"^{_SEGMENT}(\.{_SEGMENT})*$"
 PII_ID = rf"^pii\.({_STAGES})\.[A-Z][A-Z0-9_]*$"
 TOOL = "^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$"
-TOOL_ID = rf"^tools\.(allow|deny|(arguments|never-from)\.{TOOL[1:-1]})$"
+TOOLS = "^[A-Za-z0-9_*][A-Za-z0-9_.:/*-]*$"
+TOOL_ID = rf"^tools\.(allow|deny|(arguments|never-from)\.{TOOLS[1:-1]})$"
 ARGUMENT = r"^\S+$"
 HOST = r"^(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
 ANY_ID = rf"{ID}|{PII_ID}|{TOOL_ID}"
@@ -82,6 +84,8 @@ SHAPES: Mapping[str, str] = {
     ANY_ID: "expected a principle's id, as 'med.dosage.advice' or 'pii.output.EMAIL_ADDRESS'",
     PII_ID: "expected pii.<stage>.<ENTITY>, as 'pii.output.EMAIL_ADDRESS'",
     TOOL: "expected a tool's name of letters, digits and _ . : / -, as 'send_mail'",
+    TOOLS: "expected a tool's name of letters, digits and _ . : / -, as 'send_mail', or with * for "
+    "any of them, as 'mcp__github__*'",
     ARGUMENT: "expected an argument's name or path, as 'to', 'message.to' or '/message/to'",
     HOST: "expected a host in lower case, as 'example.com' or '*.example.com'",
     ENTITY: "expected an entity in capitals, as EMAIL_ADDRESS",

@@ -233,7 +233,10 @@ class _Reader:
     def node(self, event: Any, key: tuple[int, int] | None = None) -> Node:
         mark = event.start_mark
         if isinstance(event, yaml.AliasEvent):
-            hint = "write the value out; 'extends' and 'defaults' are the ways to reuse"
+            hint = (
+                "write the value out, or quote a text that begins with '*'; 'extends' and "
+                "'defaults' are the ways to reuse"
+            )
             raise self.stopped(mark, "an alias (*)", hint)
         self.nodes += 1
         if self.nodes == COUNTED_FROM:

@@ -9,6 +9,7 @@ from typing import Any
 from guardrails.constitution.model import Replies
 from guardrails.constitution.report import Report
 from guardrails.constitution.rule import USE_RELAX, merged_replies
+from guardrails.constitution.tool_names import covered
 from guardrails.constitution.tools import (
     Argument,
     Tooling,
@@ -41,8 +42,7 @@ def inherited_tools(parents: Sequence[Tooling], conflict: Conflict) -> Tooling:
             continue
         allow = found.allow
         if parent.allow is not None:
-            kept = parent.allow if allow is None else allow
-            allow = tuple(name for name in kept if name in parent.allow)
+            allow = parent.allow if allow is None else _in_both(allow, parent.allow)
         rules = dict(found.rules)
         for name, rule in parent.rules.items():
             if rules.setdefault(name, rule) != rule:
@@ -65,6 +65,12 @@ def inherited_tools(parents: Sequence[Tooling], conflict: Conflict) -> Tooling:
     return found
 
 
+def _in_both(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
+    """What both lists allow; of two patterns that only overlap, no name."""
+    kept = [name for name in one if covered(name, other)]
+    return _joined(kept, [name for name in other if covered(name, one)])
+
+
 def _gravest(scale: Sequence[str], default: str, one: Any, other: Any, both: bool) -> Any:
     """Of two that are there; nothing said is the default."""
     if not both or one == other:
@@ -80,7 +86,7 @@ def tightened_tools(
     if said.allow is not None:
         allow = tuple(said.allow)
         for index, name in enumerate(said.allow):
-            if old.allow is not None and name not in old.allow:
+            if old.allow is not None and not covered(name, old.allow):
                 what = f"allows {name!r}, which the inherited list does not"
                 report.add(("allow", index), what, USE_RELAX)
     written = dict(old.written)
@@ -176,7 +182,10 @@ def narrows(old: Mapping[str, Argument], new: Mapping[str, Argument]) -> bool:
                 continue
             if value is None:
                 return False
-            if key in _MORE:
+            if key == "never_from":
+                if not all(covered(item, value) for item in before):
+                    return False
+            elif key in _MORE:
                 if any(item not in _several(value) for item in _several(before)):
                     return False
             elif _is_wider(key, _several(value), _several(before)):

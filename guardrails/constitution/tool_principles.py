@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from guardrails.constitution.mention import read_configs
 from guardrails.constitution.model import Catalogue, CriticUse, OnDoubt, Principle, Replies
 from guardrails.constitution.report import Report
+from guardrails.constitution.tool_names import is_pattern
 from guardrails.constitution.tools import (
     Tooling,
     ToolRule,
@@ -57,7 +58,7 @@ def _asked(tools: Tooling) -> Iterator[tuple[str, str, dict[str, Any], ToolRule 
         if checks_arguments(rule):
             told = {path: _told(said) for path, said in rule.arguments.items()}
             config = {"tool": name, "arguments": told, "additional": rule.additional}
-            text = f"Calls the tool {name} only with arguments that the rules for it allow."
+            text = f"Calls {_tools(name)} only with arguments that the rules for it allow."
             yield f"tools.arguments.{name}", text, config, rule
         if keeps_apart(rule):
             sources = {
@@ -70,13 +71,17 @@ def _asked(tools: Tooling) -> Iterator[tuple[str, str, dict[str, Any], ToolRule 
                 [*rule.never_from, *(n for said in sources.values() for n in said["never_from"])]
             )
             text = (
-                f"Hands the tool {name} nothing that was copied from a result of {_listed(named)}."
+                f"Hands {_tools(name)} nothing that was copied from a result of {_listed(named)}."
             )
             yield f"tools.never-from.{name}", text, config, rule
 
 
 def _told(said: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in said.items() if key != "never_from"}
+
+
+def _tools(name: str) -> str:
+    return f"each tool {name}" if is_pattern(name) else f"the tool {name}"
 
 
 def _listed(names: Mapping[str, None] | tuple[str, ...]) -> str:

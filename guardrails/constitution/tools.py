@@ -27,6 +27,7 @@ from guardrails.constitution.forms import (
     HOST,
     SHAPES,
     TOOL,
+    TOOLS,
     UNIQUE,
     Entry,
     Text,
@@ -44,6 +45,7 @@ __all__ = [
     "ArgumentRule",
     "ToolAction",
     "ToolName",
+    "ToolPattern",
     "ToolRule",
     "ToolRuleEntry",
     "Tooling",
@@ -62,8 +64,10 @@ MOST_STEPS = 20
 
 ToolAction = Literal["flag", "block", "escalate"]
 ToolName = Annotated[str, StringConstraints(pattern=TOOL, max_length=64)]
+ToolPattern = Annotated[str, StringConstraints(pattern=TOOLS, max_length=64)]
+"""A tool's name, or many by a `*`; see `tool_names`."""
 ToolNames = Annotated[
-    list[ToolName], Field(max_length=MOST_TOOLS), UNIQUE, AfterValidator(different)
+    list[ToolPattern], Field(max_length=MOST_TOOLS), UNIQUE, AfterValidator(different)
 ]
 
 
@@ -143,7 +147,10 @@ class ArgumentRule(Entry):
     required: Annotated[bool | None, Field(description="true: it must be given.")] = None
     never_from: Annotated[
         ToolNames | None,
-        Field(min_length=1, description="Tools whose results must not be copied into it."),
+        Field(
+            min_length=1,
+            description="Tools whose results must not be copied into it; * stands for many.",
+        ),
     ] = None
 
     @model_validator(mode="after")
@@ -191,7 +198,11 @@ class ToolRuleEntry(Entry):
     ] = None
     never_from: Annotated[
         ToolNames | None,
-        Field(min_length=1, description="Tools whose results must not be copied into any of them."),
+        Field(
+            min_length=1,
+            description="Tools whose results must not be copied into any of them; * stands for "
+            "many.",
+        ),
     ] = None
     action: Annotated[
         ToolAction | None, Field(description="What a breach leads to. Default: the section's.")
@@ -208,14 +219,25 @@ class ToolsSection(Entry):
     """Which tools may be called, and with what."""
 
     allow: Annotated[
-        ToolNames | None, Field(description="The only tools that may be called; [] allows none.")
+        ToolNames | None,
+        Field(
+            description="The only tools that may be called; [] allows none. * stands for many: "
+            "mcp__github__*."
+        ),
     ] = None
     deny: Annotated[
-        ToolNames | None, Field(description="Tools that may not be called, by any spelling.")
+        ToolNames | None,
+        Field(
+            description="Tools that may not be called, by any spelling; holds over allow. * stands "
+            "for many."
+        ),
     ] = None
     rules: Annotated[
-        Annotated[dict[ToolName, ToolRuleEntry], Field(max_length=MOST_TOOLS)] | None,
-        Field(description="What a tool may be called with."),
+        Annotated[dict[ToolPattern, ToolRuleEntry], Field(max_length=MOST_TOOLS)] | None,
+        Field(
+            description="What a tool may be called with. * stands for many tools; all rules that "
+            "fit one hold."
+        ),
     ] = None
     action: Annotated[
         ToolAction | None, Field(description="What a breach leads to. Default: block.")

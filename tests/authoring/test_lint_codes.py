@@ -74,6 +74,17 @@ CALL = {
     "tool": {"name": "pay"},
     "expect": "block",
 }
+
+
+def calling(tool: str, **more: Any) -> dict[str, Any]:
+    return {**CALL, "tool": {"name": tool}, "expect": "allow", **more}
+
+
+def naming(*paths: str, **more: Any) -> dict[str, Any]:
+    """A rule that lets in these arguments and no others."""
+    return {"arguments": dict.fromkeys(paths, more), "additional": False}
+
+
 CASES: dict[str, tuple[str, str]] = {
     "L101": (
         written(principle(text="Usually does not insult the person who asks.")),
@@ -192,8 +203,8 @@ CASES: dict[str, tuple[str, str]] = {
         written(tools={"deny": ["search"], "rules": {"pay": {"additional": False}}}),
     ),
     "L803": (
-        written(tools={"allow": ["search", "pay"], "rules": {"pay": {"never_from": ["serach"]}}}),
-        written(tools={"allow": ["search", "pay"], "rules": {"pay": {"never_from": ["search"]}}}),
+        written(tools={"allow": ["search", "pay"], "rules": {"pay": {"never_from": ["web"]}}}),
+        written(tools={"allow": ["se*", "pay"], "rules": {"pay": {"never_from": ["search"]}}}),
     ),
     "L804": (
         written(
@@ -206,6 +217,22 @@ CASES: dict[str, tuple[str, str]] = {
     "L805": (
         written(tools={"deny": ["pay"]}),
         written(tools={"deny": ["pay"]}, tests=[PASSING, CALL]),
+    ),
+    "L806": (
+        written(tools={"allow": ["mcp__gihub__*"]}, tests=[PASSING, calling("mcp__github__get")]),
+        written(tools={"allow": ["mcp__github__*"]}, tests=[PASSING, calling("mcp__github__get")]),
+    ),
+    "L807": (
+        written(tools={"deny": ["get_*", "get_all"]}),
+        written(tools={"allow": ["get_*", "get_all"], "deny": ["*_all"]}),
+    ),
+    "L808": (
+        written(tools={"rules": {"*": naming("id"), "get": naming("to")}}),
+        written(tools={"rules": {"*": naming("id", "to"), "get": naming("to")}}),
+    ),
+    "L809": (
+        written(tools={"deny": ["search"], "rules": {"pay": {"never_from": ["serach"]}}}),
+        written(tools={"deny": ["search"], "rules": {"pay": {"never_from": ["research"]}}}),
     ),
     "L901": (
         commented("# lint: ignore L106", source=None),
@@ -220,6 +247,68 @@ CASES: dict[str, tuple[str, str]] = {
         commented("# lint: ignored by most"),
     ),
 }
+
+
+def told(code: str, text: str) -> list[str]:
+    return [f"{f.where}: {f.message}; {f.hint}" for f in findings(text) if f.code == code]
+
+
+def test_patterns_are_told_by_what_they_stand_for() -> None:
+    def of(code: str, **tools: Any) -> list[str]:
+        return told(code, written(tools=tools))
+
+    (denied,) = of("L801", allow=["web_*", "web_get", "x"], deny=["web_*"])[1:]
+    assert denied.startswith("tools.allow[1]: 'web_get' is denied, too, by 'web_*'")
+    assert not of("L801", allow=["web_*"], deny=["web_get"])
+    rule = {"additional": False}
+    assert not of("L802", allow=["web_*"], rules={"web_get": rule, "*_get": rule})
+    assert of("L802", rules={"a": {"arguments": {"to": {}}}})
+    assert not of("L802", rules={"a": naming("to")})
+    (unreached,) = of("L802", allow=["web_*"], rules={"wed_get": rule})
+    assert unreached.startswith("tools.rules.wed_get: 'wed_get' is not allowed")
+    (slip,) = of("L806", deny=["mcp__gihub__*", "mcp__github__*"])[:1]
+    assert slip.endswith("did you mean 'mcp__github__*'?")
+
+
+def test_a_misspelt_source_is_told_with_what_was_meant() -> None:
+    def of(code: str, *never_from: str, **tools: Any) -> list[str]:
+        rules = {"pay": {"never_from": never_from}}
+        return told(code, written(tools={"rules": rules, **tools}))
+
+    (listed,) = of("L803", "serach", allow=["search", "pay"])
+    assert listed.endswith("no tool 'serach' may be called; did you mean 'search'?")
+    (open_list,) = of("L809", "serach", deny=["search"])
+    assert open_list.endswith("named anywhere else; did you mean 'search'?")
+    assert of("L809", "serach", allow=["*", "search"])
+    assert not of("L803", "serach", allow=["*", "search"])
+    assert not of("L803", "web_*", allow=["*_get", "pay"])
+    for near in ("searches", "sarch", "search2", "Search", "seaxch"):
+        assert bool(of("L809", near, deny=["search"])) == (near != "searches")
+
+
+def test_a_misspelt_call_in_a_test_is_told() -> None:
+    tools = {"allow": ["search"]}
+    slip = written(tools=tools, tests=[PASSING, calling("serach", expect="block")])
+    assert told("L809", slip)[0].startswith("tests[1].tool.name: no tool 'serach'")
+    meant = calling("serach", expect="block", breaches=["tools.allow"])
+    assert not told("L809", written(tools=tools, tests=[PASSING, meant]))
+
+
+def test_rules_of_which_one_lets_in_what_the_other_refuses_are_told() -> None:
+    def of(**rules: Any) -> list[str]:
+        return told("L808", written(tools={"rules": rules}))
+
+    wide = {"mcp__*": naming("repo", required=True)}
+    (named, missing) = of(**wide, mcp__get=naming("number"))
+    assert "mcp__get: the rule for 'mcp__get' lets in no 'repo', which 'mcp__*' requires" in named
+    assert "mcp__get.arguments.number: the rule for 'mcp__*' lets in no 'number'" in missing
+    assert not of(**wide, mcp__get=naming("repo"))
+    assert not of(**wide, mcp__get={"arguments": {"repo.name": {}}})
+    assert not of(**wide, other=naming("number"))
+    assert not of(**wide, **{"*_get": naming("number")})
+    assert (
+        of(**{"mcp__*": {"arguments": {"*": {}}, "additional": False}}, mcp__get=naming("x")) == []
+    )
 
 
 @pytest.mark.parametrize("code", CASES)

@@ -83,6 +83,15 @@ WRONG = {
     "unknown key": ("  alow: [a]", "c.yaml:5:3: tools.alow: unknown key; did you mean 'allow'?"),
     "a name": ("  allow: [send mail]", "c.yaml:5:11: tools.allow[0]: expected a tool's name"),
     "another alphabet": ("  deny: [s\u0435arch]", "c.yaml:5:10: tools.deny[0]: expected a tool"),
+    "a pattern of another kind": (
+        "  allow: ['send_?']",
+        "c.yaml:5:11: tools.allow[0]: expected a tool's name of letters, digits and _ . : / -, as "
+        "'send_mail', or with * for any of them, as 'mcp__github__*'; found 'send_?'",
+    ),
+    "an unquoted star": (
+        "  deny: [*_x]",
+        "c.yaml:5:10: an alias (*); write the value out, or quote",
+    ),
     "twice": ("  allow: [a, a]", "c.yaml:5:10: tools.allow: the list holds one thing twice"),
     "an action": ("  action: redact", "c.yaml:5:11: tools.action: unknown value 'redact'"),
     "no rule": ("  rules:\n    a: {}", "c.yaml:6:8: tools.rules.a: the rule says nothing"),
@@ -241,6 +250,80 @@ def test_of_several_parents_the_stricter_holds(tmp_path: Path) -> None:
     assert by_id["tools.allow"].text == "Calls no other tools than b."
     assert by_id["tools.deny"].text == "Does not call these tools: x, y."
     assert {a for p in found.principles for a in p.actions.values()} == {"block"}
+
+
+MCP: dict[str, Any] = {
+    "allow": ["mcp__github__*", "search"],
+    "deny": ["mcp__github__delete_*"],
+    "rules": {
+        "mcp__github__*": {
+            "arguments": {"repo": {"match": "ours/.*"}},
+            "never_from": ["web_*"],
+        }
+    },
+}
+
+
+def test_patterns_become_principles() -> None:
+    found = {p.id: p.text for p in load(MCP).principles}
+    assert found == {
+        "tools.allow": "Calls no other tools than mcp__github__*, search.",
+        "tools.deny": "Does not call these tools: mcp__github__delete_*.",
+        "tools.arguments.mcp__github__*": "Calls each tool mcp__github__* only with arguments that "
+        "the rules for it allow.",
+        "tools.never-from.mcp__github__*": "Hands each tool mcp__github__* nothing that was copied "
+        "from a result of web_*.",
+    }
+
+
+NARROWER = {
+    "one of a pattern": {"allow": ["mcp__github__get_issue", "search"]},
+    "a narrower pattern": {"allow": ["mcp__github__get_*"]},
+    "a wider denial": {"deny": ["mcp__github__*"]},
+    "a rule for one": {"rules": {"mcp__github__get_issue": {"additional": False}}},
+}
+
+
+@pytest.mark.parametrize("tools", NARROWER.values(), ids=NARROWER)
+def test_a_child_may_narrow_a_pattern(tools: Any, tmp_path: Path) -> None:
+    found = child(tmp_path, tools, parents={"p": MCP})
+    changes = difference(load(MCP), found).changes
+    assert {c.effect for c in changes if c.about.startswith("tools.")} == {"tightened"}
+    back = difference(found, load(MCP)).changes
+    assert {c.effect for c in back if c.about.startswith("tools.")} == {"relaxed"}
+
+
+@pytest.mark.parametrize("name", ["*", "mcp__*", "mcp__git*", "*search", "Search", "x"])
+def test_a_child_may_not_widen_a_pattern(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConstitutionError, match=r"allows .* which the inherited list does not"):
+        child(tmp_path, {"allow": [name]}, parents={"p": MCP})
+
+
+def test_of_several_parents_only_what_all_patterns_allow_is_allowed(tmp_path: Path) -> None:
+    parents = {
+        "p": {"allow": ["mcp__*", "web_get", "a*", "search"]},
+        "q": {"allow": ["mcp__github__*", "web_*", "*b", "search"]},
+    }
+    (found,) = child(tmp_path, parents=parents).principles
+    assert found.text == "Calls no other tools than web_get, search, mcp__github__*."
+
+
+def test_the_difference_of_patterns_is_that_of_what_they_allow(tmp_path: Path) -> None:
+    def effects(was: list[str], now: list[str]) -> set[str]:
+        changes = difference(load({"allow": was}), load({"allow": now})).changes
+        return {c.effect for c in changes if c.about == "tools.allow" and c.key != "text"}
+
+    assert effects(["a*"], ["ab"]) == {"tightened"}
+    assert effects(["a*"], ["a*", "ab"]) == {"changed"}
+    assert effects(["a*"], ["a*", "b"]) == {"relaxed"}
+    assert effects(["a*", "c"], ["ab*", "b"]) == {"tightened", "relaxed"}
+
+
+def test_a_pattern_can_be_withdrawn_by_its_id(tmp_path: Path) -> None:
+    id = "tools.arguments.mcp__github__*"
+    reason = {"id": id, "reason": "It does not hold here."}
+    found = child(tmp_path, parents={"p": MCP}, withdraw=[reason])
+    assert id not in {p.id for p in found.principles}
 
 
 def test_parents_that_contradict_each_other_are_told(tmp_path: Path) -> None:

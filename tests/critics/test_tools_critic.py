@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from critics.tools.arguments import ArgumentRules
 from critics.tools.copying import MOST, RUN, TooMuchError, Traces, identifiers
 from critics.tools.names import alike, is_plain
+from guardrails.constitution.tool_names import fits
 from guardrails.constitution.tools import ArgumentRule
 from guardrails.text.normalise import normalise
 from guardrails.wire.tools import read_arguments
@@ -36,6 +37,48 @@ def test_a_name_that_could_pass_for_another_is_not_plain(name: str | None) -> No
 def test_other_names_are_not_alike() -> None:
     assert not alike("send_mail", "send_mails")
     assert not alike("_", "-")
+
+
+ALIKE = {
+    "send_*": ["send_mail", "SendMail", "send-mail", "SEND.MAIL", "send", "Send_"],
+    "*_delete": ["repo_delete", "repoDelete", "REPO-delete"],
+    "mcp__github__*": ["mcp__github__x", "mcp.github.x", "mcpGithub/x", "MCP__GitHub__x"],
+    "*admin*": ["admin", "is_administrator", "ADMIN"],
+    "get_*_all_*": ["get_x_all_y", "getXAllY", "get_all_all_all"],
+    "_*": ["_x"],
+    "*": ["x", "_"],
+}
+NOT_ALIKE = {
+    "send_*": ["sender", "resend_mail", "mail_send", "sendmail"],
+    "*_delete": ["undelete", "delete_repo"],
+    "mcp__github__*": ["mcp__githubs__x", "mcp__gitlab__x", "mcp__github2__x"],
+    "get_*_all_*": ["get_x_tall_y", "get_x_all"[:-1]],
+    "_*": ["x_", "x"],
+}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"), [(p, name) for p, names in ALIKE.items() for name in names]
+)
+def test_a_name_looks_like_one_of_a_pattern(pattern: str, name: str) -> None:
+    assert alike(name, pattern)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"), [(p, name) for p, names in NOT_ALIKE.items() for name in names]
+)
+def test_a_name_in_other_words_does_not(pattern: str, name: str) -> None:
+    assert not alike(name, pattern)
+
+
+@given(st.text("aB_-*", max_size=8), st.text("aB_-.", max_size=10))
+def test_what_fits_a_pattern_looks_like_one_of_its_names(pattern: str, name: str) -> None:
+    if fits(name, pattern):
+        assert alike(name, pattern)
+
+
+def test_names_of_any_length_come_to_an_end() -> None:
+    assert not alike("aB" * 20_000, "*_a" * 20 + "*_c")
 
 
 # -- arguments -----------------------------------------------------------------------------------
