@@ -236,8 +236,8 @@ CODES = _table(
         id="L805",
         level="advice",
         finds="A part of `tools` that no test of the file reaches.",
-        mend="add a test such as `{name: …, stage: tool_call, tool: {name: …, arguments: {…}}, "
-        "expect: block}`, and one that is near and passes",
+        mend="add a test such as `{name: …, tool: {name: …, arguments: {…}}, expect: "
+        "block}`, and one that is near and passes",
     ),
     Code(
         id="L806",

@@ -61,6 +61,15 @@ NEEDED: Mapping[str, str] = {
 }
 """What a test must give for its stage."""
 
+SAYING: Mapping[Stage, str] = {
+    Stage.OUTPUT: "reply",
+    Stage.TOOL_RESULT: "result",
+    Stage.TOOL_CALL: "tool",
+    Stage.RETRIEVAL: "documents",
+}
+"""What says the stage of a test that names none, the first that is there."""
+
+RESULT = {"required": ["result"]}
 _NEEDED_SCHEMA: dict[str, Any] = {
     "allOf": [
         {
@@ -69,9 +78,15 @@ _NEEDED_SCHEMA: dict[str, Any] = {
         }
         for stage, key in NEEDED.items()
     ],
-    "anyOf": [{"required": [key]} for key in ("stage", "prompt", "reply")],
+    "anyOf": [{"required": [key]} for key in ("stage", *NEEDED.values())],
     "dependentSchemas": {
-        "results": {"required": ["stage"], "properties": {"stage": {"const": "tool_call"}}}
+        "results": {
+            "properties": {"stage": {"const": "tool_call"}},
+            "anyOf": [
+                {"required": ["stage"]},
+                {"required": ["tool"], "not": {"anyOf": [{"required": ["reply"]}, RESULT]}},
+            ],
+        }
     },
 }
 
@@ -84,7 +99,11 @@ class TestEntry(Entry):
 
     name: Annotated[Label, Field(description="What the test is about; reports name it.")]
     stage: Annotated[
-        StageName | None, Field(description="Default: output if there is a reply, else input.")
+        StageName | None,
+        Field(
+            description="Default: output if there is a reply, else tool_result for a result, "
+            "tool_call for a tool, retrieval for documents, else input."
+        ),
     ] = None
     prompt: Annotated[
         LongText | None, Field(description="What somebody asks; judged at the stage input.")
@@ -131,7 +150,10 @@ class TestEntry(Entry):
 
     @property
     def at(self) -> Stage:
-        return Stage(self.stage or ("output" if self.reply is not None else "input"))
+        if self.stage is not None:
+            return Stage(self.stage)
+        given = (stage for stage, key in SAYING.items() if getattr(self, key) is not None)
+        return next(given, Stage.INPUT)
 
     @model_validator(mode="after")
     def _has_what_its_stage_needs(self) -> Self:

@@ -81,7 +81,8 @@ RESERVED = rf"^({'|'.join(SETTINGS)}|(pii|tools)(\..*)?)$"
 SHAPES: Mapping[str, str] = {
     r"\S": "expected some text",
     ID: "expected lower-case words of a-z, 0-9 and '-' joined by dots, as 'med.dosage.advice'",
-    ANY_ID: "expected a principle's id, as 'med.dosage.advice' or 'pii.output.EMAIL_ADDRESS'",
+    ANY_ID: "expected a principle's id, as 'med.dosage.advice', 'pii.output.EMAIL_ADDRESS' or "
+    "'tools.never-from.send_mail'",
     PII_ID: "expected pii.<stage>.<ENTITY>, as 'pii.output.EMAIL_ADDRESS'",
     TOOL: "expected a tool's name of letters, digits and _ . : / -, as 'send_mail'",
     TOOLS: "expected a tool's name of letters, digits and _ . : / -, as 'send_mail', or with * for "

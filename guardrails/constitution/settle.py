@@ -178,14 +178,19 @@ def _tests(
 ) -> tuple[CaseTest, ...]:
     by_id = {principle.id: principle for principle in principles}
     unread = set(document.written_ids()) - by_id.keys()
+
+    def may_hold(id: str) -> bool:
+        """Whether it is, or may be that of something which is left out for its own problems."""
+        return id in by_id or id in unread or id.partition(".")[0] in document.unread
+
     tests = []
     for index, entry in document.tests.items():
         below = report.under("tests", index)
         for n, id in enumerate(entry.breaches or ()):
-            if id not in by_id and id not in unread:
+            if not may_hold(id):
                 below.add(("breaches", n), f"no principle {id!r}", did_you_mean(id, by_id))
         for id in entry.judge or ():
-            if id not in unread:
+            if id in by_id or not may_hold(id):
                 _check_scripted(id, by_id, entry.at, below.under("judge", id))
         tests.append(_test(entry, report.source.place(("tests", index))))
     return tuple(tests)

@@ -9,6 +9,7 @@ from typing import Any
 from guardrails.constitution.model import Replies
 from guardrails.constitution.report import Report
 from guardrails.constitution.rule import USE_RELAX, merged_replies
+from guardrails.constitution.spelling import did_you_mean
 from guardrails.constitution.tool_names import covered
 from guardrails.constitution.tools import (
     Argument,
@@ -219,7 +220,8 @@ def relaxed_tools(
         below.add((), "the constitution says so already", "drop the relaxation")
     for name in said.rules or {}:
         if name not in old.rules:
-            below.add(("rules", name), f"no parent has a rule for {name!r}", at_key=True)
+            near = did_you_mean(name, old.rules)
+            below.add(("rules", name), f"no parent has a rule for {name!r}", near, at_key=True)
     return replace(
         old,
         allow=old.allow if said.allow is None else alone.allow,

@@ -15,9 +15,13 @@ from guardrails.constitution.forms import SHAPES
 from guardrails.constitution.model import Catalogue
 from guardrails.constitution.source import MAX_PROBLEMS, Loc, Source, kind_of
 from guardrails.constitution.spelling import did_you_mean
+from guardrails.constitution.tools import ToolRuleEntry, ToolsSection
 from guardrails.errors import Problem
 
 __all__ = ["Document", "read_document"]
+
+RULE_KEYS = frozenset(ToolRuleEntry.model_fields)
+TOOLS_KEYS = frozenset(ToolsSection.model_fields)
 
 _SECTIONS: Mapping[str, TypeAdapter[Any]] = {
     "principles": TypeAdapter(PrincipleEntry),
@@ -33,7 +37,8 @@ class Document:
     """One file by itself, before its parents. The lists keep the index of each entry; entries with
     problems are left out, so what is said about the others still holds.
 
-    `problems` are all that were found without looking at any other file.
+    `problems` are all that were found without looking at any other file. `unread` are the sections
+    of the head that were left out for them.
     """
 
     source: Source
@@ -42,6 +47,7 @@ class Document:
     withdraw: Mapping[int, WithdrawEntry] = field(default_factory=dict)
     relax: Mapping[int, Any] = field(default_factory=dict)
     tests: Mapping[int, TestEntry] = field(default_factory=dict)
+    unread: frozenset[str] = frozenset()
 
     def written_ids(self) -> list[str]:
         """All ids under `principles`, those of entries with problems too."""
@@ -58,24 +64,28 @@ def read_document(source: Source, catalogue: Catalogue) -> tuple[Document | None
     None for the document when its head cannot be told, so that nothing more can be said.
     """
     problems = list(source.problems)
-    head = _head(source, catalogue, problems)
+    head, unread = _head(source, catalogue, problems)
     sections = {name: _section(source, name, catalogue, problems) for name in _SECTIONS}
     if head is None:
         return None, problems
-    return Document(source=source, head=head, **sections), problems
+    return Document(source=source, head=head, unread=unread, **sections), problems
 
 
-def _head(source: Source, catalogue: Catalogue, problems: list[Problem]) -> Head | None:
+def _head(
+    source: Source, catalogue: Catalogue, problems: list[Problem]
+) -> tuple[Head | None, frozenset[str]]:
     data = {key: value for key, value in source.data.items() if key not in _SECTIONS}
     try:
-        return Head.model_validate(data, context=catalogue)
+        return Head.model_validate(data, context=catalogue), frozenset()
     except ValidationError as error:
         problems += _problems(error, source, (), catalogue)
-        wrong = {str(item["loc"][0]) for item in error.errors(include_url=False) if item["loc"]}
+        wrong = frozenset(
+            str(item["loc"][0]) for item in error.errors(include_url=False) if item["loc"]
+        )
     if wrong & {"id", "version", "extends"}:
-        return None
+        return None, wrong
     sound = {key: value for key, value in data.items() if key not in wrong}
-    return Head.model_validate(sound, context=catalogue)
+    return Head.model_validate(sound, context=catalogue), wrong
 
 
 def _section(
@@ -122,7 +132,7 @@ def _problem(error: Mapping[str, Any], source: Source, at: Loc, catalogue: Catal
         case "extra_forbidden":
             known = _keys(loc[:-1], catalogue)
             near = did_you_mean(str(loc[-1]), known)
-            hint = near or f"expected {_one_of(known)}"
+            hint = near or _belongs(loc) or f"expected {_one_of(known)}"
             return source.problem(loc, "unknown key", hint, at_key=True)
         case "missing":
             return source.problem(loc[:-1], f"the key {loc[-1]!r} is missing")
@@ -130,6 +140,16 @@ def _problem(error: Mapping[str, Any], source: Source, at: Loc, catalogue: Catal
             return source.problem(loc, error["msg"], at_key=True)
     what, hint = _said(error)
     return source.problem(loc, what, hint, at_key="[key]" in loc)
+
+
+def _belongs(loc: Loc) -> str:
+    """Where a key that is not known here most likely belongs."""
+    match loc:
+        case ("tools", "rules", str(), _):
+            return f"what an argument may be stands under 'arguments'; else {_one_of(RULE_KEYS)}"
+        case ("tools", str()):
+            return f"a rule for a tool stands under 'rules'; else {_one_of(TOOLS_KEYS)}"
+    return ""
 
 
 _MAPPINGS = ("dict_type", "model_type", "model_attributes_type", "dataclass_type")
@@ -183,8 +203,10 @@ def _choice(value: Any, expected: str) -> tuple[str, str]:
 
 
 def _expected(wanted: str, value: Any) -> tuple[str, str]:
-    quote = "quote it" if wanted == "a text" and isinstance(value, bool | int | float) else ""
-    return f"expected {wanted}, found {kind_of(value)}", quote
+    hint = "quote it" if wanted == "a text" and isinstance(value, bool | int | float) else ""
+    if wanted == "a list" and isinstance(value, str) and value:
+        hint = f"put it in brackets: [{reprlib.repr(value)}]"
+    return f"expected {wanted}, found {kind_of(value)}", hint
 
 
 def _one_of(names: Iterable[str]) -> str:

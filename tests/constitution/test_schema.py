@@ -104,6 +104,22 @@ def test_a_file_with_every_key_fits() -> None:
     assert [error.message for error in VALIDATOR.iter_errors(parsed(WHOLE))] == []
 
 
+GIVEN = {
+    "prompt": "p", "reply": "r", "tool": {"name": "t"}, "result": "r", "documents": ["d"],
+    "results": {"t": "r"},
+}  # fmt: skip
+STAGES = [None, "input", "output", "tool_call", "tool_result", "retrieval"]
+
+
+@given(st.sets(st.sampled_from([*GIVEN])), st.sampled_from(STAGES))
+def test_both_agree_on_what_a_test_of_a_stage_needs(keys: set[str], stage: str | None) -> None:
+    test = {"name": "t", "expect": "allow", **{key: GIVEN[key] for key in keys}}
+    if stage is not None:
+        test["stage"] = stage
+    file = {"id": "a", "version": "1.0.0", "principles": [], "tests": [test]}
+    assert fits(file) == (not problems(json.dumps(file)))
+
+
 CHILD = """
 id: c
 version: 1.0.0

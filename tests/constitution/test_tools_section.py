@@ -92,6 +92,20 @@ WRONG = {
         "  deny: [*_x]",
         "c.yaml:5:10: an alias (*); write the value out, or quote",
     ),
+    "no list": ("  allow: a", "c.yaml:5:10: tools.allow: expected a list, found a text; put it in"),
+    "an argument beside the arguments": (
+        "  rules: {a: {to: {match: x}}}",
+        "c.yaml:5:15: tools.rules.a.to: unknown key; what an argument may be stands under "
+        "'arguments'; else action,",
+    ),
+    "a rule beside the rules": (
+        "  a: {arguments: {}}",
+        "c.yaml:5:3: tools.a: unknown key; a rule for a tool stands under 'rules'; else action,",
+    ),
+    "no key of an argument": (
+        "  rules: {a: {arguments: {to: {zz: x}}}}",
+        "c.yaml:5:32: tools.rules.a.arguments.to.zz: unknown key; expected hosts, match,",
+    ),
     "twice": ("  allow: [a, a]", "c.yaml:5:10: tools.allow: the list holds one thing twice"),
     "an action": ("  action: redact", "c.yaml:5:11: tools.action: unknown value 'redact'"),
     "no rule": ("  rules:\n    a: {}", "c.yaml:6:8: tools.rules.a: the rule says nothing"),
@@ -131,6 +145,36 @@ WRONG = {
 def test_what_is_refused_is_told_by_its_place(text: str, told: str) -> None:
     (said,) = problems(HEAD + text + "\n")
     assert said.startswith(told)
+
+
+def test_a_section_with_a_mistake_takes_no_test_with_it() -> None:
+    ids = ["tools.allow", "tools.arguments.a", "tools.never-from.a", "pii.output.US_SSN"]
+    test = {"name": "t", "reply": "x", "expect": "block", "breaches": [*ids, "a.b"]}
+    data = {"id": "c", "version": "1.0.0", "principles": [], "tests": [test]}
+    wrong = {**data, "tools": {"allow": ["a b"]}, "pii": {"output": {"SSN": "mask"}}}
+    told = "\n".join(problems(json.dumps(wrong)))
+    assert told.count("\n") == 2
+    assert "tools.allow[0]" in told
+    assert "pii.output.SSN" in told
+    assert "no principle 'a.b'" in told
+    assert len(problems(json.dumps(data))) == 5
+
+
+@pytest.mark.parametrize(
+    ("given", "stage"),
+    [
+        ({"tool": {"name": "a"}}, "tool_call"),
+        ({"tool": {"name": "a"}, "prompt": "x", "results": {"a": "x"}}, "tool_call"),
+        ({"tool": {"name": "a"}, "result": "x"}, "tool_result"),
+        ({"result": "x"}, "tool_result"),
+        ({"documents": ["x"], "prompt": "x"}, "retrieval"),
+        ({"reply": "x", "documents": ["x"]}, "output"),
+        ({"prompt": "x"}, "input"),
+    ],
+)
+def test_what_a_test_gives_says_its_stage(given: dict[str, Any], stage: str) -> None:
+    (test,) = load({}, tests=[{"name": "t", "expect": "allow", **given}]).tests
+    assert test.stage == stage
 
 
 def test_ids_of_the_section_are_taken() -> None:
