@@ -13,12 +13,14 @@ from typing import Literal
 __all__ = [
     "UNREADABLE",
     "UNSAID",
+    "Attachment",
     "Call",
     "Context",
     "Kind",
     "Part",
     "Path",
     "Role",
+    "attached",
     "context",
     "current_context",
 ]
@@ -30,6 +32,16 @@ Path = tuple[str | int, ...]
 
 READABLE: frozenset[Kind] = frozenset({"text", "thinking", "tool_call", "tool_result", "document"})
 """Kinds whose text critics can read; a part of another kind is `undecided`, by name."""
+
+Attachment = Literal["image", "audio", "file"]
+_ATTACHED: Mapping[str, Attachment] = {
+    "input_audio": "audio",
+    "file": "file",
+    "input_file": "file",
+    "container_upload": "file",
+}
+"""What nobody can read, by the names that the wire formats give it. Anything else is not known to
+be an attachment, and may well be text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +64,13 @@ class Part:
     def readable(self) -> bool:
         return self.kind in READABLE
 
+    @property
+    def attachment(self) -> Attachment | None:
+        """Which kind of attachment it is, if it is known to be one."""
+        if self.kind == "image":
+            return "image"
+        return _ATTACHED.get(self.name or "") if self.kind == "opaque" else None
+
     def as_context(self) -> Part:
         """The same, only to help judging."""
         if not self.target:
@@ -64,6 +83,13 @@ class Part:
             name=self.name,
             path=self.path,
         )
+
+
+def attached(kind: Attachment) -> Part:
+    """A part that stands for an attachment, to try what follows from one."""
+    if kind == "image":
+        return Part(text="", kind="image", name="image")
+    return Part(text="", kind="opaque", name="input_audio" if kind == "audio" else "file")
 
 
 class _Instead(Enum):

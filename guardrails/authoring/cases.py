@@ -13,7 +13,7 @@ from typing import Literal
 from guardrails.audit.trail import MemoryTrail
 from guardrails.constitution.model import CaseTest, Constitution
 from guardrails.critic.protocol import Critic
-from guardrails.exchange import Context, Part
+from guardrails.exchange import Context, Part, attached
 from guardrails.guard import Guard
 from guardrails.settings import Settings
 from guardrails.testing import scripted_judge
@@ -110,7 +110,7 @@ async def _decide(guard: Guard, case: CaseTest) -> Decision:
     context = Context(language=case.language, attributes=case.attributes)
     match case.stage:
         case Stage.INPUT:
-            return await guard.check_input(case.prompt, context=context)
+            return await guard.check_input(_sent(case), context=context)
         case Stage.OUTPUT:
             return await guard.check_output(case.reply, prompt=case.prompt, context=context)
         case Stage.TOOL_CALL:
@@ -124,6 +124,13 @@ async def _decide(guard: Guard, case: CaseTest) -> Decision:
         case Stage.RETRIEVAL:
             parts = [Part(text=text, role="tool", kind="document") for text in case.documents]
     return await guard.check(parts, stage=case.stage, prompt=case.prompt, context=context)
+
+
+def _sent(case: CaseTest) -> object:
+    """A prompt with what is attached to it."""
+    if not case.attachments:
+        return case.prompt
+    return [Part(text=case.prompt or ""), *(attached(kind) for kind in case.attachments)]
 
 
 def _before(case: CaseTest) -> object:

@@ -90,6 +90,13 @@ CODES = _table(
         mend="give `source: {title: …}`, a law, a guideline or a house rule",
     ),
     Code(
+        id="L107",
+        level="advice",
+        finds="Images, sounds or files that `attachments` lets through: no critic reads them, and "
+        "only a flag tells of them.",
+        mend="say who looks at them instead: `# lint: ignore L107` and the reason",
+    ),
+    Code(
         id="L201",
         level="advice",
         finds="A principle without examples of both kinds.",

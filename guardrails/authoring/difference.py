@@ -21,8 +21,10 @@ from guardrails.authoring.strictness import (
     on_scale,
     smaller,
 )
+from guardrails.constitution.attachments import KINDS, gravest
 from guardrails.constitution.digest import canonical
 from guardrails.constitution.model import CaseTest, Constitution, Principle, Routing
+from guardrails.verdict import Stage
 
 __all__ = ["EFFECTS", "Change", "Difference", "Effect", "difference"]
 
@@ -138,8 +140,20 @@ class _Comparison:
             yield from _changed(f"{section}.{key}", before[section][key], after[section][key])
         for key, was in before["replies"].items():
             yield from _replies(f"replies.{key}", "", was, after["replies"][key])
+        yield from self._attachments()
         for effect, was, now in more_than(before["keep"], after["keep"], stricter="fewer"):
             yield from _told("pii.keep", effect, was, now)
+
+    def _attachments(self) -> Iterator[Change]:
+        for stage in Stage:
+            was, now = (each.attachments.get(stage, {}) for each in (self.old, self.new))
+            for kind in KINDS:
+                ways = [
+                    said.get(kind) or gravest(p.on_undecided for p in each.at(stage)) or "flag"
+                    for said, each in ((was, self.old), (now, self.new))
+                ]
+                about = f"attachments.{stage}.{kind}"
+                yield from _told(about, on_scale(_DOUBTS, *ways), was.get(kind), now.get(kind))
 
     # Principles
 

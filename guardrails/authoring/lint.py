@@ -38,6 +38,7 @@ _READING = (
     wording.twins,
     wording.missing_sources,
     wording.hollow_reasons,
+    wording.unread_attachments,
     examples.missing,
     examples.borrowed,
     patterns.too_wide,

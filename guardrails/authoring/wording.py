@@ -14,7 +14,15 @@ from guardrails.authoring.subject import Subject
 from guardrails.constitution.model import Principle
 from guardrails.text.sentences import sentences
 
-__all__ = ["hedges", "hollow_reasons", "missing_sources", "twins", "two_ideas", "unjudged"]
+__all__ = [
+    "hedges",
+    "hollow_reasons",
+    "missing_sources",
+    "twins",
+    "two_ideas",
+    "unjudged",
+    "unread_attachments",
+]
 
 _HEDGE = re.compile(
     r"\b(?:usually|generally|typically|normally|ordinarily|often|sometimes|mostly|ideally|"
@@ -88,6 +96,18 @@ def missing_sources(subject: Subject) -> Iterator[LintFinding]:
     for entry in subject.own:
         if entry.principle.source is None:
             yield subject.finding("L106", (*entry.loc, "id"), "the principle has no source")
+
+
+def unread_attachments(subject: Subject) -> Iterator[LintFinding]:
+    """L107. What stands under `relax` has its reason there."""
+    for stage, said in (subject.said.get("attachments") or {}).items():
+        if said == "flag":
+            message = f"attachments at {stage} are let through"
+            yield subject.finding("L107", ("attachments", stage), message)
+            continue
+        for kind in (kind for kind in said if said[kind] == "flag") if said != "block" else ():
+            message = f"attachments of the kind {kind!r} at {stage} are let through"
+            yield subject.finding("L107", ("attachments", stage, kind), message)
 
 
 def hollow_reasons(subject: Subject) -> Iterator[LintFinding]:

@@ -102,6 +102,7 @@ def _head(found: Constitution) -> Group:
         "routing": "\n".join(_routing(judging.routing)),
         "revision": f"attempts: {found.max_attempts}",
         "stream": _release(found),
+        "attachments": "\n".join(_attachments(found)),
         "cache": f"{found.cache_ttl_s:,} s",
         "tests": f"{len(found.tests):,}",
         "blocked": _replies(found.reply_blocked),
@@ -110,6 +111,15 @@ def _head(found: Constitution) -> Group:
     title = Text.assemble((visible(f"{found.id} {found.version}"), "bold"))
     title.append(visible(f"  {found.title}"))
     return Group(title, _facts(facts))
+
+
+def _attachments(found: Constitution) -> Iterator[str]:
+    """What follows from what nobody can read, where it is not for principles to say."""
+    for stage, each in found.attachments.items():
+        for action in dict.fromkeys(each.values()):
+            kinds = ", ".join(kind for kind, said in each.items() if said == action)
+            let = " (let through, unread)" if action == "flag" else ""
+            yield f"{action} {kinds} at {stage}{let}"
 
 
 def _routing(routing: Routing) -> Iterator[str]:

@@ -26,6 +26,7 @@ from guardrails.constitution.forms import (
     different,
 )
 from guardrails.constitution.tools import ToolName
+from guardrails.exchange import Attachment
 from guardrails.verdict import Stage
 
 __all__ = [
@@ -86,7 +87,14 @@ _NEEDED_SCHEMA: dict[str, Any] = {
                 {"required": ["stage"]},
                 {"required": ["tool"], "not": {"anyOf": [{"required": ["reply"]}, RESULT]}},
             ],
-        }
+        },
+        "attachments": {
+            "properties": {"stage": {"const": "input"}},
+            "anyOf": [
+                {"required": ["stage"]},
+                {"not": {"anyOf": [{"required": [key]} for key in SAYING.values()]}},
+            ],
+        },
     },
 }
 
@@ -122,6 +130,12 @@ class TestEntry(Entry):
     results: Annotated[
         Annotated[dict[ToolName, LongText], Field(min_length=1, max_length=100)] | None,
         Field(description="By tool, what tools gave back before the call, at the stage tool_call."),
+    ] = None
+    attachments: Annotated[
+        Annotated[list[Attachment], Field(min_length=1, max_length=100)] | None,
+        Field(
+            description="What is sent beside the prompt, at the stage input: image, audio, file."
+        ),
     ] = None
     attributes: Annotated[
         dict[
@@ -163,6 +177,8 @@ class TestEntry(Entry):
                 "a test at stage {stage} needs the key '{key}'",
                 {"stage": str(self.at), "key": NEEDED[self.at]},
             )
+        if self.attachments is not None and self.at is not Stage.INPUT:
+            raise PydanticCustomError("needs", "'attachments' are for tests at the stage input")
         if self.results is not None and self.at is not Stage.TOOL_CALL:
             raise PydanticCustomError(
                 "needs", "'results' is for tests at the stage tool_call; one result is 'result'"

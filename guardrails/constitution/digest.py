@@ -31,6 +31,7 @@ def canonical(constitution: Constitution) -> dict[str, Any]:
     Left out: tests, title, owner, sources, reasons, and where anything was written. The order of
     principles, examples and roles is meaning; that of stages, critics and callers is none.
     """
+    attached = {str(stage): dict(each) for stage, each in constitution.attachments.items() if each}
     return {
         "form": FORM,
         "id": constitution.id,
@@ -53,6 +54,8 @@ def canonical(constitution: Constitution) -> dict[str, Any]:
         "stream": {"release": constitution.release},
         "cache": {"ttl_s": constitution.cache_ttl_s},
         "keep": sorted(constitution.keep),
+        # Left out where nobody says anything, so that older digests still hold.
+        **({"attachments": attached} if attached else {}),
     }
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
     BeforeValidator,
     ConfigDict,
     Discriminator,
@@ -22,6 +23,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
+from guardrails.constitution.attachments import AttachmentsSection
 from guardrails.constitution.cases import TestEntry
 from guardrails.constitution.forms import (
     FORM,
@@ -59,6 +61,7 @@ __all__ = [
     "PiiRule",
     "PrincipleEntry",
     "PrincipleFields",
+    "RelaxAttachments",
     "RelaxEntry",
     "RelaxPrinciple",
     "RelaxTools",
@@ -372,6 +375,11 @@ class RelaxPii(WithdrawEntry):
     set: Annotated[PiiChange, _SET]
 
 
+class RelaxAttachments(WithdrawEntry):
+    id: Literal["attachments"]
+    set: Annotated[AttachmentsSection, _SET]
+
+
 class RelaxTools(WithdrawEntry):
     id: Literal["tools"]
     set: Annotated[ToolsSection, _SET]
@@ -382,7 +390,16 @@ def _relaxed(value: object) -> str:
     id = value.get("id") if isinstance(value, dict) else getattr(value, "id", None)
     if id in SETTINGS or id in ("pii.keep", "tools"):
         return f"<{id}>"
+    if id == "attachments" and _sets_stages(value):  # a principle may be called so
+        return "<attachments>"
     return "<pii>" if isinstance(id, str) and id.startswith("pii.") else "<principle>"
+
+
+def _sets_stages(value: object) -> bool:
+    changes = value.get("set") if isinstance(value, dict) else getattr(value, "set", None)
+    if isinstance(changes, BaseModel):
+        return isinstance(changes, AttachmentsSection)
+    return isinstance(changes, dict) and not changes.keys() & PrincipleChange.model_fields.keys()
 
 
 RelaxEntry = Annotated[
@@ -393,6 +410,7 @@ RelaxEntry = Annotated[
     | Annotated[RelaxRevision, Tag("<revision>")]
     | Annotated[RelaxKeep, Tag("<pii.keep>")]
     | Annotated[RelaxTools, Tag("<tools>")]
+    | Annotated[RelaxAttachments, Tag("<attachments>")]
     | Annotated[RelaxPii, Tag("<pii>")],
     Discriminator(_relaxed),
 ]
@@ -456,6 +474,13 @@ class Head(Entry):
     pii: Annotated[
         PiiSection | None,
         Field(description="Per stage, what happens to which kind of personal data."),
+    ] = None
+    attachments: Annotated[
+        AttachmentsSection | None,
+        Field(
+            description="Per stage, what follows from images, sounds and files, which no critic "
+            "can read: flag lets them through. Default: what principles say in doubt."
+        ),
     ] = None
     tools: Annotated[
         ToolsSection | None,

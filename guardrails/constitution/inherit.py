@@ -6,9 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from guardrails.constitution.attachments import (
+    Attachments,
+    Doubts,
+    common_attachments,
+    gravest,
+    relaxed_attachments,
+    tightened_attachments,
+)
 from guardrails.constitution.document import (
     Defaults,
     PrincipleEntry,
+    RelaxAttachments,
     RelaxPrinciple,
     RelaxTools,
 )
@@ -33,7 +42,7 @@ from guardrails.constitution.tool_merge import (
     tightened_tools,
     withdrawn_tools,
 )
-from guardrails.constitution.tools import Tooling
+from guardrails.constitution.tools import TOOL_STAGES, Tooling
 from guardrails.constitution.validate import Document
 from guardrails.verdict import Action, Stage
 
@@ -70,6 +79,7 @@ class Resolved:
     pii: Mapping[PiiEntity, PiiHandling] = field(default_factory=dict)
     keep: tuple[str, ...] = ()
     tools: Tooling = field(default_factory=Tooling)
+    attachments: Attachments = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     replies: Mapping[str, Replies] = field(default_factory=dict)
     amendments: tuple[Amendment, ...] = ()
@@ -106,6 +116,9 @@ class _Merge:
         self.pii = self._common("pii", _pii_id, lambda one, other: one == other)
         self.keep = self._inherited_keep()
         self.tools = self._inherited_tools()
+        self.attachments = common_attachments(
+            (parent.attachments, _doubts(parent)) for parent in parents
+        )
         self.settings = self._inherited_settings()
         self.replies = self._inherited_replies()
         self.inherited = {*self.rules, *map(_pii_id, self.pii), *self.tools.ids()}
@@ -118,6 +131,7 @@ class _Merge:
             self._withdraw(entry.id, entry.reason, self.report.under("withdraw", index))
         for index, relaxation in self.document.relax.items():
             self._relax(relaxation, self.report.under("relax", index))
+        self._attachments()  # before principles of its own, about which it may say what it likes
         for section in (*SETTINGS, "cache"):
             self._set(section)
         self._principles()
@@ -134,6 +148,7 @@ class _Merge:
             pii=self.pii,
             keep=self.keep,
             tools=self.tools,
+            attachments=self.attachments,
             settings=self.settings,
             replies=self.replies,
             amendments=tuple(self.amendments),
@@ -257,6 +272,10 @@ class _Merge:
             self.rules[entry.id] = rule
         elif isinstance(entry, RelaxTools):
             self.tools = relaxed_tools(self.tools, entry.set, self.languages, self.origin, report)
+        elif isinstance(entry, RelaxAttachments):
+            self.attachments = relaxed_attachments(
+                self.attachments, entry.set, _doubts(self), report
+            )
         elif entry.id == "pii.keep":
             self._relax_keep(tuple(entry.set.keep), report)
         elif entry.id.startswith("pii."):
@@ -264,6 +283,15 @@ class _Merge:
         else:
             self._relax_setting(entry.id, changes, report)
         self._amend("relax", entry.id, changes, entry.reason)
+
+    def _attachments(self) -> None:
+        if self.head.attachments is not None:
+            self.attachments = tightened_attachments(
+                self.attachments,
+                self.head.attachments,
+                _doubts(self),
+                self.report.under("attachments"),
+            )
 
     def _changeable(self, id: str, report: Report) -> bool:
         if id not in self.inherited:
@@ -422,6 +450,21 @@ class _Merge:
 
     def _place(self, report: Report) -> str:
         return report.source.place(report.at)
+
+
+def _doubts(known: Resolved | _Merge) -> Doubts:
+    """The gravest that anything says in doubt, by stage: its own word, or what follows from its
+    action."""
+    said: dict[Stage, list[str]] = {stage: [] for stage in Stage}
+    for rule in known.rules.values():
+        for stage in rule.principle.stages:
+            said[stage].append(rule.principle.on_undecided)
+    for (stage, _), handling in known.pii.items():
+        if handling.action != "allow":
+            said[stage].append("flag" if handling.action == "flag" else "block")
+    for stage in TOOL_STAGES:
+        said[stage] += ("flag" if action == "flag" else "block" for action in known.tools.actions())
+    return {stage: gravest(doubts) for stage, doubts in said.items()}
 
 
 def _said(entry: Any) -> dict[str, Any]:

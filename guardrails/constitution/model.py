@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from guardrails.exchange import Attachment
 from guardrails.verdict import Action, Severity, Stage
 
 __all__ = [
@@ -225,6 +226,7 @@ class CaseTest:
     tool: Mapping[str, Any] | None = None
     result: str | None = None
     results: Mapping[str, str] = field(default_factory=dict)
+    attachments: tuple[Attachment, ...] = ()
     attributes: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     language: str | None = None
     judge: Mapping[str, str | bool] | None = None
@@ -248,6 +250,8 @@ class Amendment:
 class Constitution:
     """A constitution that can be enforced.
 
+    `attachments` is what follows from one at a stage, instead of what principles say in doubt.
+
     `principles` are in order of precedence, those from `pii` last. `digest` is `sha256:<hex>` over
     the canonical form of all that can change a decision. `parents` are `id@version`, nearest last.
     """
@@ -268,6 +272,9 @@ class Constitution:
     release: Literal["auto", "whole"] = "auto"
     cache_ttl_s: int = 86_400
     keep: tuple[str, ...] = ()
+    attachments: Mapping[Stage, Mapping[Attachment, Literal["flag", "block"]]] = field(
+        default_factory=dict
+    )
     tests: tuple[CaseTest, ...] = ()
     amendments: tuple[Amendment, ...] = ()
     file: str = ""

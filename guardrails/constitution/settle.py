@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from guardrails.constitution.attachments import KINDS, AttachmentAction, Attachments
 from guardrails.constitution.cases import TestEntry
 from guardrails.constitution.digest import digest
 from guardrails.constitution.inherit import PiiEntity, PiiHandling, Resolved
@@ -28,6 +29,7 @@ from guardrails.constitution.routing import check_routing, routing_of
 from guardrails.constitution.spelling import did_you_mean
 from guardrails.constitution.tool_principles import tool_principles
 from guardrails.constitution.validate import Document
+from guardrails.exchange import Attachment
 from guardrails.verdict import Stage
 
 __all__ = ["settle"]
@@ -74,6 +76,7 @@ def settle(
         reply_unavailable=_reply("unavailable", resolved),
         **_settings(resolved.settings),
         keep=keep,
+        attachments=_by_kind(resolved.attachments),
         tests=tests,
         amendments=resolved.amendments,
         file=report.source.file,
@@ -150,6 +153,15 @@ def _personal_data(
     return principles
 
 
+def _by_kind(said: Attachments) -> dict[Stage, dict[Attachment, AttachmentAction]]:
+    found: dict[Stage, dict[Attachment, AttachmentAction]] = {}
+    for stage in Stage:
+        each = {kind: said[stage, kind] for kind in KINDS if (stage, kind) in said}
+        if each:
+            found[stage] = each
+    return found
+
+
 def _by_stage(item: tuple[PiiEntity, PiiHandling]) -> tuple[int, str]:
     (stage, entity), _ = item
     return list(Stage).index(stage), entity
@@ -216,6 +228,7 @@ def _test(entry: TestEntry, place: str) -> CaseTest:
         tool=None if entry.tool is None else entry.tool.model_dump(),
         result=entry.result,
         results=dict(entry.results or {}),
+        attachments=tuple(entry.attachments or ()),
         attributes={
             name: value if isinstance(value, str) else tuple(value)
             for name, value in (entry.attributes or {}).items()

@@ -12,19 +12,17 @@ from guardrails.constitution.model import Catalogue, CriticUse, OnDoubt, Princip
 from guardrails.constitution.report import Report
 from guardrails.constitution.tool_names import is_pattern
 from guardrails.constitution.tools import (
+    TOOL_STAGES,
     Tooling,
     ToolRule,
     Written,
     checks_arguments,
     keeps_apart,
 )
-from guardrails.verdict import Stage
 
 __all__ = ["CRITIC", "tool_principles"]
 
 CRITIC = "tools"
-STAGES = (Stage.OUTPUT, Stage.TOOL_CALL)
-"""A call is judged by itself, and where it stands in a whole reply."""
 MOST_NAMED = 20
 
 
@@ -117,8 +115,8 @@ def _principle(
         id=id,
         text=text,
         severity=own.severity or tools.severity or "medium",
-        stages=STAGES,
-        actions=dict.fromkeys(STAGES, action),
+        stages=TOOL_STAGES,
+        actions=dict.fromkeys(TOOL_STAGES, action),
         on_undecided=doubt,
         on_outage=doubt,
         critics=critics,

@@ -36,10 +36,11 @@ from guardrails.constitution.forms import (
 )
 from guardrails.constitution.model import Replies
 from guardrails.text.patterns import PatternError, compile_pattern, compiled
-from guardrails.verdict import Severity
+from guardrails.verdict import Severity, Stage
 
 __all__ = [
     "MOST_ARGUMENTS",
+    "TOOL_STAGES",
     "Argument",
     "ArgumentPath",
     "ArgumentRule",
@@ -58,6 +59,8 @@ __all__ = [
     "steps_of",
 ]
 
+TOOL_STAGES = (Stage.OUTPUT, Stage.TOOL_CALL)
+"""A call is judged by itself, and where it stands in a whole reply."""
 MOST_TOOLS = 1_000
 MOST_ARGUMENTS = 200
 MOST_STEPS = 20
@@ -304,6 +307,12 @@ class Tooling:
             if keeps_apart(rule):
                 found.append(f"tools.never-from.{name}")
         return found
+
+    def actions(self) -> list[ToolAction]:
+        """What breaches of its principles lead to."""
+        common = self.action or "block"
+        lists = [common] if self.allow is not None or self.deny else []
+        return [*lists, *(rule.action or common for rule in self.rules.values())]
 
 
 def checks_arguments(rule: ToolRule) -> bool:

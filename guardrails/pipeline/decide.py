@@ -53,7 +53,8 @@ _WITHHOLDING = frozenset({Stage.RETRIEVAL, Stage.TOOL_RESULT})
 class Observation:
     """What a critic, or the engine about itself, has seen; not yet ruled upon.
 
-    `about` is a principle, or the limit that was reached. `span` is of the original text.
+    `about` is a principle, or the limit that was reached. `span` is of the original text. `instead`
+    is what follows from a part that nobody can read, where the constitution says it for all.
     """
 
     about: Principle | Limit
@@ -63,6 +64,7 @@ class Observation:
     part: int | None = None
     span: Span | None = None
     reason: str = field(default="", repr=False)
+    instead: Literal["flag", "block"] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +120,8 @@ def _action(observation: Observation, stage: Stage) -> Action:
         case "uncovered":
             # `accept` yields no observation at all, so what is left here refuses.
             return "escalate" if principle.uncovered == "escalate" else "block"
+        case "unjudged_part" if observation.instead is not None:
+            return observation.instead
         case _:
             return principle.on_undecided
 

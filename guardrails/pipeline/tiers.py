@@ -313,9 +313,11 @@ class _Sitting:
         )
 
     def _unjudged(self, unread: Sequence[int]) -> list[Observation]:
-        """A part nobody can read is undecided, by the principle that is strictest about doubt."""
+        """A part nobody can read is undecided, by the principle that is strictest about doubt, or
+        by what the constitution says of attachments."""
         if not unread:
             return []
+        said = self.plan.constitution.attachments.get(self.stage, {})
         strictest = max(
             (inquiry.matter.principle for inquiry in self.inquiries.values()),
             key=lambda principle: Verdict.of(principle.on_undecided),
@@ -327,9 +329,10 @@ class _Sitting:
                 value="undecided",
                 cause="unjudged_part",
                 part=index,
-                reason=f"no critic can read a part of kind {self.views.parts[index].kind!r}",
+                reason=f"no critic can read a part of kind {part.kind!r}",
+                instead=None if part.attachment is None else said.get(part.attachment),
             )
-            for index in unread
+            for index, part in ((index, self.views.parts[index]) for index in unread)
         ]
 
 

@@ -107,6 +107,10 @@ CASES: dict[str, tuple[str, str]] = {
         written(principle(), other(text="Greets the person who asks.")),
     ),
     "L106": (written(principle(source=None)), written(principle())),
+    "L107": (
+        written(attachments={"input": {"image": "flag"}}),
+        written(attachments={"input": {"image": "block"}}),
+    ),
     "L201": (
         written(principle(examples={"breach": ["What a stupid thing to ask."]})),
         written(principle()),

@@ -106,7 +106,7 @@ def test_a_file_with_every_key_fits() -> None:
 
 GIVEN = {
     "prompt": "p", "reply": "r", "tool": {"name": "t"}, "result": "r", "documents": ["d"],
-    "results": {"t": "r"},
+    "results": {"t": "r"}, "attachments": ["image"],
 }  # fmt: skip
 STAGES = [None, "input", "output", "tool_call", "tool_result", "retrieval"]
 
