@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
+import yaml
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -202,7 +204,7 @@ def _calls(principle: Principle) -> dict[str, str]:
         return {}
     said = use.config.model_dump(mode="json", exclude_unset=True)
     arguments = "\n".join(
-        f"{path}: {', '.join(f'{key} {document(value)}' for key, value in rule.items()) or 'any'}"
+        f"{path}: {', '.join(f'{key}: {_flow(value)}' for key, value in rule.items()) or 'any'}"
         for path, rule in said.get("arguments", {}).items()
     )
     others = "" if said.get("additional", True) else "none"
@@ -267,6 +269,15 @@ def _amendments(amendments: tuple[Amendment, ...]) -> Group:
     return Group(Text("amendments", "bold"), Padding(Group(*lines), (0, 0, 0, 3)))
 
 
+def _flow(value: Any) -> str:
+    """A value as it could stand in a file, on one line."""
+    whole = int(value) if isinstance(value, float) and value.is_integer() else document(value)
+    told = yaml.safe_dump(
+        whole, default_flow_style=True, allow_unicode=True, width=10**9, sort_keys=False
+    )
+    return told.strip().removesuffix("...").strip()
+
+
 def _changes(amendment: Amendment) -> str:
-    changes = ", ".join(f"{key} = {document(value)}" for key, value in amendment.set.items())
+    changes = ", ".join(f"{key}: {_flow(value)}" for key, value in amendment.set.items())
     return f", {changes}" if changes else ""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from guardrails.cli import main
+from guardrails.cli.resolved import _flow
 
 PARENT = r"""
 schema: 1
@@ -65,7 +66,7 @@ def test_what_came_from_where_is_told(run: Run) -> None:
     assert "from parent@1.0.0" in flat
     assert "from child@2.1.0" in flat
     assert "flag at output" in flat
-    assert "relax p.card by child@2.1.0, action = flag: cards are the subject here" in flat
+    assert "relax p.card by child@2.1.0, action: flag: cards are the subject here" in flat
     assert "kept as they are: help@x.example" in flat
 
 
@@ -86,7 +87,7 @@ def test_rules_for_tools_are_told(run: Run, tmp_path: Path) -> None:
     )
     status, told = run("show", str(file))
     assert status == 0
-    for line in ("to: match ['[a-z]+'], required True", "body: any", "never from  web"):
+    for line in ("to: match: ['[a-z]+'], required: true", "body: any", "never from  web"):
         assert line in told
 
 
@@ -141,3 +142,15 @@ def test_where_exchanges_start_is_told(run: Run, tmp_path: Path) -> None:
         assert line in told
     document = json.loads(run("show", "child", "--json")[1])
     assert document["judging"]["routing"]["start"][0]["severity"] == "high"
+
+
+def test_values_are_shown_as_they_could_stand_in_a_file() -> None:
+    shown = {
+        "[\\bx, '*.example.com']": ["\\bx", "*.example.com"],
+        "{image: flag}": {"image": "flag"},
+        "true": True,
+        "5": 5.0,
+        "0.5": 0.5,
+        "x": "x",
+    }
+    assert [_flow(value) for value in shown.values()] == [*shown]
