@@ -298,8 +298,10 @@ _HEAD = """\
 # What `constitution lint` finds
 
 An **error** means that the file contradicts itself or cannot do what it says; any of them ends with
-exit status 1. **Advice** means that it could be better. Only what the file itself says is linted,
-not what it inherits; what counts a whole stage counts the inherited principles, too. What is wrong
+exit status 1. **Advice** means that it could be better; with `--strict` any advice that no comment
+silences ends with status 1, too. Status 2 is a file that does not load, or wrong usage.
+Only what the file itself says is linted, not what it inherits; what counts a whole stage counts the
+inherited principles, too. What is wrong
 with keys, values and types is found when a file is loaded, by `lint` as by every other command.
 
 A comment silences one code: on its own line if something stands before it, else on the next line

@@ -233,12 +233,26 @@ def new(
 
 
 @app.command()
-def lint(names: Names = None, watch: Watch = False, as_json: AsJson = False) -> int:
-    """Find what is weak or wrong in constitutions."""
+def lint(
+    names: Names = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Advice that is not silenced fails, too.")
+    ] = False,
+    watch: Watch = False,
+    as_json: AsJson = False,
+) -> int:
+    """Find what is weak or wrong in constitutions.
+
+    Status 0: no error. 1: an error, or with --strict any finding. 2: wrong usage, or a file that
+    does not load.
+    """
     from guardrails.cli.author import lint_all
 
     return _perhaps_again(
-        names or [], lambda: lint_all(names or [], as_json=as_json), watch=watch, as_json=as_json
+        names or [],
+        lambda: lint_all(names or [], strict=strict, as_json=as_json),
+        watch=watch,
+        as_json=as_json,
     )
 
 

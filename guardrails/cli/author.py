@@ -55,8 +55,9 @@ class Examined:
         return levels + Counter[str](result.status for result in self.results)
 
 
-def lint_all(names: Sequence[str], *, as_json: bool) -> int:
-    """Lint each constitution; the status is 1 if anything found is an error."""
+def lint_all(names: Sequence[str], *, as_json: bool, strict: bool = False) -> int:
+    """Lint each constitution; the status is 1 if anything found is an error, or if `strict`
+    anything is found at all."""
     registry = CriticRegistry()
 
     def examine(constitution: Constitution) -> Examined:
@@ -65,7 +66,7 @@ def lint_all(names: Sequence[str], *, as_json: bool) -> int:
         return Examined(name=constitution.id, constitution=constitution, findings=findings)
 
     examined = list(_each(names, registry, examine))
-    failed = any(one.kinds["error"] for one in examined)
+    failed = any(one.kinds["error"] or (strict and one.findings) for one in examined)
     return _tell(examined, Status.INTERVENED if failed else Status.FINE, _linted, as_json=as_json)
 
 
