@@ -21,7 +21,7 @@ from guardrails.constitution.model import Constitution
 from guardrails.errors import AuditError, SettingsError
 from guardrails.exchange import Context, current_context
 from guardrails.guard import Guard
-from guardrails.wire.formats import BodyFormat
+from guardrails.wire.formats import BodyFormat, Named
 
 __all__ = ["GuardrailMiddleware"]
 
@@ -38,7 +38,8 @@ class GuardrailMiddleware:
     Every path is guarded in the format `auto` unless `routes` names another for it, or `exempt`
     names the path, or `others="pass"` is said. A path is exact or ends in `/*`. Formats: `auto`,
     `anthropic`, `openai-chat`, `openai-responses`, `text`, `json` (every string is text), or JSON
-    pointers into request and response: `"json: /message -> /answer"`.
+    pointers into request and response: `"json: /message -> /answer"`, and for events whose data
+    is JSON `"sse: /message -> /token"`, or a table, `{"sse": {"delta": "/token", …}}`.
 
     `context` says who is asking: a Context, or a callable (plain or async) that gets the scope.
     `refuse`: "reply" answers a blocked exchange in the format's own shape with status 200,
@@ -54,7 +55,7 @@ class GuardrailMiddleware:
         app: ASGIApp,
         guard: str | Path | Constitution | Guard,
         *,
-        routes: Mapping[str, str] | None = None,
+        routes: Mapping[str, Named] | None = None,
         exempt: Iterable[str] = (),
         others: Literal["guard", "pass"] = "guard",
         context: ContextOf = None,

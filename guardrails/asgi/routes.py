@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from guardrails.errors import SettingsError
-from guardrails.wire.formats import BodyFormat, format_of
+from guardrails.wire.formats import BodyFormat, Named, format_of
 
 __all__ = ["Routes", "ambiguity", "path_of"]
 
@@ -77,7 +77,7 @@ class Routes:
 
     def __init__(
         self,
-        routes: Mapping[str, str],
+        routes: Mapping[str, Named],
         exempt: Iterable[str],
         others: Literal["guard", "pass"],
     ) -> None:

@@ -29,7 +29,7 @@ from pydantic import (
 from guardrails.errors import SettingsError
 from guardrails.settings import settings_file
 from guardrails.telemetry import log
-from guardrails.wire.formats import format_of
+from guardrails.wire.formats import Named, format_of
 
 __all__ = [
     "PROVIDERS",
@@ -88,7 +88,7 @@ def _pattern(said: str) -> str:
     return said
 
 
-def _format(said: str) -> str:
+def _format(said: Named) -> Named:
     try:
         format_of(said)
     except SettingsError as error:
@@ -143,7 +143,7 @@ class RouteConfig(_Table):
 
     constitution: Text | None = None
     upstream: Address | None = None
-    format: Annotated[str, AfterValidator(_format)] | None = None
+    format: Annotated[Named, AfterValidator(_format)] | None = None
     guard: bool = True
     methods: frozenset[Literal["GET", "POST", "PUT", "PATCH", "DELETE"]] = frozenset({"POST"})
 

@@ -11,6 +11,7 @@ from guardrails.asgi.messages import Headers
 from guardrails.errors import SettingsError
 from guardrails.proxy.answers import RefusedError
 from guardrails.proxy.config import Provider, RouteConfig, ServeConfig
+from guardrails.wire.formats import Named
 
 __all__ = ["KNOWN", "Endpoint", "Endpoints"]
 
@@ -28,7 +29,7 @@ class Endpoint:
     kind: Kind
     provider: Provider | None
     methods: frozenset[str]
-    format: str | None
+    format: Named | None
     query: Mapping[str, re.Pattern[bytes]] | None = None
     operation: str | None = None
 
@@ -138,7 +139,7 @@ def _changed(endpoint: Endpoint, route: RouteConfig) -> Endpoint:
     return endpoint if route.guard else _with_format(endpoint, None)
 
 
-def _with_format(endpoint: Endpoint, format: str | None) -> Endpoint:
+def _with_format(endpoint: Endpoint, format: Named | None) -> Endpoint:
     return Endpoint(
         name=endpoint.name,
         path=endpoint.path,

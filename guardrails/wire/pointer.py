@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from guardrails.errors import WireFormatError
+from guardrails.exchange import Path
 
-__all__ = ["Pointer", "placed", "put"]
+__all__ = ["Pointer", "path_of", "placed", "planted", "put"]
 
 _MISSING = object()
 
@@ -50,7 +51,40 @@ def put(value: Any, pointer: Pointer, new: object) -> Any:
 
 def placed(pointer: Pointer, new: object) -> Any:
     """A value that holds nothing but `new`, at the pointer."""
-    for step in reversed(pointer.steps):
+    return _made(pointer.steps, new)
+
+
+def planted(value: Any, pointer: Pointer, new: object) -> Any:
+    """The value with `new` at the pointer, where nothing need stand yet; copied on the way. Raises
+    ValueError where something else is in its way."""
+    return _planted(value, pointer, pointer.steps, new)
+
+
+def path_of(value: Any, pointer: Pointer) -> Path:
+    """The pointer as a path to what stands there: indexes of lists are numbers in it."""
+    path: list[str | int] = []
+    for step in pointer.steps:
+        at = int(step) if isinstance(value, list) else step
+        path.append(at)
+        value = value[at]
+    return tuple(path)
+
+
+def _planted(value: Any, pointer: Pointer, steps: Sequence[str], new: object) -> Any:
+    if not steps:
+        return new
+    step, rest = steps[0], steps[1:]
+    if isinstance(value, dict):
+        below = value.get(step)
+        made = _made(rest, new) if below is None else _planted(below, pointer, rest, new)
+        return {**value, step: made}
+    if isinstance(value, list) and _step(value, step) is not _MISSING:
+        return _put(value, (step,), _planted(value[int(step)], pointer, rest, new))
+    raise ValueError(f"something else stands on the way to {pointer.text!r}")
+
+
+def _made(steps: Sequence[str], new: object) -> Any:
+    for step in reversed(steps):
         new = [new] if step == "0" else {step: new}
     return new
 

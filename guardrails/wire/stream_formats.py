@@ -7,6 +7,7 @@ from functools import partial
 
 from guardrails.wire.auto_format import AUTO, is_plain, own_place, provider_of_bodies
 from guardrails.wire.body import Body, JsonBody
+from guardrails.wire.event_format import EventsFormat
 from guardrails.wire.own_formats import TEXT, LinesFormat
 from guardrails.wire.payload import ENCODINGS, EVENTS, JSON, LINES, BodyFormat, Payload, encoding_of
 from guardrails.wire.provider_formats import ANTHROPIC_MESSAGES, OPENAI_CHAT, OPENAI_RESPONSES
@@ -72,6 +73,8 @@ def _of_events(
 ) -> StreamReader | None:
     if format is TEXT:
         return TextEventReader()
+    if isinstance(format, EventsFormat):
+        return format.reader()
     if format is AUTO:
         asked = provider_of_bodies(request, None)
         return AutoReader(EventSniffer(readers), readers[asked.name]() if asked else None)

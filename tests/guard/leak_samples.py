@@ -18,7 +18,7 @@ from guardrails.testing.provider.anthropic import Messages
 from guardrails.testing.provider.chat import Chat
 from guardrails.testing.provider.responses import Responses
 from guardrails.wire.body import Body, OpaqueBody
-from guardrails.wire.formats import format_of
+from guardrails.wire.formats import Named, format_of
 from guardrails.wire.payload import EVENTS, LINES, PLAIN, Payload
 from guardrails.wire.sse import Event, write_events
 from guardrails.wire.stream_formats import stream_reader
@@ -356,11 +356,39 @@ def lines(made: Sequence[tuple[str, str]], size: int) -> bytes:
     return b"".join(json.dumps(one, ensure_ascii=size % 2 == 0).encode() + b"\n" for one in told)
 
 
+def own_events(made: Sequence[tuple[str, str]], size: int) -> bytes:
+    """As FastAPI and sse-starlette have them, with a field that nobody named."""
+    told = (
+        json.dumps({"token": s, "id": "m"}, ensure_ascii=size % 2 > 0) for s in sliced(made, size)
+    )
+    return write_events([*(Event("", data) for data in told), Event("", "[DONE]")])
+
+
+def kinds_of_events(made: Sequence[tuple[str, str]], size: int) -> bytes:
+    """Two texts that come between one another, one of which is said again at the end."""
+    runs = []
+    for kind, type in (("text", "token"), ("thinking", "thought")):
+        pieces = sliced([one for one in made if one[0] == kind], size)
+        runs.append([{"type": type, "data": {"text": [piece]}} for piece in pieces])
+    told = [one for one in chain.from_iterable(zip_longest(*runs)) if one is not None]
+    whole = "".join(text for kind, text in made if kind == "text")
+    told = [{"type": "begin"}, *told, {"type": "final", "text": whole, "usage": {"tokens": 3}}]
+    return write_events(Event("", json.dumps(one)) for one in told)
+
+
+KINDS_OF_EVENTS = {
+    "by": "/type",
+    "delta": {"token": "/data/text/0", "thought": "/data/text/0", "begin": []},
+    "whole": {"final": "/text"},
+    "stop": {"text": "/error/message", "data": {"type": "stopped"}},
+}
+
+
 @dataclass(frozen=True)
 class Told:
     """A format, and how a reply is told in it."""
 
-    format: str
+    format: Named
     media_type: str
     tell: Any
     kinds: tuple[str, ...] = ("text",)
@@ -417,6 +445,10 @@ FORMATS = {
     "text": Told("text", PLAIN, plain),
     "text events": Told("text", EVENTS, text_events),
     "ndjson by a pointer": Told("ndjson: /delta", NDJSON, lines),
+    "sse by a pointer": Told("sse: /token", EVENTS, own_events),
+    "sse of several kinds": Told(
+        {"sse": KINDS_OF_EVENTS}, EVENTS, kinds_of_events, ("text", "thinking")
+    ),
     "auto, anthropic": Told("auto", EVENTS, anthropic, ALL),
     "auto, chat": Told("auto", EVENTS, two_choices, (*ALL, "refusal")),
     "auto, responses": Told("auto", EVENTS, responses, (*ALL, "refusal")),

@@ -7,7 +7,7 @@ from typing import Any
 
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Part, Path, Role
-from guardrails.wire.pointer import Pointer, placed
+from guardrails.wire.pointer import Pointer, path_of, placed
 from guardrails.wire.shapes import FREE
 from guardrails.wire.streams.event_reader import EventReader, LostError
 from guardrails.wire.streams.finding import find
@@ -95,7 +95,7 @@ class LineReader(EventReader):
             self._text = telling.open(Part(text="", role=self._role))
             self._is_open = True
         if said:
-            telling.say(self._text, said, (JsonValue.KEY, *_steps(value, pointer)))
+            telling.say(self._text, said, (JsonValue.KEY, *path_of(value, pointer)))
 
     def _open_parts(self) -> Iterable[int]:
         was_open, self._is_open = self._is_open, False
@@ -140,13 +140,3 @@ class JsonValue:
             held = without_logprobs(held)
         end = b"\n" if event.raw.endswith(b"\n") else b""
         return dump_json(held[self.KEY]) + end
-
-
-def _steps(value: Any, pointer: Pointer) -> Path:
-    """The pointer as a path: indexes of lists are numbers there."""
-    path: list[str | int] = []
-    for step in pointer.steps:
-        at = int(step) if isinstance(value, list) else step
-        path.append(at)
-        value = value[at]
-    return tuple(path)

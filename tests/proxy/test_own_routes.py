@@ -1,0 +1,117 @@
+"""Routes of the proxy's own, whose upstream is an application and no provider."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from proxy_house import REPLY, config_of, serving, written
+from proxy_wire import ask
+
+from guardrails.errors import SettingsError
+from guardrails.proxy.config import load_config
+
+STREAM = b"content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+@contextmanager
+def application(pieces: Sequence[bytes]) -> Iterator[str]:
+    """Streams these to whoever asks."""
+    loop, ready, end = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
+    address: list[str] = []
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n" + STREAM)
+        for piece in pieces:
+            writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            await writer.drain()
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async def main() -> None:
+        server = await asyncio.start_server(handle, "127.0.0.1", 0)
+        address.append(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        ready.set()
+        await end.wait()
+        server.close()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(main()), daemon=True)
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield address[0]
+    finally:
+        loop.call_soon_threadsafe(end.set)
+        thread.join(10)
+        loop.close()
+
+
+def tokens(*texts: str) -> list[bytes]:
+    told = [json.dumps({"type": "token", "text": text}) for text in texts]
+    return [b"data: %s\n\n" % data.encode() for data in (*told, "[DONE]")]
+
+
+TABLE = """
+[serve]
+upstream = "http://127.0.0.1:1"
+constitution = "house"
+
+[serve.routes."/chat"]
+format = { sse = { request = "/message", by = "/type", delta = { token = "/text" } } }
+"""
+
+
+def routes_of(folder: Path, text: str) -> Any:
+    file = folder / "serve.toml"
+    file.write_text(text)
+    return dict(load_config(file, environ={}).routes)
+
+
+def test_events_of_an_applications_own_shape_are_judged(tmp_path: Path) -> None:
+    routes = routes_of(tmp_path, TABLE)
+    for pieces, got in (
+        (tokens("Hel", "lo. ", "Fine."), None),
+        (tokens("Hello. A sec", "ret. ", "Fine."), [b'"Hello. A . "', b'""', b'"Fine."']),
+        (tokens("Hello. A for", "bidden word."), [b'"Hello. "', f'"\\n\\n{REPLY}"'.encode()]),
+    ):
+        with (
+            application(pieces) as url,
+            serving(config_of(url, written(tmp_path), routes=routes)) as house,
+        ):
+            answer = ask(house.port, "/chat", {"message": "hi"})
+        assert answer.status == 200
+        if got is None:
+            assert answer.body == b"".join(pieces)
+        else:
+            texts = [part.partition(b'"text":')[2] for part in answer.body.split(b"data: ")]
+            assert [
+                text.strip()[: len(want)] for text, want in zip(texts[1:], got, strict=False)
+            ] == got
+            assert answer.body.endswith(b"data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ("{ sse = { dleta = '/text' } }", "unknown key; did you mean 'delta'"),
+        ("{ sse = { delta = 'text' } }", "is no JSON pointer"),
+        ("{ json = { delta = 'text' } }", "expected to be one table"),
+        ("3", "serve.routes./chat.format"),
+    ],
+)
+def test_a_shape_that_could_not_work_is_an_error_with_its_place(
+    tmp_path: Path, said: str, problem: str
+) -> None:
+    text = TABLE.partition("format")[0] + f"format = {said}\n"
+    with pytest.raises(SettingsError) as error:
+        routes_of(tmp_path, text)
+    assert problem in str(error.value)
+    assert "serve.routes./chat.format" in str(error.value)

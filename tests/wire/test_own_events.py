@@ -1,0 +1,395 @@
+"""Event streams of an application's own shape: JSON in the data of events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stream_samples import CUTS, split, told, written
+
+from guardrails.errors import SettingsError
+from guardrails.wire.body import JsonBody, OpaqueBody
+from guardrails.wire.event_format import EventsFormat
+from guardrails.wire.formats import Named, format_of
+from guardrails.wire.payload import EVENTS, JSON, Payload
+from guardrails.wire.sse import Event, parse_events, write_events
+from guardrails.wire.stream_formats import stream_reader
+from guardrails.wire.streams.frames import LONGEST
+from guardrails.wire.streams.model import StreamReader
+from guardrails.wire.streams.own_events import MOST_KNOWN
+from guardrails.wire.strict_json import AmbiguousError
+from guardrails.wire.told_body import ToldBody
+
+NOBODY = OpaqueBody(b"", "user", "")
+TOKENS = "sse: /token"
+
+
+def sse(**said: Any) -> Named:
+    return {"sse": {"delta": "/token", **said}}
+
+
+def events(*data: Any, names: Sequence[str] = ()) -> bytes:
+    named = [*names, *[""] * len(data)]
+    return write_events(
+        Event(name, one if isinstance(one, str) else json.dumps(one))
+        for name, one in zip(named, data, strict=False)
+    )
+
+
+def tokens(*texts: str) -> list[dict[str, str]]:
+    return [{"token": text} for text in texts]
+
+
+def reader(named: Named) -> StreamReader:
+    made = stream_reader(format_of(named), Payload(data=b"", media_type=EVENTS), None)
+    assert made is not None
+    return made
+
+
+def whole(named: Named, body: bytes) -> Any:
+    return format_of(named).response(Payload(data=body, media_type=EVENTS), NOBODY)
+
+
+def texts(named: Named, body: bytes) -> list[str]:
+    return [text for head, text in told(reader(named), [body]).parts if head.kind != "opaque"]
+
+
+def why(named: Named, body: bytes) -> list[str]:
+    """Why something of it cannot be read."""
+    heads = told(reader(named), [body]).heads
+    return [head.name or "" for head in heads if head.kind == "opaque"]
+
+
+def upper(text: str) -> str:
+    return text.replace("a", "AA").replace("é", "E")
+
+
+# -- what is read --------------------------------------------------------------------------------
+
+PIECES = st.lists(
+    st.one_of(
+        st.text('abé"\\ \n🎉', max_size=6).map(lambda text: {"token": text, "id": "i"}),
+        st.just({"token": None, "usage": {"tokens": 3}}),
+        st.just({"usage": {"note": "a"}}),
+    ),
+    max_size=6,
+)
+
+
+@given(PIECES, st.booleans(), st.sampled_from([TOKENS, "sse: /message -> /token", sse()]), CUTS)
+def test_the_pieces_are_one_text_wherever_the_bytes_are_cut(
+    values: list[Any], done: bool, named: Named, cuts: Any
+) -> None:
+    body = events({"token": "é"}, *values, *["[DONE]"] * done)
+    text = "é" + "".join(value.get("token") or "" for value in values)
+    read = told(reader(named), split(body, cuts))
+    assert read.raw == body
+    assert written(read.events) == body
+    assert read.texts_of()[0] == text
+    assert read.ended == done
+    body_read = whole(named, body)
+    assert [part.text for part in body_read.parts] == [t for _, t in read.parts]
+    changed = b"".join(
+        event.write([said.text if said.part else upper(said.text) for said in event.says])
+        for event in read.events
+    )
+    for made in (changed, body_read.rewrite({0: upper(text)}).data):
+        assert "".join(told(reader(named), [made]).texts_of()[:1]) == upper(text)
+
+
+def test_fields_that_nobody_named_are_judged_and_what_is_said_again_counts_once() -> None:
+    body = events(*[{"token": "a", "id": "b", "c": ["d"], "created": 1732528800}] * 50)
+    assert sorted(set(texts(TOKENS, body))) == sorted(
+        {"a" * 50, "id", "b", "c", "d", "created", "1732528800"}
+    )
+    assert len(texts(TOKENS, body)) == 7
+    read = told(reader(TOKENS), [body])
+    now = {head.key: "x" for head, text in read.parts if text == "d"}
+    made = b"".join(
+        e.write([now.get(said.part, said.text) for said in e.says]) for e in read.events
+    )
+    assert [json.loads(event.data)["c"] for event in parse_events(made)] == [["x"]] * 50
+
+
+def test_what_holds_no_text_is_not_judged() -> None:
+    body = events({"token": "a", "meta": {"id": "b"}, "usage": {"note": "c"}})
+    assert texts(sse(no_text=["/meta/id", "/usage"]), body) == ["a", "meta"]
+
+
+def test_several_pointers_are_several_texts() -> None:
+    body = events({"token": "a", "thought": "b"}, {"thought": "c"}, {"token": "d"})
+    for named in ("sse: /token, /thought", sse(delta=["/token", "/thought"])):
+        assert texts(named, body) == ["ad", "bc"]
+
+
+KINDS = {"token": "/text", "thought": ["/text"], "status": []}
+
+
+def test_kinds_of_events_are_told_apart_by_their_names() -> None:
+    names = ["status", "thought", "token", "thought", "token", "other"]
+    data = [{"say": "wait"}, *[{"text": text} for text in "abcde"]]
+    body = events(*data, names=names)
+    assert texts(sse(delta=KINDS), body) == ["say", "wait", "ac", "bd", "other", "text", "e"]
+
+
+def test_kinds_of_events_are_told_apart_by_a_field() -> None:
+    kinds = ["status", "thought", "token", "thought", "token", "other", 3]
+    data = [{"type": kind, "text": text} for kind, text in zip(kinds, "wabcdef", strict=True)]
+    found = texts(sse(delta=KINDS, by="/type"), events(*data))
+    assert found == ["text", "w", "ac", "bd", "type", "other", "e", "f"]
+
+
+def test_an_event_without_a_name_is_a_message() -> None:
+    body = events(*tokens("a", "b"), names=["", "message"])
+    assert texts(sse(delta={"message": "/token"}), body) == ["ab"]
+    assert texts(TOKENS, body) == ["ab"]
+
+
+def test_pieces_in_events_of_several_names_are_no_one_text() -> None:
+    body = events(*tokens("a", "b"), names=["token", "thought"])
+    assert why(TOKENS, body) == ["pieces in events of several names: say 'delta' for each"]
+
+
+def test_the_whole_text_said_again_is_the_same_text() -> None:
+    body = events(*tokens("ab", "c"), {"text": "abc", "usage": 3}, "[DONE]")
+    named = sse(whole="/text")
+    read = told(reader(named), [body])
+    assert [text for _, text in read.parts] == ["abc", "usage"]
+    now = written(read.events, lambda text: text.replace("abc", "x"))
+    assert b'{"text":"x","usage":3}' in now
+    assert b'{"text":"x"' in whole(named, body).rewrite({0: "x"}).data
+
+
+def test_a_whole_text_that_is_another_one_is_judged_by_itself() -> None:
+    named = sse(whole={"final": "/text"}, delta={"token": "/text"})
+    body = events({"text": " ab"}, {"text": "ab"}, names=["token", "final"])
+    assert texts(named, body) == [" ab", "ab"]
+    assert texts(named, events({"text": "ab"}, names=["final"])) == ["ab"]
+
+
+def test_a_text_goes_not_on_after_all_of_it_was_said() -> None:
+    """Else what is cut over the two would be judged in halves."""
+    body = events(*tokens("for"), {"text": "for"}, *tokens("bidden"))
+    assert why(sse(whole="/text"), body) == ["a text that goes on after all of it was said again"]
+
+
+@pytest.mark.parametrize(
+    ("done", "data", "name", "ends"),
+    [
+        (None, "[DONE]", "", True),
+        (None, " [DONE] ", "", True),
+        ("END", "END", "bit", True),
+        ("END", "[DONE]", "", True),
+        (["END", {"event": "end"}], "{}", "end", True),
+        (["END", {"event": "end"}], '{"end": 1}', "", False),
+        ([], "[DONE]", "", True),
+    ],
+)
+def test_a_reply_ends_with_what_the_author_says(
+    done: Any, data: str, name: str, ends: bool
+) -> None:
+    named = TOKENS if done is None else sse(done=done)
+    body = events(*tokens("a"), data, names=["", name])
+    read = told(reader(named), [body])
+    assert read.ended == ends
+    assert read.parts[0][1] == "a"
+    assert not why(named, body)
+
+
+def test_an_event_of_the_end_may_say_the_whole_text() -> None:
+    named = sse(done={"event": "end"}, whole={"end": "/text"}, delta={"token": "/text"})
+    body = events({"text": "ab"}, {"text": "ab"}, names=["token", "end"])
+    read = told(reader(named), [body])
+    assert read.ended
+    assert [text for _, text in read.parts] == ["ab"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "hello",
+        '{"token": "a", "token": "b"}',
+        '{"token": 1}',
+        '{"token": ["a"]}',
+        '"\\ud800"',
+        "NaN",
+    ],
+)
+def test_an_event_that_cannot_be_read_is_told_as_such(data: str) -> None:
+    for body in (events(data), events(*tokens("fine"), data)):
+        assert why(TOKENS, body)
+        assert isinstance(whole(TOKENS, body), ToldBody)
+        assert "opaque" in {part.kind for part in whole(TOKENS, body).parts}
+
+
+def test_comments_and_names_of_events_are_judged() -> None:
+    body = b": psst\nid: who is it\nevent: a name\n" + events(*tokens("a")) + b"event: alone\n\n"
+    assert sorted(texts(TOKENS, body)) == sorted(["psst", "who is it", "a name", "a", "alone"])
+    read = told(reader(TOKENS), [body])
+    made = written(read.events, lambda text: text.replace("a name", ""))
+    assert made == b'data: {"token": "a"}\n\nevent: alone\n\n'
+
+
+# -- before the first piece ----------------------------------------------------------------------
+
+
+def test_nothing_is_told_before_the_first_piece() -> None:
+    read = reader(TOKENS)
+    assert read.feed(b": wait\n\n")
+    assert not read.feed(events({"status": "fine"}, {"status": "more"}))
+    assert [e.says[-1].text for e in read.feed(events(*tokens("a")))] == ["fine", "more", "a"]
+
+
+def test_events_that_are_known_to_have_no_pieces_may_come_before() -> None:
+    read = reader(sse(delta=KINDS))
+    assert read.feed(events({"say": "searching"}, names=["status"]))
+    assert read.feed(events({"say": "reading"}, names=["status"]))
+
+
+@pytest.mark.parametrize("end", [(), ("[DONE]",)])
+def test_a_pointer_that_leads_nowhere_is_told_and_nothing_leaves(end: Any) -> None:
+    body = events(*tokens("for", "bidden"), *end)
+    for pieces in ([body], split(body, range(1 << 14))):
+        read = told(reader("sse: /tokn"), pieces)
+        assert read.raw == body
+        (event,) = (event for event in read.events if event.raw)
+        assert [head.name for head in event.opens] == ["there is no piece of a reply at '/tokn'"]
+    assert "opaque" in {part.kind for part in whole("sse: /tokn", body).parts}
+
+
+def test_a_stream_that_says_one_thing_only_is_read() -> None:
+    body = events({"error": "busy"}, "[DONE]")
+    assert texts(TOKENS, body) == ["error", "busy"]
+    assert not why(TOKENS, body)
+    assert told(reader(TOKENS), [b""]).parts == []
+
+
+def test_what_waits_for_the_first_piece_is_bounded() -> None:
+    read = reader(TOKENS)
+    piece = events({"status": "x" * 1_000})
+    made = [event for _ in range(LONGEST // len(piece) + 2) for event in read.feed(piece)]
+    assert made[0].opens[0].kind == "opaque"
+    assert len(made[0].raw) > LONGEST
+
+
+def test_what_is_remembered_beside_the_reply_is_bounded() -> None:
+    read = reader(TOKENS)
+    for at in range(MOST_KNOWN + 50):
+        read.feed(events({"token": "a", "id": f"x{at}"}))
+    assert len(read._known) == MOST_KNOWN  # type: ignore[attr-defined]
+
+
+# -- how it ends ---------------------------------------------------------------------------------
+
+
+def ended(named: Named, body: bytes = b"", *, released: bool = False) -> list[tuple[str, Any]]:
+    read = reader(named)
+    for event in read.feed(body):
+        read.sent(event, {})
+    made = parse_events(read.cut("No.", released=released))
+    return [(e.name, e.data if e.data[0] in "[E" else json.loads(e.data)) for e in made]
+
+
+DONE = ("", "[DONE]")
+
+
+@pytest.mark.parametrize(
+    ("named", "made"),
+    [
+        (TOKENS, [("", {"token": "No."}), DONE]),
+        ("sse: /a/0/b", [("", {"a": [{"b": "No."}]}), DONE]),
+        (sse(done=[]), [("", {"token": "No."})]),
+        (sse(done=["END", "[DONE]"]), [("", {"token": "No."}), ("", "END")]),
+        (
+            sse(done={"event": "end", "data": {"n": 1}}),
+            [("", {"token": "No."}), ("end", {"n": 1})],
+        ),
+        (sse(delta={"token": "/text"}), [("token", {"text": "No."}), DONE]),
+        (sse(delta={"message": "/text"}), [("", {"text": "No."}), DONE]),
+        (
+            sse(delta={"token": "/x/text"}, by="/x/type"),
+            [("", {"x": {"text": "No.", "type": "token"}}), DONE],
+        ),
+        (
+            sse(stop={"event": "error", "text": "/error/say", "data": {"error": {"code": 1}}}),
+            [("error", {"error": {"code": 1, "say": "No."}}), DONE],
+        ),
+    ],
+)
+def test_a_stream_that_is_stopped_says_the_reply_in_its_own_shape(
+    named: Named, made: list[Any]
+) -> None:
+    assert ended(named) == made
+    answer = format_of(named).refusal("No.", None, None)
+    assert answer is not None
+    assert answer.media_type == EVENTS
+    assert answer.data == reader(named).cut("No.", released=False)
+
+
+def test_a_reply_in_the_middle_is_a_paragraph_of_its_own_in_the_same_events() -> None:
+    body = events(*tokens("a"), names=["bit"])
+    assert ended(TOKENS, body, released=True) == [("bit", {"token": "\n\nNo."}), DONE]
+    stop = sse(stop={"text": "/say"})
+    assert ended(stop, body, released=True) == [("", {"say": "No."}), DONE]
+    assert ended(TOKENS, events(*tokens("a"), "[DONE]")) == []
+    assert reader(TOKENS).fail(503, "down") == b""
+
+
+# -- the format ----------------------------------------------------------------------------------
+
+
+def test_the_request_is_json_by_pointers_or_all_of_it() -> None:
+    asked = Payload(data=b'{"message": "hi", "id": "x"}', media_type=JSON)
+    for named in ("sse: /message -> /token", sse(request="/message")):
+        assert [part.text for part in format_of(named).request(asked).parts] == ["hi"]
+    assert len(format_of(TOKENS).request(asked).parts) == 4
+
+
+def test_a_response_of_json_is_read_as_such() -> None:
+    body = format_of(TOKENS).response(Payload(data=b'{"token": "a"}', media_type=JSON), NOBODY)
+    assert isinstance(body, JsonBody)
+    assert format_of(TOKENS).refusal("No.", None, body) is None
+
+
+def test_events_in_another_charset_are_not_read() -> None:
+    payload = Payload(data='data: "é"\n\n'.encode(), media_type=EVENTS, charset="utf-7")
+    assert stream_reader(format_of(TOKENS), payload, None) is None
+    with pytest.raises(AmbiguousError):
+        format_of(TOKENS).response(payload, NOBODY)
+
+
+@pytest.mark.parametrize(
+    ("named", "problem"),
+    [
+        ("sse:", "pointer is missing"),
+        ("sse: token", "'token' is no JSON pointer"),
+        ("sse", "unknown format 'sse'; expected one of"),
+        ({"sse": "/token"}, "one table, such as { sse = { delta = '/token' } }"),
+        ({"json": {}}, "one table"),
+        ({"sse": {}, "json": {}}, "one table"),
+        ({"sse": {}}, "sse: delta: Field required"),
+        ({"sse": {"delta": []}}, "expected at least one pointer"),
+        ({"sse": {"dleta": "/a"}}, "dleta: unknown key; did you mean 'delta'?"),
+        (sse(delta="token"), "delta: 'token' is no JSON pointer"),
+        (sse(by="/type"), "by: tells kinds of events apart"),
+        (sse(stop={"txt": "/a"}), "stop.txt: unknown key; did you mean 'text'?"),
+        (sse(stop={"text": "/a/b", "data": {"a": "x"}}), "something else stands on the way"),
+        (sse(stop={"text": "/a", "data": float("nan")}), "expected what JSON can hold"),
+        (sse(done={"event": "a\nb"}), "done: expected data of one line, or a table with"),
+        (sse(done={"evnt": "a"}), "done: expected data of one line, or a table with 'event'"),
+    ],
+)
+def test_a_shape_that_could_not_work_is_an_error_that_says_so(named: Named, problem: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        format_of(named)
+    assert problem in str(error.value)
+
+
+def test_a_format_is_what_its_name_says() -> None:
+    assert isinstance(format_of(TOKENS), EventsFormat)
+    assert format_of(TOKENS).name == TOKENS
+    assert format_of(sse()).name == "sse"
