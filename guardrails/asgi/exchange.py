@@ -312,29 +312,31 @@ class Exchange:
         def answer(decision: Decision) -> Answer | None:
             """What is stopped before any of it was sent is answered as a whole response is, but
             for a reply in the stream's own form."""
-            if is_events and self.options.refuse == "reply" and status_of(decision) is None:
+            is_ours = is_events and self.options.refuse == "reply" and status_of(decision) is None
+            if is_ours and reader.can_refuse:
                 return None
+            unread = OpaqueBody(b"", "assistant", reader.unread) if is_ours else None
             return instead(
                 decision,
                 self.format,
                 request=request.body,
-                response=None,
+                response=unread,
                 refuse=self.options.refuse,
             )
 
+        def stopped() -> None:
+            if body.unread:
+                self._say_how_to_name(body.unread)
+
         reply = await self.call.reply(prompt=request.texts)
+        body = StreamedBody(
+            reply,
+            reader,
+            most_held=self.options.max_body_bytes,
+            most=None if is_events else self.options.max_body_bytes,
+        )
         return StreamedResponse(
-            StreamedBody(
-                reply,
-                reader,
-                most_held=self.options.max_body_bytes,
-                most=None if is_events else self.options.max_body_bytes,
-            ),
-            start,
-            headers,
-            send,
-            instead=answer,
-            is_events=is_events,
+            body, start, headers, send, instead=answer, stopped=stopped, is_events=is_events
         )
 
     def _trouble(self, status: int, message: str, request: _Request) -> Answer:
@@ -343,11 +345,14 @@ class Exchange:
 
     def _say_how_to_exempt(self, body: Body) -> None:
         if isinstance(body, OpaqueBody):
-            log.warning(
-                "a body cannot be judged: name its format in routes=, or exempt its path",
-                why=body.why,
-                format=self.format.name,
-            )
+            self._say_how_to_name(body.why)
+
+    def _say_how_to_name(self, why: str) -> None:
+        log.warning(
+            "a body cannot be judged: name its format in routes=, or exempt its path",
+            why=why,
+            format=self.format.name,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

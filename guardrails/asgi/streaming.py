@@ -37,7 +37,8 @@ class StreamedResponse:
     """`take` what the application sends, piece by piece; `let_go` of it at the end in any case.
 
     `instead` gives the answer where the stream is stopped before any of it was sent, or None where
-    the stream itself says so. `is_events`: it is kept alive with comments.
+    the stream itself says so; `stopped` is told of its end in any case. `is_events`: it is kept
+    alive with comments.
     """
 
     def __init__(
@@ -48,11 +49,12 @@ class StreamedResponse:
         send: Send,
         *,
         instead: Instead,
+        stopped: Callable[[], None],
         is_events: bool,
     ) -> None:
         self._body = body
         self._start, self._headers, self._send = start, headers, send
-        self._instead = instead
+        self._instead, self._stopped = instead, stopped
         self._sending = asyncio.Lock()
         self._has_started = self._is_over = False
         self._last = asyncio.get_running_loop().time()
@@ -92,6 +94,8 @@ class StreamedResponse:
             if made:
                 await self._out(made, more=True)
             return False
+        if reply.stopped:
+            self._stopped()
         answer = self._instead(decision) if reply.stopped and not self._has_started else None
         if reply.stopped and answer is None:
             made += self._body.ending(status=status_of(decision))

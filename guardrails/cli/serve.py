@@ -17,6 +17,12 @@ from guardrails.telemetry import log
 __all__ = ["serve"]
 
 
+EVENTS_AS_TEXT = (
+    "events of this path are read as pieces of a plain text; if their data is JSON, say where the "
+    'pieces stand: format = "sse: /pointer"'
+)
+
+
 def serve(config_file: Path | None, said: Mapping[str, Any], *, check_only: bool) -> int:
     """Serve. Raises SettingsError, and what `Guard.load` raises, before anything is served."""
     from guardrails.proxy import logs
@@ -28,6 +34,9 @@ def serve(config_file: Path | None, said: Mapping[str, Any], *, check_only: bool
         asyncio.run(proxy.hosting.aclose())
     if check_only:
         note("the configuration, the keys and the constitutions can be served")
+        for path, route in config.routes.items():
+            if route.format == "text":
+                note(f"{path}: {EVENTS_AS_TEXT}")
         return Status.FINE
     with ExitStack() as open_until_the_end:
         operations = None

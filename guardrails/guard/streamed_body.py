@@ -47,6 +47,11 @@ class StreamedBody:
         """Whether what leaves is anything but what came."""
 
     @property
+    def unread(self) -> str:
+        """Why some of it could not be read, in words that hold no text of it; else empty."""
+        return self._reader.unread
+
+    @property
     def is_over(self) -> bool:
         return self.reply.stopped or (self._has_closed and self.reply.decision is not None)
 

@@ -18,6 +18,7 @@ from guardrails.wire.provider_formats import (
 )
 from guardrails.wire.reading import read
 from guardrails.wire.shapes import FREE, REQUEST
+from guardrails.wire.sse import UNKNOWN_EVENTS
 from guardrails.wire.strict_json import AmbiguousError, holds_json
 from guardrails.wire.walk import Place
 
@@ -65,8 +66,7 @@ class AutoFormat:
                 break
             if isinstance(body, EventBody):
                 return body
-        why = "an event stream of no provider's format; for plain text in events say 'text'"
-        return OpaqueBody(payload.data, "assistant", why)
+        return OpaqueBody(payload.data, "assistant", UNKNOWN_EVENTS)
 
     def refusal(self, text: str, request: Body | None, response: Body | None) -> Answer | None:
         provider = provider_of_bodies(request, response)

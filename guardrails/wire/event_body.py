@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -15,7 +16,16 @@ from guardrails.wire.event_asides import asides_in
 from guardrails.wire.event_replies import EventCodec, with_asides
 from guardrails.wire.reading import Reading, read
 from guardrails.wire.shapes import Shape
-from guardrails.wire.sse import DONE, Event, parse_asides, parse_events, write_events
+from guardrails.wire.sse import (
+    DONE,
+    JSON_AS_TEXT,
+    Event,
+    is_object,
+    parse_asides,
+    parse_events,
+    tells_json,
+    write_events,
+)
 
 __all__ = ["EventBody", "TextEvents"]
 
@@ -84,12 +94,15 @@ class TextEvents(Body):
     @classmethod
     def of(cls, data: bytes, role: Role) -> TextEvents:
         """Raises WireFormatError if the events have different names, for then one name cannot
-        stand for all; a last `[DONE]` is no text."""
+        stand for all, or if they hold JSON; a last `[DONE]` is no text."""
         events = [event for event in parse_events(data) if event.data != DONE]
         names = {event.name for event in events}
         if len(names) > 1:
             raise WireFormatError("a stream with events of several names")
-        text = "".join(event.data for event in events)
+        pieces = [event.data for event in events]
+        if (pieces and tells_json(pieces)) or any(map(_both_objects, pairwise(pieces))):
+            raise WireFormatError(JSON_AS_TEXT)
+        text = "".join(pieces)
         asides = tuple(said for said in parse_asides(data) if said != "message")
         return cls(data, role, text, next(iter(names), ""), asides)
 
@@ -111,3 +124,7 @@ class TextEvents(Body):
 
     def _end(self) -> list[Event]:
         return [Event("", DONE)] if b"[DONE]" in self.data else []
+
+
+def _both_objects(pair: tuple[str, str]) -> bool:
+    return all(map(is_object, pair))

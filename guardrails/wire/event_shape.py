@@ -37,6 +37,10 @@ def _pointer(said: str) -> str:
     return said
 
 
+def _pointer_or_all(said: str) -> str:
+    return Pointer(said).text  # raises ValueError
+
+
 def _plain(said: object) -> object:
     """Data of an event, which is written as JSON. Raises ValueError for what cannot be."""
     try:
@@ -50,6 +54,9 @@ Line = Annotated[str, StringConstraints(pattern=r"^[^\r\n\x00]*$", max_length=20
 
 Name = Annotated[Line, StringConstraints(min_length=1)]
 At = Annotated[str, AfterValidator(_pointer)]
+AtAll = Annotated[str, AfterValidator(_pointer_or_all)]
+"""Empty for all of the data, which then is a text itself."""
+
 AtAny = Annotated[tuple[At, ...], BeforeValidator(_listed), Field(max_length=20)]
 Plain = Annotated[Any, AfterValidator(_plain)]
 
@@ -59,7 +66,7 @@ class _Table(BaseModel):
 
 
 class _Stop(_Table):
-    text: At
+    text: AtAll
     event: Line = ""
     data: Plain = Field(default_factory=dict)
 
@@ -80,7 +87,7 @@ def _by_kind(said: object) -> object:
 
 
 Kinds = Annotated[
-    Mapping[Line, Annotated[tuple[At, ...], BeforeValidator(_listed)]],
+    Mapping[Line, Annotated[tuple[AtAll, ...], BeforeValidator(_listed)]],
     BeforeValidator(_by_kind),
     Field(max_length=50),
 ]

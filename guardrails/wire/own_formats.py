@@ -25,6 +25,7 @@ from guardrails.wire.payload import (
 from guardrails.wire.pointer import Pointer, placed, put
 from guardrails.wire.reading import Reading
 from guardrails.wire.shapes import FREE
+from guardrails.wire.sse import JSON_AS_TEXT
 from guardrails.wire.strict_json import AmbiguousError, dump_json
 from guardrails.wire.values import read_value
 
@@ -45,6 +46,8 @@ class TextFormat:
     def refusal(self, text: str, request: Body | None, response: Body | None) -> Answer | None:
         if isinstance(response, TextEvents):
             return Answer(media_type=EVENTS, data=response.refused(text))
+        if isinstance(response, OpaqueBody) and response.why == JSON_AS_TEXT:
+            return None  # nobody there reads a plain text
         return Answer(media_type=PLAIN, data=text.encode("utf-8", "replace"))
 
     def trouble(self, status: int, message: str, request: Body | None) -> Answer | None:

@@ -6,24 +6,36 @@ client that is not strict would show it.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from guardrails.wire.strict_json import AmbiguousError
 
 __all__ = [
     "DONE",
+    "JSON_AS_TEXT",
     "KEPT_ALIVE",
     "LINE_END",
+    "UNKNOWN_EVENTS",
     "Event",
+    "is_object",
     "parse_asides",
     "parse_events",
+    "tells_json",
     "write_events",
 ]
 
 DONE = "[DONE]"
 """The data by which some streams say that they are at their end."""
+
+UNKNOWN_EVENTS = (
+    "an event stream of no provider's format; for JSON of your own in its events say "
+    "'sse: /pointer', for plain text 'text'"
+)
+JSON_AS_TEXT = "JSON in the events of a plain text; say where its pieces stand: 'sse: /pointer'"
+"""Why a stream cannot be read."""
 
 LINE_END = re.compile(r"\r\n|\n|\r")
 KEPT_ALIVE = re.compile(
@@ -92,3 +104,30 @@ def write_events(events: Iterable[Event]) -> bytes:
         lines += [f"data: {line}" for line in LINE_END.split(event.data)]
         lines.append("")
     return "".join(f"{line}\n" for line in lines).encode()
+
+
+def tells_json(data: Sequence[str]) -> bool | None:
+    """Whether the data of a stream's first events, or of two in a row, is JSON and no plain text.
+    None if one more must be seen: a text may begin with what is a string or list by chance, but
+    with a whole object it hardly does."""
+    first, *more = map(_kind_of_json, data[:2])
+    if first == "value":
+        return more[0] is not None if more else None
+    return first == "object"
+
+
+def is_object(data: str) -> bool:
+    """Whether it is an object of JSON that holds anything."""
+    return _kind_of_json(data) == "object"
+
+
+def _kind_of_json(data: str) -> str | None:
+    if data.lstrip()[:1] not in ("{", "[", '"'):
+        return None
+    try:
+        value = json.loads(data)
+    except RecursionError:
+        return "object"
+    except ValueError:
+        return None
+    return None if not value else "object" if isinstance(value, dict) else "value"

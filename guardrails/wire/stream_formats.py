@@ -13,7 +13,7 @@ from guardrails.wire.payload import ENCODINGS, EVENTS, JSON, LINES, BodyFormat, 
 from guardrails.wire.provider_formats import ANTHROPIC_MESSAGES, OPENAI_CHAT, OPENAI_RESPONSES
 from guardrails.wire.refusals import expects_json
 from guardrails.wire.streams.anthropic import AnthropicReader
-from guardrails.wire.streams.auto import AutoReader, EventSniffer
+from guardrails.wire.streams.auto import AutoReader, EventSniffer, TextSniffer
 from guardrails.wire.streams.chat import ChatReader
 from guardrails.wire.streams.json_events import JsonEventReader
 from guardrails.wire.streams.lines import LineReader
@@ -22,7 +22,6 @@ from guardrails.wire.streams.plain import PlainSniffer
 from guardrails.wire.streams.responses import ResponsesReader
 from guardrails.wire.streams.telling import Json
 from guardrails.wire.streams.text import TextReader
-from guardrails.wire.streams.text_events import TextEventReader
 
 __all__ = ["stream_reader"]
 
@@ -72,11 +71,12 @@ def _of_events(
     format: BodyFormat, request: Body | None, readers: Mapping[str, Callable[[], StreamReader]]
 ) -> StreamReader | None:
     if format is TEXT:
-        return TextEventReader()
+        return AutoReader(TextSniffer(), None, is_events=True)
     if isinstance(format, EventsFormat):
         return format.reader()
     if format is AUTO:
         asked = provider_of_bodies(request, None)
-        return AutoReader(EventSniffer(readers), readers[asked.name]() if asked else None)
+        instead = readers[asked.name]() if asked else None
+        return AutoReader(EventSniffer(readers), instead, is_events=True)
     make = readers.get(format.name)
     return make() if make else None

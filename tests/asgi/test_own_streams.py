@@ -13,7 +13,7 @@ from asgi_server import ask, connected, request_bytes, serving
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 
-from guardrails.asgi import GuardrailMiddleware
+from guardrails.asgi import GuardrailMiddleware, streaming
 from guardrails.errors import SettingsError
 from guardrails.guard import Guard
 from guardrails.wire.formats import Named
@@ -158,6 +158,65 @@ async def test_a_framework_streams_as_it_says_each_sentence(guard: Guard) -> Non
         while b"[DONE]" not in rest:
             rest += await asyncio.wait_for(client.reader.read(1 << 16), 10)
     assert b"sec" not in rest
+
+
+UNKNOWN = [
+    ("auto", tokens("Hel", "lo.")),
+    ("text", tokens("Hel", "lo.")),
+    ("text", [event('"Hel"'), event('"lo."')]),
+    ("sse: /tokn", tokens("Hel", "lo.")),
+    ("sse: /token", [event("Hel"), event("lo.")]),
+]
+
+
+@pytest.mark.parametrize(("format", "said"), UNKNOWN, ids=range(len(UNKNOWN)))
+async def test_a_stream_that_nobody_can_read_ends_clearly_and_the_log_says_what_to_do(
+    guard: Guard, script: Script, format: str, said: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once for each stream. Where no form is known, a status tells an EventSource not to ask again,
+    which it does after each stream that ends."""
+    script.said = Said(said, EVENTS)
+    async with serving(guarding(script, guard, format), lifespan="off") as port:
+        for asked in ("", ASKED):
+            caplog.clear()
+            got = await ask(port, body=asked, media_type=JSON)
+            if format.startswith("sse"):
+                assert (got.status, got.media_type) == (200, EVENTS)
+                assert REPLY in got.body.decode()
+            else:
+                assert (got.status, got.media_type) == (403, "application/problem+json")
+                assert json.loads(got.body)["detail"] == REPLY
+            assert got.verdict == "block"
+            (line,) = [one for one in caplog.messages if "name its format in routes=" in one]
+            assert ("'sse: /pointer'" in line) is not format.startswith("sse")
+            assert "Hel" not in line
+            assert f"format='{format}'" in line
+
+
+async def test_a_stream_that_began_and_that_nobody_can_read_ends_with_an_error(
+    guard: Guard, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streaming, "KEEP_ALIVE_S", 0.01)
+
+    class Slow(Said):
+        async def stream(self) -> AsyncIterator[bytes]:
+            yield b": wait\n\n"
+            await asyncio.sleep(0.1)
+            yield tokens("Hello.")[0]
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-type", EVENTS.encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        async for piece in Slow().stream():
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    guarded = GuardrailMiddleware(app, guard)
+    async with serving(guarded, lifespan="off") as port:
+        got = await ask(port, body="hi")
+    assert got.status == 200
+    end = got.body.removeprefix(streaming.KEPT_ALIVE).replace(streaming.KEPT_ALIVE, b"")
+    assert end == event(f'{{"error":{{"message":"{REPLY}"}}}}', "error")
 
 
 def test_a_shape_that_could_not_work_is_an_error_at_start(guard: Guard, script: Script) -> None:

@@ -451,4 +451,11 @@ def test_a_configuration_can_be_tried_without_serving(
     monkeypatch.setenv("GUARDRAILS_AUDIT", "memory")
     arguments = ("--upstream", "https://a.example", "-c", "base", "--offline", "--check-config")
     assert main(["serve", *arguments]) == 0
-    assert "can be served" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "can be served" in told
+    assert "/chat" not in told
+    (tmp_path / "serve.toml").write_text('[serve.routes."/chat"]\nformat = "text"\n')
+    assert main(["serve", "--config", "serve.toml", *arguments]) == 0
+    assert "/chat: events of this path are read as pieces of a plain text" in (
+        capsys.readouterr().err
+    )

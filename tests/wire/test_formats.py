@@ -10,6 +10,7 @@ import pytest
 from guardrails.errors import SettingsError, WireFormatError
 from guardrails.wire.body import Body, OpaqueBody, TextBody
 from guardrails.wire.formats import NAMES, Payload, format_of
+from guardrails.wire.sse import JSON_AS_TEXT, UNKNOWN_EVENTS
 from guardrails.wire.strict_json import AmbiguousError
 
 JSON = "application/json"
@@ -121,8 +122,14 @@ REPLIES: list[tuple[str, Any, str, Any]] = [
     ("auto", b'{"a": "\\u0062"}', "text/plain", ["a", "b"]),
     ("auto", b"x", FORM, "content of the type 'application/…'"),
     ("auto", b"x", "application/pdf", "content of the type 'application/pdf'"),
-    ("auto", b"data: hello\n\n", EVENTS,
-     "an event stream of no provider's format; for plain text in events say 'text'"),
+    ("auto", b"data: hello\n\n", EVENTS, UNKNOWN_EVENTS),
+    ("text", b'data: {"a": "b"}\n\n', EVENTS, JSON_AS_TEXT),
+    ("text", b'data: "hel"\n\ndata: "lo"\n\n', EVENTS, JSON_AS_TEXT),
+    ("text", b'data: hi\n\ndata: {"a": 1}\n\ndata: {"a": 2}\n\n', EVENTS, JSON_AS_TEXT),
+    ("text", b'data: "Hel"\n\ndata: lo {}\n\n', EVENTS, ['"Hel"lo {}']),
+    ("text", b'data: hi\n\ndata: {"a": 1}\n\n', EVENTS, ['hi{"a": 1}']),
+    ("text", b"data: {}\n\ndata: []\n\n", EVENTS, ["{}[]"]),
+    ("text", b"data: [DONE]\n\n", EVENTS, [""]),
 ]  # fmt: skip
 
 
@@ -343,7 +350,7 @@ def events_of(*delta: Any, arguments: str = "{}") -> bytes:
     return b"".join(f"event: {e['type']}\ndata: {json.dumps(e)}\n\n".encode() for e in told)
 
 
-AUTO_UNREAD = "an event stream of no provider's format; for plain text in events say 'text'"
+AUTO_UNREAD = UNKNOWN_EVENTS
 
 
 @pytest.mark.parametrize(

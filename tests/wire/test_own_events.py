@@ -129,6 +129,15 @@ def test_several_pointers_are_several_texts() -> None:
 KINDS = {"token": "/text", "thought": ["/text"], "status": []}
 
 
+def test_data_may_be_a_text_itself() -> None:
+    body = events('"for"', '"bidden"', "[DONE]")
+    assert texts(sse(delta=""), body) == ["forbidden"]
+    assert whole(sse(delta=""), body).rewrite({0: "x"}).data == events('"x"', '""', "[DONE]")
+    made = write_events([Event("", '"No."'), Event("", "[DONE]")])
+    assert reader(sse(delta="", stop={"text": ""})).cut("No.", released=True) == made
+    assert reader(sse(delta={"token": ""})).cut("No.", released=False) == b"event: token\n" + made
+
+
 def test_kinds_of_events_are_told_apart_by_their_names() -> None:
     names = ["status", "thought", "token", "thought", "token", "other"]
     data = [{"say": "wait"}, *[{"text": text} for text in "abcde"]]

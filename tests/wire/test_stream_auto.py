@@ -12,9 +12,10 @@ from stream_samples import CUTS, name_of, split, stream_of, told, written
 
 from guardrails.wire.body import JsonBody
 from guardrails.wire.event_replies import EventCodec
-from guardrails.wire.formats import AUTO
+from guardrails.wire.formats import AUTO, format_of
 from guardrails.wire.payload import EVENTS, Payload
 from guardrails.wire.shapes import REQUEST
+from guardrails.wire.sse import UNKNOWN_EVENTS, Event, write_events
 from guardrails.wire.stream_formats import stream_reader
 from guardrails.wire.streams.frames import LONGEST
 from guardrails.wire.streams.model import StreamReader
@@ -91,12 +92,69 @@ def test_a_stream_that_never_began_is_refused_as_it_was_asked_for(
     assert b"error" in read.fail(503, "down")
 
 
-def test_what_was_sent_unread_is_not_followed_by_a_refusal() -> None:
+def test_what_was_sent_unread_is_followed_by_an_error_that_no_message_is() -> None:
     read = reader(request={"model": "m", "messages": []})
     [event] = read.feed(b"data: Hello\n\n")
     assert b"No." in read.cut("No.", released=False)
     read.sent(event, {})
-    assert read.cut("No.", released=True) == b""
+    assert read.cut("No.", released=True) == (
+        b'event: error\ndata: {"error":{"message":"No."}}\n\n'
+    )
+    assert not read.can_refuse
+    assert read.unread == UNKNOWN_EVENTS
+
+
+# -- text in events that may be JSON -------------------------------------------------------------
+
+
+def text_events() -> StreamReader:
+    payload = Payload(data=b"", media_type=EVENTS)
+    made = stream_reader(format_of("text"), payload, None)
+    assert made is not None
+    return made
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        ['{"token": "Hel"}', '{"token": "lo"}'],
+        ['{"token": "Hel"}', "[DONE]"],
+        ['{"a": 1, "a": 2}'],
+        ['"Hel"', '"lo"'],
+        ['["Hel"]', '["lo"]'],
+        ['"' + "x" * 100 + '"', '{"usage": 3}'],
+        ["[" * 10_000 + "]" * 10_000],
+        ['{"a":' * 10_000 + "1" + "}" * 10_000],
+    ],
+    ids=range(8),
+)
+@pytest.mark.parametrize("before", [b"", b": hi\n\n"])
+def test_json_in_the_events_of_a_text_is_not_read_as_one(data: list[str], before: bytes) -> None:
+    """Not one piece of it is told: its syntax would stand between the pieces of a finding."""
+    body = before + write_events(Event("", one) for one in data)
+    for cuts in ([], range(0, len(body), max(1, len(body) // 50))):
+        read = told(text_events(), split(body, cuts))
+        assert read.raw == body
+        assert read.heads[-1].kind == "opaque"
+        assert not set(read.texts_of()) - {"hi"}
+
+
+@pytest.mark.parametrize(
+    "data", [['"Hel', 'lo"'], ['"Hel"', "lo"], ["{}", "[]"], ["[sic]", '{"a": 1}'], ['"Hel"'], [""]]
+)
+def test_a_text_in_events_may_have_a_look_of_json(data: list[str]) -> None:
+    body = write_events(Event("", one) for one in data)
+    for cuts in ([], range(len(body))):
+        read = told(text_events(), split(body, cuts))
+        assert "".join(read.texts_of()) == "".join(data)
+        assert not text_events().unread
+
+
+def test_two_objects_in_a_row_are_no_text() -> None:
+    body = write_events(Event("", one) for one in ["begin", '{"a": "b"}', '{"a": "c"}'])
+    read = told(text_events(), [body])
+    assert [head.kind for head in read.heads] == ["text", "opaque"]
+    assert read.texts_of() == ['begin{"a": "b"}']
 
 
 # -- plain text that may be JSON -----------------------------------------------------------------

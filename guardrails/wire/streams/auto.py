@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from guardrails.errors import WireFormatError
 from guardrails.wire.event_fields import ANTHROPIC_EVENTS
-from guardrails.wire.sse import DONE
+from guardrails.wire.sse import DONE, JSON_AS_TEXT, UNKNOWN_EVENTS, tells_json
 from guardrails.wire.streams.event_reader import EventReader, LostError
-from guardrails.wire.streams.frames import LONGEST, Frames, read_frame
+from guardrails.wire.streams.frames import LONGEST, Frames, read_frame, write_frame
 from guardrails.wire.streams.model import StreamEvent, StreamReader
 from guardrails.wire.streams.telling import Telling
-from guardrails.wire.strict_json import parse_json
+from guardrails.wire.streams.text_events import TextEventReader
+from guardrails.wire.strict_json import dump_json, parse_json
 
-__all__ = ["AutoReader", "EventSniffer", "Sniffer", "UnreadReader"]
+__all__ = ["AutoReader", "EventSniffer", "Sniffer", "TextSniffer", "UnreadReader", "error_event"]
 
 
 class Sniffer(Protocol):
@@ -29,10 +30,12 @@ class Sniffer(Protocol):
 
 class AutoReader:
     """Holds what comes until its reader is known. `instead` knows how to refuse where the body was
-    not recognised, by what was asked."""
+    not recognised, by what was asked. `is_events`: where nobody knows, an event can say so."""
 
-    def __init__(self, sniffer: Sniffer, instead: StreamReader | None) -> None:
-        self._sniffer, self._instead = sniffer, instead
+    def __init__(
+        self, sniffer: Sniffer, instead: StreamReader | None, *, is_events: bool = False
+    ) -> None:
+        self._sniffer, self._instead, self._is_events = sniffer, instead, is_events
         self._held = bytearray()
         self._reader: StreamReader | None = None
         self._has_sent = False
@@ -40,6 +43,14 @@ class AutoReader:
     @property
     def repeats(self) -> bool:
         return self._reader is None or self._reader.repeats
+
+    @property
+    def unread(self) -> str:
+        return "" if self._reader is None else self._reader.unread
+
+    @property
+    def can_refuse(self) -> bool:
+        return self._known() is not None
 
     def feed(self, data: bytes) -> list[StreamEvent]:
         if self._reader is None:
@@ -72,7 +83,9 @@ class AutoReader:
 
     def cut(self, text: str, *, released: bool) -> bytes:
         reader = self._known()
-        return reader.cut(text, released=released) if reader else b""
+        if reader is None:
+            return error_event(text) if self._is_events else b""
+        return reader.cut(text, released=released)
 
     def fail(self, status: int, message: str) -> bytes:
         reader = self._known()
@@ -98,6 +111,8 @@ class _Uncut:
 class UnreadReader(EventReader):
     """Reads nothing; `why` holds no text of the body."""
 
+    can_refuse: ClassVar[bool] = False
+
     def __init__(self, why: str) -> None:
         super().__init__(_Uncut())
         self._why = why
@@ -115,11 +130,17 @@ class UnreadReader(EventReader):
         return b""
 
 
+def error_event(text: str) -> bytes:
+    """What a stream of unknown shape ends with. Its name keeps it from whoever reads messages: to
+    an EventSource it is an error, with which most close, since they would ask again else."""
+    return write_frame("error", dump_json({"error": {"message": text}}).decode())
+
+
 class EventSniffer:
     """Knows an event stream by its first event with data; each reader reads on from the start, and
     finds out itself if what follows is not of its format."""
 
-    UNKNOWN = "an event stream of no provider's format; for plain text in events say 'text'"
+    UNKNOWN = UNKNOWN_EVENTS
 
     def __init__(self, readers: Mapping[str, Callable[[], StreamReader]]) -> None:
         self._frames = Frames()
@@ -148,6 +169,42 @@ class EventSniffer:
             return UnreadReader(self.UNKNOWN)
         name = _format_of(data) if isinstance(data, dict) else None
         return self._readers[name]() if name else UnreadReader(self.UNKNOWN)
+
+
+class TextSniffer:
+    """Tells events that are pieces of a plain text from JSON, whose syntax would stand between the
+    pieces: a finding that is cut over two of them would not be seen."""
+
+    def __init__(self) -> None:
+        self._frames = Frames()
+        self._first: list[str] = []
+        self._is_first = True
+
+    def feed(self, data: bytes) -> StreamReader | None:
+        for raw in self._frames.feed(data):
+            if (reader := self._reader_of(raw)) is not None:
+                return reader
+        return None
+
+    def close(self) -> StreamReader:
+        rest = self._frames.rest()
+        return (self._reader_of(rest) if rest else None) or TextEventReader()
+
+    def _reader_of(self, raw: bytes) -> StreamReader | None:
+        try:
+            frame = read_frame(raw, first=self._is_first)
+        except WireFormatError:
+            return TextEventReader()  # which tells of it
+        self._is_first = False
+        if frame.data is None:
+            return None
+        if frame.data == DONE:
+            return TextEventReader()
+        self._first.append(frame.data)
+        is_json = tells_json(self._first)
+        if is_json is None:
+            return None
+        return UnreadReader(JSON_AS_TEXT) if is_json else TextEventReader()
 
 
 def _format_of(data: dict[str, Any]) -> str | None:

@@ -34,10 +34,12 @@ class EventReader(ABC):
     """
 
     repeats: ClassVar[bool] = False
+    can_refuse: ClassVar[bool] = True
 
     def __init__(self, cutter: _Cutter) -> None:
         self._cutter = cutter
         self._numbering = Numbering()
+        self.unread = ""
         self._lost = ""
         """Why nothing that comes now can be read."""
         self._is_over = False
@@ -84,12 +86,14 @@ class EventReader(ABC):
         except WireFormatError as error:
             if isinstance(error, LostError | TooManyPartsError):
                 self._lost = str(error)
+            self.unread = self.unread or str(error)
             telling.opaque(str(error))
             telling.change = _all_or_nothing
         return telling.event(raw)
 
     def _unread(self, raw: bytes) -> StreamEvent:
         telling = Telling(self._numbering)
+        self.unread = self.unread or self._lost
         telling.opaque(self._lost)
         return telling.event(raw)
 

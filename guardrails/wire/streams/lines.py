@@ -64,7 +64,8 @@ class LineReader(EventReader):
         events = super().close()
         if self._pointer is not None and self._lines and self._text is None:
             telling = Telling(self._numbering)
-            telling.opaque(f"there is no text at {self._pointer.text!r}")
+            self.unread = self.unread or f"there is no text at {self._pointer.text!r}"
+            telling.opaque(self.unread)
             events.append(telling.event(b""))
         return events
 

@@ -89,6 +89,14 @@ class StreamReader(Protocol):
         """Whether what was released of each text must be kept, for the stream says it again. Else
         it may be empty if the text changed: a name that each piece of a call has."""
 
+    @property
+    def unread(self) -> str:
+        """Why some of what came cannot be read, in words that hold no text of it; else empty."""
+
+    @property
+    def can_refuse(self) -> bool:
+        """Whether `cut` has a form of this stream's own."""
+
     def feed(self, data: bytes) -> list[StreamEvent]:
         """What these bytes complete."""
 

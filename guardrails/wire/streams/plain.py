@@ -43,12 +43,14 @@ class _HeldReader:
     """Reads all of it as one event: JSON if it is, else text."""
 
     repeats: ClassVar[bool] = False
+    can_refuse: ClassVar[bool] = True
 
     def __init__(self, encoding: str, place_of: Callable[[object], Place]) -> None:
         self._text = TextReader(encoding)
         self._place_of = place_of
         self._held = bytearray()
         self._unread: UnreadReader | None = None
+        self.unread = ""
 
     def feed(self, data: bytes) -> list[StreamEvent]:
         if self._unread is not None:
@@ -56,7 +58,8 @@ class _HeldReader:
         self._held += data
         if len(self._held) <= LONGEST:
             return []
-        self._unread = UnreadReader("what may be JSON, and is longer than is read here")
+        self.unread = "what may be JSON, and is longer than is read here"
+        self._unread = UnreadReader(self.unread)
         return self._unread.feed(self._taken())
 
     def close(self) -> list[StreamEvent]:
@@ -73,7 +76,8 @@ class _HeldReader:
             telling.change = JsonValue(value, telling.spots, derived=derived)
             telling.all(find(value, place), (JsonValue.KEY,))
         except WireFormatError as error:
-            telling.opaque(str(error))
+            self.unread = str(error)
+            telling.opaque(self.unread)
         return [telling.event(raw)]
 
     def _taken(self) -> bytes:

@@ -20,6 +20,7 @@ class TextReader:
     belongs to the event in which it ends."""
 
     repeats: ClassVar[bool] = False
+    can_refuse: ClassVar[bool] = True
 
     def __init__(self, encoding: str, *, role: Role = "assistant") -> None:
         self._encoding, self._role = encoding, role
@@ -29,6 +30,7 @@ class TextReader:
         self._text: int | None = None
         """The part that is open."""
         self._is_lost = False
+        self.unread = ""
 
     def feed(self, data: bytes) -> list[StreamEvent]:
         if not data:
@@ -73,7 +75,7 @@ class TextReader:
 
     def _opaque(self, raw: bytes) -> StreamEvent:
         key = self._number()
-        why = f"text that is not {self._encoding}"
+        why = self.unread = f"text that is not {self._encoding}"
         head = PartHead(key=key, role=self._role, kind="opaque", name=why, whole=True, fixed=True)
         return StreamEvent(raw=raw, opens=(head,), closes=(key,))
 

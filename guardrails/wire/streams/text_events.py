@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Part, Role
-from guardrails.wire.sse import DONE
-from guardrails.wire.streams.event_reader import EventReader, frame_of, name_aside
+from guardrails.wire.sse import DONE, JSON_AS_TEXT, is_object
+from guardrails.wire.streams.event_reader import EventReader, LostError, frame_of, name_aside
 from guardrails.wire.streams.frames import Frames, write_frame
 from guardrails.wire.streams.model import StreamEvent
 from guardrails.wire.streams.telling import Telling
@@ -28,6 +28,8 @@ class TextEventReader(EventReader):
         self._text: int | None = None
         """The part that is the text."""
         self._is_open = self._is_ended = False
+        self._was_object = False
+        """Whether the piece before was an object of JSON."""
         self._is_unnamed = False
         """Whether the name was changed, and so is left out from there on."""
 
@@ -48,6 +50,9 @@ class TextEventReader(EventReader):
             raise WireFormatError("a stream with events of several names")
         if self._is_ended:
             raise WireFormatError("a text that goes on after its end")
+        was_object, self._was_object = self._was_object, is_object(frame.data)
+        if was_object and self._was_object:
+            raise LostError(JSON_AS_TEXT)
         if self._text is None:
             self._text = telling.open(Part(text="", role=self._role))
             self._is_open = True
