@@ -3,8 +3,8 @@
 `call` is one guarded call, `content` reads what callers hand over, `ledger` writes down what was
 decided. `reply` is one that leaves while it comes, `outbox` keeps the order of what it is made of,
 `streamed_body` and `stream` are the two ways through: bytes of a format, pieces of a text. `turns`
-is what is known of a conversation, `sync` adapts the checks to callers that cannot await. May
-import lines 0 to 5.
+is what is known of a conversation, `sync` and `sync_stream` adapt checks and streams to callers
+that cannot await. May import lines 0 to 5.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from guardrails.guard.content import ToolCall
 from guardrails.guard.proven import prove
 from guardrails.guard.stream import GuardedStream, Pieces
 from guardrails.guard.sync import SyncGuard
+from guardrails.guard.sync_stream import SyncGuardedStream
 from guardrails.guard.turns import open_turns
 from guardrails.pipeline.plan import make_plan
 from guardrails.prompts.instructing import POSITIONS, Instructions, Position, instruct
@@ -34,7 +35,7 @@ from guardrails.review.webhook import webhook_of
 from guardrails.settings import Settings, load_settings
 from guardrails.verdict import Decision, Stage
 
-__all__ = ["Guard", "GuardedCall", "GuardedStream", "SyncGuard"]
+__all__ = ["Guard", "GuardedCall", "GuardedStream", "SyncGuard", "SyncGuardedStream"]
 
 
 class Guard:

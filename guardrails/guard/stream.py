@@ -1,7 +1,7 @@
 """A reply that comes in pieces: what may leave does so while the rest still comes.
 
 `Flow` says what is to be done next without doing it, so that it serves callers with `await` and
-without; `GuardedStream` is the one for who has the pieces already.
+without (`sync_stream`); `GuardedStream` is the one for who has the pieces already.
 """
 
 from __future__ import annotations

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from guardrails.exchange import Context, Part, current_context
+from guardrails.guard.sync_stream import SyncGuardedStream
 from guardrails.loop.private import run_apart
 from guardrails.verdict import Decision, Stage
 
@@ -63,6 +64,14 @@ class SyncGuard:
             self._guard.check_tool_call(
                 name, arguments, prompt=prompt, context=context or current_context()
             )
+        )
+
+    def stream(
+        self, pieces: Iterable[str], *, prompt: object = None, context: Context | None = None
+    ) -> SyncGuardedStream:
+        """As `Guard.stream`, for an iterable of pieces; see `SyncGuardedStream`."""
+        return SyncGuardedStream(
+            self._guard.call(context=context), pieces, prompt=prompt, run=self.run
         )
 
     def close(self) -> None:
