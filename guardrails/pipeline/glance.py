@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,11 @@ __all__ = ["Glance", "Glances"]
 
 MOST_AT_ONCE = 8_000
 """Characters that are looked at together: what is found at their end costs looking again."""
+
+TURN = 16_000
+A_LOOK = 1_000
+"""Characters that are looked at before others get their turn, and as many as a look itself costs:
+one event may bring a million of them, or thousands of texts."""
 
 UNREADABLE = Observation(about="format.readable", critic="engine", value="undecided", cause="limit")
 
@@ -55,6 +61,8 @@ class Glances:
         self._plan, self._texts, self._held = plan, texts, texts.held
         self._stage, self._before, self._context = stage, tuple(before), context
         self._budget, self._leaves_open = budget, leaves_open
+        self._since_turn = 0
+        """Characters that were looked at since others had their turn."""
 
     async def first_to_act_on(self, cut: Cut) -> tuple[Cut, Glance]:
         """Of the cuts that are due, the last before which nothing is found; else the first."""
@@ -77,6 +85,7 @@ class Glances:
         margin = self._texts.given[number].last(self._held.margin) if start else ""
         text = margin + self._held.text(number, start, self._held.seen(cut))
         shift = start - len(margin)
+        await self._give_way(len(text))
         entry = self._texts.entry(number, text, len(margin))
         if entry is None:
             return Glance(observations=(UNREADABLE,))
@@ -89,6 +98,12 @@ class Glances:
             o for o in found if o.span is None or (o.span[1] > start and o.span[0] < cut.offset)
         )
         return Glance(observations=tuple(seen), judgement=judgement)
+
+    async def _give_way(self, characters: int) -> None:
+        self._since_turn += A_LOOK + characters
+        if self._since_turn > TURN:
+            self._since_turn = 0
+            await asyncio.sleep(0)
 
     async def judged(self, content: SoFar) -> Judgement:
         """By the critics that need no model. What only a model could settle is not open to them

@@ -12,9 +12,12 @@ from guard_samples import guard_in, written
 
 from guardrails.guard.streamed_body import AT_ONCE, StreamedBody
 from guardrails.pipeline.texts import Texts
+from guardrails.wire.formats import format_of
+from guardrails.wire.payload import EVENTS, LINES, Payload
+from guardrails.wire.stream_formats import stream_reader
 from guardrails.wire.streams.anthropic import AnthropicReader
 from guardrails.wire.streams.chat import ChatReader
-from guardrails.wire.streams.telling import MOST_PARTS
+from guardrails.wire.streams.telling import MOST_AT_ONCE, MOST_PARTS
 
 
 def event(data: dict[str, Any]) -> bytes:
@@ -67,6 +70,61 @@ async def test_others_get_their_turn_while_a_long_piece_is_read(tmp_path: Path) 
         done = True
         await task
     assert turns >= 1_000_000 // AT_ONCE
+
+
+LONG = "A sentence of some words that ends. " * 22_000
+MANY = [f"word {number}" for number in range(4_000)]
+ONE_EVENT = {
+    "chat, long": ("openai-chat", delta(content=LONG)),
+    "own, long": ("sse: /token", event({"token": LONG})),
+    "text, long": ("text", b"data: %s\n\n" % LONG.encode()),
+    "chat, many": ("openai-chat", event({"choices": [], "more": MANY})),
+    "own, many": ("sse: /token", event({"token": "word", "more": MANY})),
+}
+
+
+@pytest.mark.parametrize(("format", "body"), ONE_EVENT.values(), ids=ONE_EVENT)
+async def test_others_get_their_turn_while_one_long_event_is_judged(
+    format: str, body: bytes, tmp_path: Path
+) -> None:
+    turns, done = 0, False
+
+    async def others() -> None:
+        nonlocal turns
+        while not done:
+            turns += 1
+            await asyncio.sleep(0)
+
+    head = "budget: {max_chars: 2000000}"
+    payload = Payload(data=b"", media_type=EVENTS)
+    async with guard_in(tmp_path, written(head=head), offline=True) as guard, guard.call() as call:
+        reader = stream_reader(format_of(format), payload, None)
+        assert reader is not None
+        streamed = StreamedBody(await call.reply(), reader, most_held=1 << 22)
+        assert await streamed.feed(body[:-1]) == b""
+        task = asyncio.ensure_future(others())
+        out = await streamed.feed(body[-1:])
+        out += await streamed.close()
+        done = True
+        await task
+    assert out == body
+    assert turns >= (40 if len(body) > 100_000 else 200)  # of 800,000 characters, 4,000 texts
+
+
+@pytest.mark.parametrize("format", ["openai-chat", "sse: /token", "ndjson"])
+async def test_an_event_of_too_many_texts_is_told_and_nothing_of_it_leaves(
+    format: str, tmp_path: Path
+) -> None:
+    said = {"choices": [], "token": "a", "more": [f"w {n}" for n in range(MOST_AT_ONCE + 1)]}
+    body = json.dumps(said).encode() + b"\n" if format == "ndjson" else event(said)
+    payload = Payload(data=b"", media_type=LINES[0] if format == "ndjson" else EVENTS)
+    async with guard_in(tmp_path, written(), offline=True) as guard, guard.call() as call:
+        reader = stream_reader(format_of(format), payload, None)
+        assert reader is not None
+        streamed = StreamedBody(await call.reply(), reader, most_held=1 << 22)
+        assert await streamed.feed(body) + await streamed.close() == b""
+        assert streamed.reply.stopped
+        assert streamed.unread == "an event of more texts than are read at once"
 
 
 async def test_a_stream_of_too_many_texts_is_stopped(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from guardrails.wire.streams.model import Change, PartHead, Said, StreamEvent
 __all__ = [
     "BESIDE",
     "DERIVED",
+    "MOST_AT_ONCE",
     "MOST_PARTS",
     "MOST_PLACES",
     "Json",
@@ -39,6 +40,9 @@ BESIDE: Path = ()
 MOST_PARTS = 20_000
 """Texts that one stream may have: each is remembered to its end, with some 3 kB."""
 
+
+MOST_AT_ONCE = 5_000
+"""Texts that one event may have: it is read without a pause."""
 
 MOST_PLACES = 10_000
 """Blocks, choices, calls or items that are told apart."""
@@ -95,6 +99,8 @@ class Telling:
         fixed: bool = False,
         within: int | None = None,
     ) -> int:
+        if len(self.opens) >= MOST_AT_ONCE:
+            raise TooManyPartsError("an event of more texts than are read at once")
         key = self._numbering.number()
         self.opens.append(
             PartHead(
