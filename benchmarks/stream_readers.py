@@ -64,6 +64,10 @@ def lines(events: int) -> list[bytes]:
     return [b"%s\n" % dumped({"delta": TEXT})] * events
 
 
+def own_events(events: int) -> list[bytes]:
+    return [b"data: %s\n\n" % dumped({"token": TEXT, "id": "msg_1"})] * events
+
+
 def dumped(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
@@ -74,6 +78,7 @@ CASES = {
     "openai-responses": ("openai-responses", EVENTS, responses),
     "text": ("text", "text/plain", text),
     "text in events": ("text", EVENTS, text_events),
+    "sse by a pointer": ("sse: /token", EVENTS, own_events),
     "ndjson by a pointer": ("ndjson: /delta", "application/x-ndjson", lines),
 }
 

@@ -9,11 +9,13 @@ from guardrails.exchange import Role
 from guardrails.wire.body import Body, OpaqueBody
 from guardrails.wire.event_shape import EventShape
 from guardrails.wire.own_formats import json_body
-from guardrails.wire.payload import EVENTS, Answer, Payload, guarded
+from guardrails.wire.payload import EVENTS, JSON, Answer, Payload, guarded
 from guardrails.wire.streams.own_events import OwnEventReader
 from guardrails.wire.told_body import ToldBody
 
 __all__ = ["EventsFormat"]
+
+NO_EVENTS = "neither an event stream nor JSON, by its content-type, where events were expected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +33,12 @@ class EventsFormat:
         return json_body(payload, "user", self.shape.asks)
 
     def response(self, payload: Payload, request: Body) -> Body:
-        if payload.media_type != EVENTS:
+        if payload.media_type == EVENTS:
+            return guarded(payload, "assistant", self._events)
+        is_json = payload.media_type == JSON or payload.media_type.endswith("+json")
+        if is_json or not payload.data.strip():
             return json_body(payload, "assistant", ())
-        return guarded(payload, "assistant", self._events)
+        return OpaqueBody(payload.data, "assistant", NO_EVENTS)
 
     def _events(self, data: bytes, role: Role) -> Body:
         return ToldBody.of(data, partial(OwnEventReader, self.shape, role=role))

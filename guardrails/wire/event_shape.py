@@ -182,7 +182,7 @@ class EventShape:
             silent=frozenset(kind for kind, at in said.delta.items() if kind and not at),
             quiet=tuple(map(Pointer, said.no_text)),
             done=tuple(
-                Ending("", one) if isinstance(one, str) else Ending(one.event, _dumped(one.data))
+                Ending("", one) if isinstance(one, str) else Ending(one.event, _written(one.data))
                 for one in said.done
             ),
             stop=None
@@ -197,8 +197,9 @@ def _spots(kinds: Mapping[str, Iterable[str]]) -> Iterable[Spot]:
             yield Spot(kind or None, Pointer(pointer))
 
 
-def _dumped(data: object) -> str:
-    return dump_json(data).decode()
+def _written(data: object) -> str:
+    """A text stands as it is there, as where no event is named."""
+    return data if isinstance(data, str) else dump_json(data).decode()
 
 
 def _told(error: ValidationError, table: Mapping[str, object]) -> str:

@@ -25,7 +25,7 @@ from guardrails.wire.payload import (
 from guardrails.wire.pointer import Pointer, placed, put
 from guardrails.wire.reading import Reading
 from guardrails.wire.shapes import FREE
-from guardrails.wire.sse import JSON_AS_TEXT
+from guardrails.wire.sse import JSON_AS_TEXT, JSON_IN_EVENTS
 from guardrails.wire.strict_json import AmbiguousError, dump_json
 from guardrails.wire.values import read_value
 
@@ -99,7 +99,9 @@ def json_body(payload: Payload, role: Role, pointers: Sequence[Pointer]) -> Body
     if not payload.data.strip():
         return TextBody(payload.data, "utf-8", role)
     if payload.media_type == EVENTS:
-        return OpaqueBody(payload.data, role, "an event stream where JSON was expected")
+        return OpaqueBody(
+            payload.data, role, f"an event stream where JSON was expected; {JSON_IN_EVENTS}"
+        )
     document = document_of(payload)
     if not pointers:
         return JsonBody.of(payload.data, role=role, reads=FREE, document=document)
@@ -133,7 +135,11 @@ class LinesFormat:
         if payload.media_type == JSON:
             return json_body(payload, "assistant", (self.answer,) if self.answer else ())
         if payload.media_type == EVENTS:
-            return OpaqueBody(payload.data, "assistant", "an event stream where lines of JSON were")
+            return OpaqueBody(
+                payload.data,
+                "assistant",
+                f"an event stream where lines of JSON were; {JSON_IN_EVENTS}",
+            )
         return guarded(payload, "assistant", self._lines)
 
     def _lines(self, data: bytes, role: Role) -> Body:

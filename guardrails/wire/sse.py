@@ -16,6 +16,7 @@ from guardrails.wire.strict_json import AmbiguousError
 __all__ = [
     "DONE",
     "JSON_AS_TEXT",
+    "JSON_IN_EVENTS",
     "KEPT_ALIVE",
     "LINE_END",
     "UNKNOWN_EVENTS",
@@ -30,10 +31,8 @@ __all__ = [
 DONE = "[DONE]"
 """The data by which some streams say that they are at their end."""
 
-UNKNOWN_EVENTS = (
-    "an event stream of no provider's format; for JSON of your own in its events say "
-    "'sse: /pointer', for plain text 'text'"
-)
+JSON_IN_EVENTS = "for JSON of your own in events say 'sse: /pointer'"
+UNKNOWN_EVENTS = f"an event stream of no provider's format; {JSON_IN_EVENTS}, for plain text 'text'"
 JSON_AS_TEXT = "JSON in the events of a plain text; say where its pieces stand: 'sse: /pointer'"
 """Why a stream cannot be read."""
 

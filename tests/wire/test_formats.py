@@ -10,7 +10,7 @@ import pytest
 from guardrails.errors import SettingsError, WireFormatError
 from guardrails.wire.body import Body, OpaqueBody, TextBody
 from guardrails.wire.formats import NAMES, Payload, format_of
-from guardrails.wire.sse import JSON_AS_TEXT, UNKNOWN_EVENTS
+from guardrails.wire.sse import JSON_AS_TEXT, JSON_IN_EVENTS, UNKNOWN_EVENTS
 from guardrails.wire.strict_json import AmbiguousError
 
 JSON = "application/json"
@@ -49,7 +49,7 @@ REQUESTS: list[tuple[str, Any, str, Any]] = [
     ("json", {"a": "b", "c": [1, "d"]}, JSON, ["a", "b", "c", "d"]),
     ("json", {"a": "b"}, "", ["a", "b"]),
     ("json", b" \n", JSON, [" \n"]),
-    ("json", b"{}", EVENTS, "an event stream where JSON was expected"),
+    ("json", b"{}", EVENTS, f"an event stream where JSON was expected; {JSON_IN_EVENTS}"),
     ("json: /a -> /b", {"a": "x", "c": "y"}, JSON, ["x"]),
     ("json: /a, /c/0 -> /b", {"a": "x", "c": ["y", "z"]}, JSON, ["x", "y"]),
     ("json: /a -> /b", {"a": {"b": "x", "c": ["y"]}}, JSON, ["b", "x", "c", "y"]),

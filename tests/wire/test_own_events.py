@@ -120,6 +120,21 @@ def test_what_holds_no_text_is_not_judged() -> None:
     assert texts(sse(no_text=["/meta/id", "/usage"]), body) == ["a", "meta"]
 
 
+def test_events_that_are_known_to_have_no_pieces_may_hold_plain_text() -> None:
+    named = sse(delta={"token": "/text", "ping": []}, done={"event": "end", "data": "bye"})
+    body = events(
+        "wait", {"text": "ab"}, "still there", "bye", names=["ping", "token", "ping", "end"]
+    )
+    read = told(reader(named), split(body, range(1 << 12)))
+    assert [text for _, text in read.parts] == ["wait", "ab", "still there", "bye"]
+    assert read.ended
+    assert [part.text for part in whole(named, body).parts] == [text for _, text in read.parts]
+    made = written(read.events, lambda text: text.replace("still there", ""))
+    assert made == events("wait", {"text": "ab"}, "bye", names=["ping", "token", "end"])
+    assert reader(named).cut("No.", released=False).endswith(b"event: end\ndata: bye\n\n")
+    assert why(named, events({"text": "ab"}, "bye", names=["token", "other"]))
+
+
 def test_several_pointers_are_several_texts() -> None:
     body = events({"token": "a", "thought": "b"}, {"thought": "c"}, {"token": "d"})
     for named in ("sse: /token, /thought", sse(delta=["/token", "/thought"])):
@@ -362,6 +377,11 @@ def test_a_response_of_json_is_read_as_such() -> None:
     body = format_of(TOKENS).response(Payload(data=b'{"token": "a"}', media_type=JSON), NOBODY)
     assert isinstance(body, JsonBody)
     assert format_of(TOKENS).refusal("No.", None, body) is None
+    for data in (b"", b" "):
+        assert format_of(TOKENS).response(Payload(data=data), NOBODY).parts
+    page = format_of(TOKENS).response(Payload(data=b"data: x", media_type="text/plain"), NOBODY)
+    assert isinstance(page, OpaqueBody)
+    assert "by its content-type" in page.why
 
 
 def test_events_in_another_charset_are_not_read() -> None:

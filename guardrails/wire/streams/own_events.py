@@ -20,7 +20,7 @@ from guardrails.wire.streams.frames import LONGEST, Frames, read_frame, write_fr
 from guardrails.wire.streams.model import StreamEvent
 from guardrails.wire.streams.telling import BESIDE, Telling, put
 from guardrails.wire.streams.text import PARAGRAPH
-from guardrails.wire.strict_json import dump_json, parse_json
+from guardrails.wire.strict_json import dump_json, holds_json, parse_json
 from guardrails.wire.walk import Place
 
 __all__ = ["OwnEventReader"]
@@ -67,6 +67,7 @@ class OwnEventReader(EventReader):
         super().__init__(Frames())
         self._shape = shape
         self._role: Role = role
+        self._place = Place(role=role, reads=FREE)
         self._sentinels = {DONE, *(one.data.strip() for one in shape.done if not one.event)}
         self._is_first = True
         self._texts: dict[Spot, _Text] = {}
@@ -126,6 +127,8 @@ class OwnEventReader(EventReader):
             if self._is_end(frame.name, frame.data):
                 self._has_begun = self._said_before <= 1
                 return
+            if self._holds_plain(frame.name, frame.data, is_end=False):
+                return
             value = parse_json(frame.data.encode())
             kind = self._kind(frame.name, value)
             pieces = list(_at(self._shape.deltas, kind, value))
@@ -154,8 +157,12 @@ class OwnEventReader(EventReader):
         if not is_end and frame.name not in ("", UNNAMED) and not self._names_kind(frame.name):
             self._beside(telling, Part(text=frame.name, role=self._role), BESIDE)
         if frame.data.strip() and not (is_end and frame.data.strip() in self._sentinels):
-            words.value = parse_json(frame.data.encode())
-            self._tell(telling, self._kind(frame.name, words.value), words)
+            if self._holds_plain(frame.name, frame.data, is_end=is_end):
+                self._beside(telling, Part(text=frame.data, role=self._role), BESIDE)
+                words.data = None
+            else:
+                words.value = parse_json(frame.data.encode())
+                self._tell(telling, self._kind(frame.name, words.value), words)
         if is_end:
             telling.closes += self._open_parts()
             telling.ends = True
@@ -176,13 +183,41 @@ class OwnEventReader(EventReader):
             own.add(path_of(value, shape.by))
         quiet = [at for pointer in shape.quiet if (at := _path(value, pointer)) is not None]
         named = {path[:end] for path in own for end in range(1, len(path) + 1)}
-        for found in find(value, Place(role=self._role, reads=FREE)):
+        if not isinstance(value, dict):
+            self._rest(telling, value, own, named, quiet)
+            return
+        for key, held in value.items():
+            if (key,) not in own and not self._is_told(telling, key, held):
+                self._rest(telling, {key: held}, own, named, quiet)
+
+    def _rest(
+        self,
+        telling: Telling,
+        value: object,
+        own: set[Path],
+        named: set[Path],
+        quiet: Sequence[Path],
+    ) -> None:
+        """What stands beside the reply."""
+        for found in find(value, self._place):
             path = found.part.path
             if path in (named if found.names else own):
                 continue
             if quiet and any(path[: len(at)] == at for at in quiet):
                 continue
             self._found(telling, found)
+
+    def _is_told(self, telling: Telling, key: str, held: object) -> bool:
+        """Whether a field and its text were told before, as that of an id is: then they are told
+        without going through them."""
+        if type(held) is not str:
+            return False
+        name, text = self._known.get(((key,), key, True)), self._known.get(((key,), held, False))
+        if name is None or text is None:
+            return False
+        telling.say(name, key, None, repeats=True)
+        telling.say(text, held, (KEY, key), repeats=True)
+        return True
 
     def _piece(self, telling: Telling, spot: Spot, said: str, path: Path) -> None:
         text = self._texts.get(spot)
@@ -239,6 +274,11 @@ class OwnEventReader(EventReader):
 
     def _is_end(self, name: str, data: str) -> bool:
         return data.strip() == DONE or any(one.is_in(name, data) for one in self._shape.done)
+
+    def _holds_plain(self, name: str, data: str, *, is_end: bool) -> bool:
+        """Whether it is an event that the author knows to hold no piece, and its data no JSON."""
+        is_known = is_end or (self._shape.by is None and name in self._shape.silent)
+        return is_known and not holds_json(data.encode())
 
     def _names_kind(self, name: str) -> bool:
         return self._shape.by is None and name in self._shape.kinds
