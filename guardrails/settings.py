@@ -56,6 +56,13 @@ def _store(named: str) -> str:
     raise ValueError("expected memory, off, or an address such as redis://HOST:6379/0")
 
 
+def _record_file(named: str) -> str:
+    """Else the address of a database, with its password, would name a file here."""
+    if "://" in named:
+        raise ValueError("expected memory or the path of a file (SQLite), not an address")
+    return named
+
+
 def _counting_store(named: str) -> str:
     if named == "off":
         raise ValueError("expected memory, or an address such as redis://HOST:6379/0")
@@ -148,7 +155,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    audit: Name | None = None
+    audit: Annotated[Name, AfterValidator(_record_file)] | None = None
     audit_anchor: File | None = None
     audit_keeps: Literal["digest", "redacted"] = "digest"
     audit_escalated: Literal["digest", "redacted"] = "redacted"

@@ -75,6 +75,7 @@ def test_a_user_without_a_home_is_told_what_to_set() -> None:
     [
         ("audti = 1", "audti: unknown key; did you mean 'audit'?"),
         ("colour = 1", "colour: unknown key"),
+        ('audit = "postgresql://u:p@h/db"', "audit: Value error, expected memory or the path"),
         ('audit = ""', "audit: String should have at least 1 character"),
         ("audit_buffer = -1", "audit_buffer: Input should be greater than or equal to 0"),
         ('audit_keeps = "all"', "audit_keeps: Input should be 'digest' or 'redacted'"),

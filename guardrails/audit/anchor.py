@@ -58,10 +58,21 @@ class AnchorWriter:
             if self._offset is None or not self._rewrite(writer, line):
                 self._append(line)
         except OSError as error:
-            raise AuditError(
-                f"the audit anchor {str(self._file)!r} cannot be written: {error.strerror}; "
-                f"make it writable or name another in GUARDRAILS_AUDIT_ANCHOR"
-            ) from None
+            raise self._refused(error) from None
+
+    def probe(self) -> None:
+        """Raises AuditError unless a line could be written now; writes none."""
+        try:
+            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600))
+        except OSError as error:
+            raise self._refused(error) from None
+
+    def _refused(self, error: OSError) -> AuditError:
+        return AuditError(
+            f"the audit anchor {str(self._file)!r} cannot be written: {error.strerror}; "
+            f"make it writable or name another in GUARDRAILS_AUDIT_ANCHOR"
+        )
 
     def _rewrite(self, writer: str, line: bytes) -> bool:
         """False if our line is not where we left it."""

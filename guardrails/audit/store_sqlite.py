@@ -139,6 +139,12 @@ class SqliteStore:
                     f"to keep it, {ELSEWHERE}"
                 )
 
+    def probe(self) -> None:
+        """Commit what changes nothing, so that a disk that is full or read-only shows."""
+        with _explained(self._file), _transaction(self._connection):
+            self._refuse_alterations(self._connection)
+            self._connection.execute(f"PRAGMA user_version = {FORMAT}")
+
     def holds(self, entry: Entry) -> bool:
         """Whether that very entry is stored."""
         with _explained(self._file):

@@ -8,7 +8,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -17,12 +17,12 @@ from guardrails.audit.anchor import AnchorWriter
 from guardrails.audit.chain import Kind, columns
 from guardrails.audit.keys import Keys, make_keys
 from guardrails.audit.record import Begun, Closed, Opened, Outcome, as_json, canonical
-from guardrails.audit.store_sqlite import SqliteStore
+from guardrails.audit.store_sqlite import SqliteStore, open_for_reading
 from guardrails.audit.writer import Item, Writer
 from guardrails.errors import AuditError
 from guardrails.settings import Settings
 
-__all__ = ["MemoryTrail", "StoredTrail", "Trail", "open_trail"]
+__all__ = ["MemoryTrail", "StoredTrail", "Trail", "check_trail", "open_trail"]
 
 
 class Trail(Protocol):
@@ -46,6 +46,10 @@ class Trail(Protocol):
 
     async def outcome(self, record: Outcome) -> None:
         """Durable when it returns. Raises AuditError."""
+
+    async def probe(self, *, durably: bool = True) -> None:
+        """Raises AuditError unless records can be written now; with `durably=False`, unless they
+        would be taken, be it into a buffer."""
 
     async def aclose(self) -> None:
         """Write what is waiting and let go of the store."""
@@ -79,6 +83,9 @@ class MemoryTrail:
 
     async def outcome(self, record: Outcome) -> None:
         self.outcomes.append(record)
+
+    async def probe(self, *, durably: bool = True) -> None:
+        return None
 
     async def aclose(self) -> None:
         return None
@@ -119,6 +126,11 @@ class StoredTrail:
         value = as_json(record)
         item = Item(kind=kind, record=canonical(value), columns=columns(kind, value))
         await asyncio.wrap_future(self._writer.submit(item))
+
+    async def probe(self, *, durably: bool = True) -> None:
+        if self._closed:
+            raise AuditError("this audit trail is closed")
+        await asyncio.to_thread(self._writer.probe, durably=durably)
 
     async def aclose(self) -> None:
         if not self._closed:
@@ -217,3 +229,43 @@ def open_trail(settings: Settings) -> Trail:
     if file is None:
         return MemoryTrail(keys=make_keys(settings.key_file))
     return _shared.lend(settings, file, make_keys(settings.key_path))
+
+
+_EFFECTIVE = os.access in os.supports_effective_ids
+
+
+def check_trail(settings: Settings) -> None:
+    """Raises AuditError unless the trail that settings name can be written. Makes nothing that is
+    not there yet."""
+    file = settings.audit_file
+    if file is None:
+        return
+    if not os.path.lexists(file):
+        _check_room(file, "the audit trail", "GUARDRAILS_AUDIT")
+    else:
+        if file.is_file() and file.stat().st_size:  # perhaps another's: not opened to write
+            with open_for_reading(file):
+                pass
+        with closing(SqliteStore(file)) as store:
+            store.probe()
+    anchor = settings.audit_anchor
+    if anchor is None:
+        return
+    if not os.path.lexists(anchor):
+        _check_room(anchor, "the audit anchor", "GUARDRAILS_AUDIT_ANCHOR")
+    else:
+        AnchorWriter(anchor, b"").probe()
+
+
+def _check_room(file: Path, what: str, variable: str) -> None:
+    """Whether a file could be made, with the folders that it lacks."""
+    folder = next(parent for parent in file.absolute().parents if os.path.lexists(parent))
+    if not folder.is_dir():
+        why = f"{str(folder)!r} is no folder"
+    elif not os.access(folder, os.W_OK | os.X_OK, effective_ids=_EFFECTIVE):
+        why = f"{str(folder)!r} may not be written"
+    else:
+        return
+    raise AuditError(
+        f"{what} {str(file)!r} cannot be made: {why}; see to it, or name another file in {variable}"
+    )

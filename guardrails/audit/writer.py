@@ -35,6 +35,7 @@ class Store(Protocol):
     @property
     def is_current(self) -> bool: ...
     def append(self, entries: Sequence[Entry]) -> None: ...
+    def probe(self) -> None: ...
     def holds(self, entry: Entry) -> bool: ...
     def close(self) -> None: ...
 
@@ -121,6 +122,22 @@ class Writer:
         except RuntimeError as error:  # the interpreter is ending, or out of threads
             raise AuditError(f"the audit writer cannot start: {error}") from None
         self._queue, self._thread = queue, thread
+
+    def probe(self, *, durably: bool = True) -> None:
+        """Raises AuditError unless an entry would be taken now: on disk at once, or, where that is
+        enough, into a buffer that has room. Waits for what is being written."""
+        with self._io:
+            try:
+                self._prepare().probe()
+                if self._anchor is not None:
+                    self._anchor.probe()
+            except Exception as error:
+                self._disconnect()
+                if not durably and len(self._backlog) < self._buffer:
+                    return
+                if isinstance(error, AuditError):
+                    raise
+                raise AuditError(f"the audit writer failed: {type(error).__name__}") from None
 
     def stop(self) -> None:
         """Write what waits, close the store, end the thread. Another `submit` starts anew.

@@ -15,6 +15,7 @@ from typing import Literal
 from rich.text import Text
 
 from guardrails.audit.keys import load_keys
+from guardrails.audit.trail import check_trail
 from guardrails.cli.documents import document
 from guardrails.cli.outcome import Status
 from guardrails.cli.screen import show, write_json
@@ -180,15 +181,18 @@ def trail(settings: Settings) -> Check:
             found="in memory: records end with the process",
             remedy=f"name a file in {PREFIX}AUDIT, or leave it out for the default one",
         )
-    if not file.exists():
-        return _writable("audit trail", file, "will be made at the first decision")
-    if not os.access(file, os.W_OK):
+    try:
+        check_trail(settings)
+    except AuditError as error:
+        found, _, remedy = str(error).partition("; ")
         return Check(
             name="audit trail",
             level="error",
-            found=f"{file} may not be written",
-            remedy=f"give write permission, or name another file in {PREFIX}AUDIT",
+            found=found,
+            remedy=remedy or f"name another file in {PREFIX}AUDIT",
         )
+    if not file.exists():
+        return Check(name="audit trail", level="ok", found=f"{file} will be made when it is needed")
     if settings.audit_anchor is None:
         return Check(
             name="audit trail",

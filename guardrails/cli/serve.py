@@ -6,13 +6,17 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from guardrails.cli.outcome import Status
 from guardrails.cli.screen import note
+from guardrails.errors import AuditError
 from guardrails.proxy.config import PROVIDERS, ServeConfig, is_loopback, load_config
 from guardrails.telemetry import log
+
+if TYPE_CHECKING:
+    from guardrails.proxy.hosting import Hosting
 
 __all__ = ["serve"]
 
@@ -30,10 +34,9 @@ def serve(config_file: Path | None, said: Mapping[str, Any], *, check_only: bool
 
     config = load_config(config_file, said=said)
     proxy = make_proxy(config)
-    if check_only or config.workers > 1:
-        asyncio.run(proxy.hosting.aclose())
+    asyncio.run(_try(proxy.hosting, check_only=check_only, goes_on=config.workers == 1))
     if check_only:
-        note("the configuration, the keys and the constitutions can be served")
+        note("the configuration, the keys, the constitutions and the record can be served")
         for path, route in config.routes.items():
             if route.format == "text":
                 note(f"{path}: {EVENTS_AS_TEXT}")
@@ -56,6 +59,19 @@ def serve(config_file: Path | None, said: Mapping[str, Any], *, check_only: bool
         from guardrails.proxy.workers import Workers
 
         return Workers(config, public, operations).run()
+
+
+async def _try(hosting: Hosting, *, check_only: bool, goes_on: bool) -> None:
+    """Whether what is decided can be recorded. Raises AuditError."""
+    try:
+        if not check_only:  # it would leave files behind, of whoever tries
+            await hosting.probe()
+    except AuditError:
+        goes_on = False
+        raise
+    finally:
+        if check_only or not goes_on:
+            await hosting.aclose()
 
 
 def _tell(config: ServeConfig, port: int, operations_port: int | None) -> None:

@@ -50,5 +50,8 @@ class CountedTrail:
     async def outcome(self, record: Outcome) -> None:
         await self._trail.outcome(record)
 
+    async def probe(self, *, durably: bool = True) -> None:
+        await self._trail.probe(durably=durably)
+
     async def aclose(self) -> None:
         await self._trail.aclose()

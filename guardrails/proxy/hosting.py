@@ -14,7 +14,7 @@ from typing import Any
 
 from guardrails.asgi import BYTES_PER_CHARACTER, ROOM_BESIDE_TEXT, GuardrailMiddleware
 from guardrails.asgi.messages import ASGIApp, Scope
-from guardrails.audit.trail import Trail, open_trail
+from guardrails.audit.trail import Trail, check_trail, open_trail
 from guardrails.constitution.family import Stamp, family, stamps
 from guardrails.errors import ConstitutionError, GuardrailsError
 from guardrails.exchange import Context
@@ -103,6 +103,8 @@ class Hosting:
     ) -> None:
         self._config, self._relay, self._served, self._metrics = config, relay, served, metrics
         settings = settings if settings is not None else load_settings()
+        if trail is None:
+            check_trail(settings)
         self._trail = CountedTrail(open_trail(settings) if trail is None else trail, metrics)
         self._owns_trail = trail is None
         if settings.audit_file is not None:  # as a guard finds its key that opens its own trail
@@ -120,6 +122,11 @@ class Hosting:
 
     def __getitem__(self, name: str) -> Hosted:
         return self._hosted[name]
+
+    async def probe(self, *, durably: bool = True) -> None:
+        """Raises AuditError unless records can be written now; with `durably=False`, unless they
+        would be taken, be it into a buffer."""
+        await self._trail.probe(durably=durably)
 
     @property
     def guards(self) -> tuple[Guard, ...]:

@@ -28,6 +28,7 @@ from guardrails.proxy.logs import access_log
 from guardrails.proxy.metrics import Metrics
 from guardrails.proxy.operations import OperationsApp
 from guardrails.proxy.protocol import bounded_protocol
+from guardrails.proxy.readiness import Readiness
 from guardrails.proxy.relay import Relay
 from guardrails.proxy.routes import Endpoints
 from guardrails.proxy.tracing import Tracing
@@ -176,7 +177,8 @@ class Serving:
                 loop.add_signal_handler(signal.SIGHUP, self.reload)
             orphaned = None if parent is None else asyncio.create_task(self._watch(parent))
             proxy.metrics.ready.set(1)
-            lives = OperationsApp(proxy.metrics, lambda: self.is_ready)
+            readiness = Readiness(proxy.hosting, lambda: self.is_ready)
+            lives = OperationsApp(proxy.metrics, readiness)
             side, telling = None, None
             if self._operations is not None:
                 side = _Server(_uvicorn(lives, Limits()))
@@ -189,6 +191,7 @@ class Serving:
                 if side is not None and telling is not None:
                     side.should_exit = True
                     await telling
+                await readiness.aclose()
 
     def drain(self) -> None:
         """Take no more, once whoever sends requests has had the time to notice, and end what is

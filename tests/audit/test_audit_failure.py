@@ -17,9 +17,10 @@ from audit_samples import KEYS, closed, opened, read_only, settings_in
 
 from guardrails.audit import trail as trail_module
 from guardrails.audit.chain import Entry, columns
+from guardrails.audit.keys import make_keys
 from guardrails.audit.record import Opened, as_json, canonical
 from guardrails.audit.store_sqlite import SqliteStore
-from guardrails.audit.trail import open_trail
+from guardrails.audit.trail import check_trail, open_trail
 from guardrails.audit.verify import verify
 from guardrails.audit.writer import RETRY_S, Item, Writer
 from guardrails.errors import AuditError
@@ -41,6 +42,83 @@ async def refusal(settings: Settings) -> str:
         await trail.open(opened())
     await trail.aclose()
     return str(caught.value)
+
+
+async def told_before(settings: Settings) -> set[str]:
+    """What is said of it before anything is recorded, in both ways."""
+    with pytest.raises(AuditError) as looked:
+        check_trail(settings)
+    trail = open_trail(settings)
+    with pytest.raises(AuditError) as probed:
+        await trail.probe()
+    await trail.aclose()
+    return {str(looked.value), str(probed.value)}
+
+
+async def test_a_trail_that_can_be_written_says_so_and_keeps_nothing(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path / "new")
+    check_trail(settings)
+    assert not (tmp_path / "new").exists()
+    trail = open_trail(settings)
+    await trail.probe()
+    check_trail(settings)
+    record_id = opened().record_id
+    await trail.open(opened(record_id))
+    await trail.probe()
+    await trail.close(closed(record_id))
+    await trail.aclose()
+    check_trail(settings)
+    verified = verify(
+        tmp_path / "new" / "audit.db", key=settings.key_path, anchor=settings.audit_anchor
+    )
+    assert (verified.ok, verified.entries) == (True, 2)
+
+
+async def test_what_keeps_a_trail_from_being_written_is_told_before(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("plain text")
+    with closing(sqlite3.connect(tmp_path / "other.db")) as other:
+        other.execute("CREATE TABLE a (b)")
+    key = tmp_path / "key"
+    for audit, anchor, told in (
+        (tmp_path, None, "Is a directory"),
+        (tmp_path / "file" / "audit.db", None, "file"),
+        (tmp_path / "file", None, "is not a SQLite database"),
+        (tmp_path / "other.db", None, "other.db"),
+        (tmp_path / "audit.db", tmp_path / "file" / "anchor", "anchor"),
+        (tmp_path / "audit.db", tmp_path, "anchor"),
+    ):
+        settings = settings_in(tmp_path, audit=str(audit), audit_anchor=anchor, key_file=key)
+        for said in await told_before(settings):
+            assert told in said
+            assert "GUARDRAILS_AUDIT" in said or "not an audit trail" in said
+
+
+async def test_a_folder_that_may_not_be_written_is_told_before(open_folder: Path) -> None:
+    make_keys(open_folder / "key")
+    (open_folder / "key").chmod(0o640)
+    settings = Settings(audit=str(open_folder / "deep" / "audit.db"))
+    with read_only(open_folder), pytest.raises(AuditError, match="may not be written"):
+        check_trail(settings)
+    check_trail(settings)
+
+
+@pytest.mark.parametrize("fails", [AuditError("the disk is gone"), OSError("marker")])
+async def test_what_can_wait_is_taken_while_there_is_room(fails: Exception) -> None:
+    store = ScriptedStore()
+    writer = Writer(lambda: store, key=b"k" * 32, key_id="k", buffer=1, clock=Clock())
+    writer.probe()
+    store.fails = fails
+    writer.probe(durably=False)
+    with pytest.raises(AuditError) as caught:
+        writer.probe()
+    assert "marker" not in str(caught.value)
+    put(writer, "r1")
+    with pytest.raises(AuditError):
+        writer.probe(durably=False)
+    store.fails = None
+    writer.probe()
+    writer.stop()
+    assert store.ids == ["r1"]
 
 
 async def test_a_directory_in_place_of_the_file(tmp_path: Path) -> None:
@@ -193,6 +271,10 @@ class ScriptedStore:
         if self.fails is not None and not self.stores_and_fails:
             raise self.fails
         self.entries += entries
+        if self.fails is not None:
+            raise self.fails
+
+    def probe(self) -> None:
         if self.fails is not None:
             raise self.fails
 

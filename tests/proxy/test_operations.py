@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from pathlib import Path
 
 from proxy_house import Records, config_of, provider, serving, until, written
@@ -65,6 +67,52 @@ def test_what_cannot_be_recorded_is_counted_and_not_delivered(tmp_path: Path) ->
         assert (answer.status, answer.headers["retry-after"]) == (503, "5")
         assert house.metric("guardrails_proxy_unrecorded_total") == 1
         assert upstream.requests.total == 0
+
+
+def test_who_cannot_record_is_not_ready(tmp_path: Path) -> None:
+    class Sick(Records):
+        is_sick = False
+
+        async def probe(self, *, durably: bool = True) -> None:
+            assert not durably
+            if self.is_sick:
+                raise AuditError("the audit trail '/var/audit.db' may not be written")
+
+    records = Sick()
+    config = config_of("http://127.0.0.1:1", written(tmp_path))
+    with serving(config, records=records) as house:
+
+        def ready() -> Got:
+            return ask(house.operations_port, "/readyz", method="GET")
+
+        until(lambda: ready().status == 200)
+        assert ready().body.startswith(b"ready\nrequests: taken\nrecord: can be written\n")
+        records.is_sick = True
+        until(lambda: ready().status == 503)
+        assert ready().body.startswith(b"not ready\n")
+        assert b"record: the audit trail '/var/audit.db' may not be written" in ready().body
+        assert ask(house.operations_port, "/healthz", method="GET").status == 200
+        records.is_sick = False
+        until(lambda: ready().status == 200)
+
+
+def test_a_record_that_does_not_answer_is_not_waited_for(tmp_path: Path) -> None:
+    asked, go_on = 0, threading.Event()
+
+    class Slow(Records):
+        async def probe(self, *, durably: bool = True) -> None:
+            nonlocal asked
+            asked += 1
+            await asyncio.to_thread(go_on.wait, 20)
+
+    config = config_of("http://127.0.0.1:1", written(tmp_path))
+    with serving(config, records=Slow()) as house:
+        for _ in range(2):
+            answer = ask(house.operations_port, "/readyz", method="GET")
+            assert (answer.status, b"did not answer" in answer.body) == (503, True)
+        assert asked == 1
+        go_on.set()
+        until(lambda: ask(house.operations_port, "/readyz", method="GET").status == 200)
 
 
 def test_what_clients_make_up_makes_no_new_series(tmp_path: Path) -> None:

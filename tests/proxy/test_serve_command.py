@@ -431,6 +431,31 @@ def test_what_is_wrong_is_told_at_start(
     assert told in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("more", [(), ("--check-config",)], ids=["serving", "checking"])
+def test_a_record_that_cannot_be_written_is_told_at_start(
+    more: tuple[str, ...],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GUARDRAILS_KEY_FILE", str(tmp_path / "key"))
+    arguments = ("--upstream", "https://a.example", "-c", "base", "--offline", *more)
+    for audit, told in (
+        (str(tmp_path / "file" / "audit.db"), "is no folder; see to it, or name another file in"),
+        (str(tmp_path), "Is a directory"),
+        ("postgresql://u:hunter2@db/audit", "not an address"),
+    ):
+        monkeypatch.setenv("GUARDRAILS_AUDIT", audit)
+        assert main(["serve", *arguments, "--operations-port", "0", "--port", "0"]) == 2
+        said = capsys.readouterr().err
+        assert told in said
+        assert "hunter2" not in said
+        assert main(["doctor"]) == 1
+        assert "✗" in capsys.readouterr().out
+
+
 def test_a_port_that_is_taken_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
