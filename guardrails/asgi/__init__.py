@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from guardrails.asgi.answers import bad_request, send_answer, unrecorded
+from guardrails.asgi.answers import Errors, send_answer, send_unrecorded
 from guardrails.asgi.exchange import Exchange, Options
 from guardrails.asgi.messages import ASGIApp, Receive, Scope, Send
 from guardrails.asgi.routes import Routes, ambiguity, path_of
@@ -30,6 +31,8 @@ ROOM_BESIDE_TEXT = 65_536
 """Bytes of a body that are not its texts."""
 
 ContextOf = Context | Callable[[Scope], Context | Awaitable[Context | None] | None] | None
+
+ErrorOf = Callable[[Scope, int, str], Mapping[str, object]]
 
 
 class GuardrailMiddleware:
@@ -62,6 +65,7 @@ class GuardrailMiddleware:
         refuse: Literal["reply", "problem"] = "reply",
         trust_system: bool = False,
         max_body_bytes: int | None = None,
+        errors: ErrorOf | None = None,
         offline: bool = False,
         **options: Any,
     ) -> None:
@@ -79,6 +83,7 @@ class GuardrailMiddleware:
         self._guard = guard
         self._routes = Routes(routes or {}, exempt, others)
         self._context = context
+        self._error_body = errors
         room = BYTES_PER_CHARACTER * guard.constitution.budget.max_chars + ROOM_BESIDE_TEXT
         self._options = Options(
             max_body_bytes=room if max_body_bytes is None else max_body_bytes,
@@ -98,8 +103,8 @@ class GuardrailMiddleware:
         elif scope["type"] == "websocket":
             await _refuse_websocket(scope, receive, send)
         elif unclear is not None:
-            answer = bad_request(400, f"{unclear}; write it plainly", format)
-            await send_answer(send, answer, more=[])
+            answer = self._errors(scope, format).answer(400, f"{unclear}; write it plainly")
+            await send_answer(send, answer)
         elif format is not None:
             await self._guarded(scope, receive, send, format, path)
 
@@ -107,12 +112,17 @@ class GuardrailMiddleware:
         self, scope: Scope, receive: Receive, send: Send, format: BodyFormat, path: str
     ) -> None:
         """Nothing of the response has been sent when anything here fails, so it fails closed."""
+        errors = self._errors(scope, format)
         try:
             async with self._guard.call(context=await self._caller(scope)) as call:
-                exchange = Exchange(self.app, call, format, self._options, path)
+                exchange = Exchange(self.app, call, format, errors, self._options, path)
                 await exchange.run(scope, receive, send)
         except AuditError as error:
-            await unrecorded(error, format, send)
+            await send_unrecorded(error, errors, send)
+
+    def _errors(self, scope: Scope, format: BodyFormat | None) -> Errors:
+        body = self._error_body
+        return Errors(format=format, body=None if body is None else partial(body, scope))
 
     async def _caller(self, scope: Scope) -> Context:
         said: object = self._context
@@ -131,7 +141,7 @@ async def _refuse_websocket(scope: Scope, receive: Receive, send: Send) -> None:
     """A handshake that is closed before it is accepted is answered with 403."""
     await receive()
     if "websocket.http.response" in (scope.get("extensions") or {}):
-        answer = bad_request(403, "websockets are not guarded; exempt the path to allow them", None)
+        answer = Errors().answer(403, "websockets are not guarded; exempt the path to allow them")
         headers = [(b"content-type", answer.media_type.encode())]
         await send({"type": "websocket.http.response.start", "status": 403, "headers": headers})
         await send({"type": "websocket.http.response.body", "body": answer.data})

@@ -8,14 +8,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from guardrails.asgi.answers import (
-    RETRY_AFTER_S,
-    bad_request,
+    Errors,
     decision_headers,
     instead,
-    retry_after_s,
     send_answer,
+    send_unrecorded,
     status_of,
-    unrecorded,
 )
 from guardrails.asgi.codings import CodingError, TooLongError, decoded
 from guardrails.asgi.held import HeldResponse
@@ -32,6 +30,7 @@ from guardrails.asgi.messages import (
     read_body,
     replaying,
 )
+from guardrails.asgi.shapes import misshapen
 from guardrails.asgi.streaming import StreamedResponse
 from guardrails.errors import AuditError, WireFormatError
 from guardrails.guard import GuardedCall
@@ -40,6 +39,8 @@ from guardrails.telemetry import log
 from guardrails.verdict import Decision, Stage
 from guardrails.wire.body import Body, JoinedBody, JsonBody, OpaqueBody, PairsBody, TextBody
 from guardrails.wire.formats import AUTO, EVENTS, Answer, BodyFormat, Payload
+from guardrails.wire.payload import document_of
+from guardrails.wire.provider_formats import ProviderFormat
 from guardrails.wire.refusals import expects_json
 from guardrails.wire.stream_formats import stream_reader
 from guardrails.wire.strict_json import AmbiguousError
@@ -54,6 +55,8 @@ HIDDEN_FROM_APPLICATION = frozenset(
 
 WITHDRAWN = ("http.response.pathsend", "http.response.zerocopysend", "http.response.early_hint")
 """Ways past us for a response's content."""
+
+TOO_LONG_REPLY = "the response is longer than may be checked; ask for a shorter one"
 
 BODILESS = frozenset({204, 205, 304})
 FIRST_ERROR = 400
@@ -89,19 +92,17 @@ class _AnsweredError(Exception):
         self._answer, self._decision = answer, decision
 
     async def send(self, send: Send) -> None:
-        made = self._decision
-        more = [] if made is None else decision_headers(made)
-        wait_s = RETRY_AFTER_S if made is None else retry_after_s(made)
-        await send_answer(send, self._answer, more=more, retry_after_s=wait_s)
+        await send_answer(send, self._answer, self._decision)
 
 
 @dataclass(slots=True)
 class Exchange:
-    """`format` is the one that the route names."""
+    """`format` is the one that the route names, `errors` how errors are written there."""
 
     app: ASGIApp = field(repr=False)
     call: GuardedCall = field(repr=False)
     format: BodyFormat
+    errors: Errors
     options: Options
     path: str = field(repr=False)
 
@@ -122,7 +123,7 @@ class Exchange:
             except _AnsweredError as answered:
                 await answered.send(send)
             except AuditError as error:
-                await unrecorded(error, self.format, send)
+                await send_unrecorded(error, self.errors, send)
 
         async def opens(start: Message) -> StreamedResponse | None:
             return await self._stream(start, request, send, method=method)
@@ -144,14 +145,14 @@ class Exchange:
             raise _AnsweredError(self._too_long()) from None
         if any(int(said) != len(sent) for said in headers.all("content-length")):
             raise _AnsweredError(
-                bad_request(400, "the body is not as long as content-length says", self.format)
+                self.errors.answer(400, "the body is not as long as content-length says")
             )
         query = bytes(scope.get("query_string") or b"")
         try:
             body = await self._read(sent, headers, self.format)
             asked = _query(query) if _judges_query(self.format) else None
         except AmbiguousError as error:
-            raise _AnsweredError(bad_request(400, str(error), self.format)) from None
+            raise _AnsweredError(self.errors.answer(400, str(error))) from None
         except (TooLongError, TooManyValuesError):
             raise _AnsweredError(self._too_long()) from None
         texts = JoinedBody((body,) if asked is None else (body, asked))
@@ -166,15 +167,13 @@ class Exchange:
             return
         (length, *others) = said
         if others or not length.isascii() or not length.isdecimal():
-            raise _AnsweredError(
-                bad_request(400, "content-length is not one whole number", self.format)
-            )
+            raise _AnsweredError(self.errors.answer(400, "content-length is not one whole number"))
         if len(length) > 15 or int(length) > self.options.max_body_bytes:
             raise _AnsweredError(self._too_long())
 
     def _too_long(self) -> Answer:
         limit = self.options.max_body_bytes
-        return bad_request(413, f"the body is longer than {limit:,} bytes", self.format)
+        return self.errors.answer(413, f"the body is longer than {limit:,} bytes")
 
     async def _read_response(
         self, sent: bytes, headers: Headers, request: Body, format: BodyFormat
@@ -205,7 +204,9 @@ class Exchange:
         try:
             if request is None:
                 trusts = self.options.trust_system
-                return format.request(payload, trust_system=trusts)
+                body = format.request(payload, trust_system=trusts)
+                _refuse_misshapen(body, payload, format)
+                return body
             return format.response(payload, request)
         except (AmbiguousError, TooManyValuesError):
             raise
@@ -220,6 +221,7 @@ class Exchange:
             answer = instead(
                 decision,
                 self.format,
+                self.errors,
                 request=request.body,
                 response=None,
                 refuse=self.options.refuse,
@@ -254,8 +256,7 @@ class Exchange:
     ) -> None:
         headers = Headers.of(held.start.get("headers") or ())
         if held.overflowed:
-            answer = self._trouble(503, "the response is longer than may be checked", request)
-            raise _AnsweredError(answer)
+            raise _AnsweredError(self.errors.answer(413, TOO_LONG_REPLY, request.body))
         sent, status = held.body, int(held.start["status"])
         if status in BODILESS:
             headers = headers.without((b"content-length", b"transfer-encoding"))
@@ -271,6 +272,7 @@ class Exchange:
             answer = instead(
                 decision,
                 self.format,
+                self.errors,
                 request=request.body,
                 response=body,
                 refuse=self.options.refuse,
@@ -319,6 +321,7 @@ class Exchange:
             return instead(
                 decision,
                 self.format,
+                self.errors,
                 request=request.body,
                 response=unread,
                 refuse=self.options.refuse,
@@ -336,12 +339,15 @@ class Exchange:
             most=None if is_events else self.options.max_body_bytes,
         )
         return StreamedResponse(
-            body, start, headers, send, instead=answer, stopped=stopped, is_events=is_events
+            body,
+            start,
+            headers,
+            send,
+            errors=self.errors,
+            instead=answer,
+            stopped=stopped,
+            is_events=is_events,
         )
-
-    def _trouble(self, status: int, message: str, request: _Request) -> Answer:
-        made = self.format.trouble(status, message, request.body)
-        return made or bad_request(status, message, None)
 
     def _say_how_to_exempt(self, body: Body) -> None:
         if isinstance(body, OpaqueBody):
@@ -388,6 +394,15 @@ class _Request:
         """As it came, or made anew if a text in it was changed."""
         _, *query = self.texts.bodies
         return query[0].data if query else self.raw_query
+
+
+def _refuse_misshapen(body: Body, payload: Payload, format: BodyFormat) -> None:
+    """Raises WireFormatError for a request that its provider would not take, either."""
+    if not isinstance(format, ProviderFormat):
+        return
+    document = body.document if isinstance(body, JsonBody) else document_of(payload)
+    if (why := misshapen(document, format.asks)) is not None:
+        raise WireFormatError(f"the JSON is no request of this format: {why}")
 
 
 def _expects_json(request: Body) -> bool:

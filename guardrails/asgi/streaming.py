@@ -7,10 +7,10 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from guardrails.asgi.answers import (
-    bad_request,
+    UNRECORDED,
+    Errors,
     decision_headers,
     pending_headers,
-    retry_after_s,
     send_answer,
     status_of,
 )
@@ -28,7 +28,6 @@ KEEP_ALIVE_S = 10.0
 
 KEPT_ALIVE = b": keep-alive\n\n"
 STOPPED = "the response was stopped, and is at its end already"
-UNRECORDED = "the check cannot be recorded right now"
 
 Instead = Callable[[Decision], Answer | None]
 
@@ -48,13 +47,14 @@ class StreamedResponse:
         headers: Headers,
         send: Send,
         *,
+        errors: Errors,
         instead: Instead,
         stopped: Callable[[], None],
         is_events: bool,
     ) -> None:
         self._body = body
         self._start, self._headers, self._send = start, headers, send
-        self._instead, self._stopped = instead, stopped
+        self._errors, self._instead, self._stopped = errors, instead, stopped
         self._sending = asyncio.Lock()
         self._has_started = self._is_over = False
         self._last = asyncio.get_running_loop().time()
@@ -106,12 +106,7 @@ class StreamedResponse:
             return True
         async with self._sending:
             self._has_started = True
-            await send_answer(
-                self._send,
-                answer,
-                more=decision_headers(decision),
-                retry_after_s=retry_after_s(decision),
-            )
+            await send_answer(self._send, answer, decision)
         return True
 
     async def _out(self, made: bytes, *, more: bool) -> None:
@@ -153,7 +148,7 @@ class StreamedResponse:
         async with self._sending:
             if not self._has_started:
                 self._has_started = True
-                await send_answer(self._send, bad_request(503, UNRECORDED, None), more=[])
+                await send_answer(self._send, self._errors.answer(503, UNRECORDED))
                 return
             body = self._body.failure(503, UNRECORDED)
             await self._send({"type": "http.response.body", "body": body, "more_body": False})

@@ -9,7 +9,7 @@ from typing import Any
 from guardrails.asgi.messages import Send
 from guardrails.proxy.config import Provider
 
-__all__ = ["RefusedError", "error_body", "send_error", "send_json"]
+__all__ = ["RefusedError", "error_body", "named", "send_error", "send_json"]
 
 _ANTHROPIC: Mapping[int, str] = {
     400: "invalid_request_error",
@@ -23,6 +23,8 @@ _ANTHROPIC: Mapping[int, str] = {
     421: "invalid_request_error",
     429: "rate_limit_error",
     431: "invalid_request_error",
+    500: "api_error",
+    502: "api_error",
     503: "overloaded_error",
     504: "timeout_error",
 }
@@ -44,7 +46,8 @@ _OPENAI: Mapping[int, tuple[str, str]] = {
 class RefusedError(Exception):
     """A request that goes no further. `reason` is one of a closed list and stands in metrics and
     logs; `message` is for the client and holds nothing of what it sent; `details` are for its SDK
-    (Anthropic's `error.details`)."""
+    (Anthropic's `error.details`). `retries=False`: the same request would come to the same, so no
+    SDK is to send it again by itself, as it would for the status."""
 
     def __init__(
         self,
@@ -54,10 +57,11 @@ class RefusedError(Exception):
         *,
         retry_after_s: int | None = None,
         details: Mapping[str, str] | None = None,
+        retries: bool = True,
     ) -> None:
         super().__init__(reason)
         self.status, self.reason, self.message = status, reason, message
-        self.retry_after_s, self.details = retry_after_s, details
+        self.retry_after_s, self.details, self.retries = retry_after_s, details, retries
 
 
 def error_body(
@@ -79,12 +83,20 @@ def error_body(
     return {**anthropic, "error": {**openai, "type": kind}}
 
 
+def named(request_id: str) -> list[tuple[bytes, bytes]]:
+    """Where SDKs look for the id of a request: Anthropic's, and OpenAI's."""
+    value = request_id.encode("ascii")
+    return [(b"request-id", value), (b"x-request-id", value)]
+
+
 async def send_error(
     send: Send, refused: RefusedError, provider: Provider | None, request_id: str
 ) -> None:
     more: list[tuple[bytes, bytes]] = []
     if refused.retry_after_s is not None:
         more.append((b"retry-after", b"%d" % refused.retry_after_s))
+    if not refused.retries:
+        more.append((b"x-should-retry", b"false"))
     if refused.status == 401:
         more.append((b"www-authenticate", b"Bearer"))
     body = error_body(refused.status, refused.message, provider, request_id)
@@ -101,15 +113,13 @@ async def send_json(
     *,
     more: list[tuple[bytes, bytes]] | None = None,
 ) -> None:
-    """A whole response of the proxy's own; SDKs find its id where the providers put theirs."""
+    """A whole response of the proxy's own."""
     data = json.dumps(body).encode()
-    named = request_id.encode("ascii")
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(data)),
         (b"cache-control", b"no-store"),
-        (b"request-id", named),
-        (b"x-request-id", named),
+        *named(request_id),
         *(more or []),
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
 
 from guardrails.asgi.messages import Headers, Message, Receive, Scope, Send, replaying
 from guardrails.asgi.routes import ambiguity
-from guardrails.proxy.answers import RefusedError, send_error
+from guardrails.proxy.answers import RefusedError, named, send_error
 from guardrails.proxy.check import CheckEndpoint
 from guardrails.proxy.config import Provider, ServeConfig
 from guardrails.proxy.features import Asked, check_betas, read_asked
@@ -42,7 +42,7 @@ from guardrails.telemetry import log
 
 __all__ = ["Gate"]
 
-FAULTS: dict[str, tuple[int, str]] = {
+FAULTS: Mapping[str, tuple[int, str]] = {
     "connect": (503, "the provider cannot be reached"),
     "connect_timeout": (503, "the provider cannot be reached in time"),
     "first_byte": (504, "the provider did not answer in time"),
@@ -54,6 +54,10 @@ FAULTS: dict[str, tuple[int, str]] = {
 }
 """What a client is told when the provider does not answer; the table of docs/proxy.md."""
 
+LASTING = frozenset({"redirect"})
+"""Those that another try would meet again."""
+
+REQUEST_IDS = frozenset({b"request-id", b"x-request-id"})
 OUTAGE_RETRY_S = 1
 INLINE_BYTES = 100_000
 """A longer body is read off the loop."""
@@ -121,7 +125,7 @@ class _Visit:
         self.endpoint: Endpoint | None = None
         self.client: Client | None = None
         self.passage: Passage | None = None
-        self.provider: Provider | None = None
+        self.provider: Provider = spoken(gate.served.at(str(scope["path"])), self.headers)
         self.task: asyncio.Task[Any] | None = None
         self.limit = asyncio.timeout(gate.config.limits.body_s)
         self.reading = True
@@ -151,7 +155,7 @@ class _Visit:
                 self.reason = "ended_early"
                 return
             log.error("a request failed", error=type(error).__name__, request=self.request_id)
-            await self._refuse(RefusedError(500, "fault", "the proxy failed"))
+            await self._refuse(RefusedError(500, "fault", "the proxy failed", retries=False))
         finally:
             del self.scope[LEFT]
             gate.metrics.in_flight.dec()
@@ -168,7 +172,7 @@ class _Visit:
             return RefusedError(504, "slow_client", "the response was not taken in time")
         if self.reading:
             return RefusedError(408, "slow_body", "the body did not come in time")
-        return RefusedError(504, "total", "the request took too long")
+        return RefusedError(504, "total", "the request took too long", retries=False)
 
     # -- in --------------------------------------------------------------------------------------
 
@@ -192,7 +196,6 @@ class _Visit:
 
     def _check_target(self) -> None:
         gate, limits = self.gate, self.gate.config.limits
-        self.provider = spoken(None, self.headers)
         items = self.headers.items
         size = sum(len(name) + len(value) for name, value in items)
         if len(items) > limits.headers or size > limits.header_bytes:
@@ -214,7 +217,7 @@ class _Visit:
 
     async def _serve(self, endpoint: Endpoint, client: Client, given: Credential | None) -> None:
         gate = self.gate
-        self.provider = provider = spoken(endpoint, self.headers)
+        provider = self.provider
         if endpoint.kind != "listed" and b"%" in self.scope["raw_path"]:
             raise RefusedError(400, "path", "the path has an encoded letter; write it plainly")
         check_query(endpoint, bytes(self.scope.get("query_string") or b""))
@@ -313,8 +316,10 @@ class _Visit:
             self.status = int(message["status"])
             headers = message.get("headers") or []
             self.verdict = _decided(headers)
-            named = (b"guardrails-request-id", self.request_id.encode("ascii"))
-            message = {**message, "headers": [*headers, named, *self._closing()]}
+            own = [(b"guardrails-request-id", self.request_id.encode("ascii"))]
+            if not any(name in REQUEST_IDS for name, _ in headers):
+                own += named(self.request_id)  # an answer in the provider's place has its id, too
+            message = {**message, "headers": [*headers, *own, *self._closing()]}
             await self.send_on(message)
             return
         began = self.sent > 0
@@ -351,7 +356,10 @@ class _Visit:
         status, message = FAULTS[fault.phase]
         retry_after_s = OUTAGE_RETRY_S if status == 503 else None
         reason = f"upstream_{fault.phase}"
-        await self._refuse(RefusedError(status, reason, message, retry_after_s=retry_after_s))
+        retries = fault.phase not in LASTING
+        await self._refuse(
+            RefusedError(status, reason, message, retry_after_s=retry_after_s, retries=retries)
+        )
 
     def _closes(self, refused: RefusedError) -> Send:
         """A connection whose request was not read to its end is of no further use."""

@@ -19,6 +19,7 @@ from guardrails.constitution.family import Stamp, family, stamps
 from guardrails.errors import ConstitutionError, GuardrailsError
 from guardrails.exchange import Context
 from guardrails.guard import Guard
+from guardrails.proxy.answers import error_body
 from guardrails.proxy.config import ServeConfig
 from guardrails.proxy.counted import CountedTrail
 from guardrails.proxy.metrics import Metrics
@@ -48,6 +49,7 @@ class Hosted:
             "context": _caller,
             "trust_system": config.trust_system,
             "max_body_bytes": self.max_body_bytes,
+            "errors": _error,
         }
         self._guarded = GuardrailMiddleware(relay, guard, refuse=config.refuse, **options)
         # A refusal has no place in a count of tokens.
@@ -86,6 +88,12 @@ def _closing(guard: Guard) -> None:
 def _caller(scope: Scope) -> Context:
     context: Context = scope[PASSAGE].context
     return context
+
+
+def _error(scope: Scope, status: int, message: str) -> Mapping[str, object]:
+    """As the gate writes them."""
+    passage = scope[PASSAGE]
+    return error_body(status, message, passage.provider, passage.request_id)
 
 
 class Hosting:

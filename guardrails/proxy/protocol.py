@@ -10,9 +10,10 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from guardrails.proxy.answers import error_body
+from guardrails.proxy.answers import error_body, named
 from guardrails.proxy.config import Limits
-from guardrails.proxy.passage import ABORT, LEFT
+from guardrails.proxy.passage import ABORT, LEFT, request_id_of
+from guardrails.telemetry import log
 
 __all__ = ["bounded_protocol"]
 
@@ -177,12 +178,16 @@ def bounded_protocol(limits: Limits) -> type[HttpToolsProtocol]:
             if under_way and under_way[0].response_started:
                 self._close()
                 return
-            body = json.dumps(error_body(status, message, None, "")).encode()
+            request_id = request_id_of(None)
+            log.info("a request was refused", status=status, why=message, request=request_id)
+            body = json.dumps(error_body(status, message, None, request_id)).encode()
+            ids = b"".join(b"%b: %b\r\n" % field for field in named(request_id))
             head = (
                 f"HTTP/1.1 {status} {PHRASES[status]}\r\ncontent-type: application/json\r\n"
-                f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+                f"content-length: {len(body)}\r\nguardrails-request-id: {request_id}\r\n"
             )
-            self.transport.write(head.encode("ascii") + body)
+            end = b"connection: close\r\n\r\n"
+            self.transport.write(head.encode("ascii") + ids + end + body)
             self._close()
 
     return BoundedProtocol

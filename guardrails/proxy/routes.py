@@ -109,6 +109,10 @@ class Endpoints:
                         f"{', '.join(served)}"
                     )
 
+    def at(self, path: str) -> Endpoint | None:
+        """What is known there by this very path, whatever the method."""
+        return self._exact.get(path)
+
     def find(self, path: str, method: str) -> Endpoint:
         """Raises RefusedError for what is not served."""
         found = self._exact.get(path) or self._model(path)

@@ -88,7 +88,7 @@ LED_TO: dict[str, tuple[int, str]] = {
     "reset-before-headers": (502, "api_error"),
     "reset-mid-body": (502, "api_error"),
     "stall-mid-body": (504, "timeout_error"),
-    "huge-body": (503, "overloaded_error"),
+    "huge-body": (413, "request_too_large"),
 }
 """The rest is an answer of the provider's, which is judged and goes on, or is none that anybody can
 read: then the constitution's reply stands in its place."""
