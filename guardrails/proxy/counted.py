@@ -1,4 +1,5 @@
-"""The record, with every decision counted as it is written; a stream's is made at its end."""
+"""The record, with every decision counted as it is written, and put down to its request's account;
+a stream's is made at its end."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from collections.abc import Sequence
 from guardrails.audit.record import Begun, Closed, Opened, Outcome
 from guardrails.audit.trail import Trail
 from guardrails.errors import AuditError
+from guardrails.proxy.account import account_of_request
 from guardrails.proxy.metrics import Metrics
 
 __all__ = ["CountedTrail"]
@@ -29,23 +31,30 @@ class CountedTrail:
         try:
             await self._trail.begin(record)
         except AuditError:
-            self._metrics.unrecorded.inc()
+            self._failed()
             raise
 
     async def open(self, record: Opened) -> None:
         try:
             await self._trail.open(record)
         except AuditError:
-            self._metrics.unrecorded.inc()
+            self._failed()
             raise
         self._metrics.decided(str(record.stage), str(record.verdict), record.cause or "none")
+        if (account := account_of_request()) is not None:
+            account.decided(record)
 
     async def close(self, record: Closed) -> None:
         try:
             await self._trail.close(record)
         except AuditError:
-            self._metrics.unrecorded.inc()
+            self._failed()
             raise
+
+    def _failed(self) -> None:
+        self._metrics.unrecorded.inc()
+        if (account := account_of_request()) is not None:
+            account.is_unrecorded = True
 
     async def outcome(self, record: Outcome) -> None:
         await self._trail.outcome(record)

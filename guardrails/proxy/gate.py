@@ -11,6 +11,7 @@ import structlog
 
 from guardrails.asgi.messages import Headers, Message, Receive, Scope, Send, replaying
 from guardrails.asgi.routes import ambiguity
+from guardrails.proxy.account import Account, accounting, in_ms
 from guardrails.proxy.answers import RefusedError, named, send_error
 from guardrails.proxy.check import CheckEndpoint
 from guardrails.proxy.config import Provider, ServeConfig
@@ -37,6 +38,7 @@ from guardrails.proxy.passage import (
 )
 from guardrails.proxy.relay import Relay
 from guardrails.proxy.routes import Endpoint, Endpoints, check_query, spoken
+from guardrails.proxy.tokens import UsageReader
 from guardrails.proxy.tracing import Tracing
 from guardrails.telemetry import log
 
@@ -58,6 +60,8 @@ LASTING = frozenset({"redirect"})
 """Those that another try would meet again."""
 
 REQUEST_IDS = frozenset({b"request-id", b"x-request-id"})
+CHECK = "check"
+"""What `/v1/check` is called in logs and metrics."""
 OUTAGE_RETRY_S = 1
 INLINE_BYTES = 100_000
 """A longer body is read off the loop."""
@@ -111,9 +115,9 @@ class _Visit:
     """One request at the gate."""
 
     __slots__ = (
-        "began", "client", "endpoint", "gate", "headers", "left", "limit", "method", "passage",
-        "provider", "reading", "reason", "receive", "request_id", "scope", "send_on", "sent",
-        "status", "task", "told", "verdict",
+        "account", "began", "client", "endpoint", "first_s", "gate", "headers", "left", "limit",
+        "method", "passage", "provider", "reading", "reason", "receive", "request_id", "route",
+        "scope", "send_on", "sent", "status", "task", "told", "verdict",
     )  # fmt: skip
 
     def __init__(self, gate: Gate, scope: Scope, receive: Receive, send: Send) -> None:
@@ -122,6 +126,8 @@ class _Visit:
         self.method = str(scope["method"])
         self.began = time.perf_counter()
         self.request_id = request_id_of(self.headers.get("x-request-id"))
+        self.account, self.route = Account(), "none"
+        self.first_s: float | None = None
         self.endpoint: Endpoint | None = None
         self.client: Client | None = None
         self.passage: Passage | None = None
@@ -140,8 +146,9 @@ class _Visit:
         self.task = asyncio.current_task()
         self.scope[LEFT] = self._leave
         try:
-            async with self.limit:
-                await self._admit()
+            with accounting(self.account):
+                async with self.limit:
+                    await self._admit()
         except RefusedError as refused:
             await self._refuse(refused)
         except UpstreamFaultError as fault:
@@ -183,12 +190,13 @@ class _Visit:
             path = str(self.scope["path"])
             if gate.check is not None and path in gate.check.paths:
                 self._read()
+                self.route = CHECK
                 await gate.check(
                     self.scope, self.headers, self.receive, self._send, self.request_id
                 )
                 return
             endpoint = gate.served.find(path, self.method)
-            self.endpoint = endpoint
+            self.endpoint, self.route = endpoint, endpoint.name
             given = credential(self.headers)
             self.client = gate.keys.client(given)
             with gate.traffic.by(self.client):
@@ -242,6 +250,7 @@ class _Visit:
                 key_header=header,
                 owns_key=owns,
                 asked=asked,
+                usage=None if endpoint.operation is None else UsageReader(),
             )
             self.scope[PASSAGE] = self.passage
             application = gate.relay if endpoint.format is None else hosted.application(endpoint)
@@ -314,6 +323,7 @@ class _Visit:
     async def _send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = int(message["status"])
+            self.first_s = time.perf_counter() - self.began
             headers = message.get("headers") or []
             self.verdict = _decided(headers)
             own = [(b"guardrails-request-id", self.request_id.encode("ascii"))]
@@ -392,9 +402,9 @@ class _Visit:
         return self.status, self.verdict, self.reason
 
     def _tell(self) -> None:
-        gate, passage = self.gate, self.passage
+        """At its end, whichever that is."""
+        gate, passage, route = self.gate, self.passage, self.route
         took_s = time.perf_counter() - self.began
-        route = self.endpoint.name if self.endpoint else "none"
         status = self.status or (499 if self.left else 0)
         gate.metrics.answered(route, status, took_s)
         if self.verdict is not None:
@@ -407,19 +417,14 @@ class _Visit:
             "request": self.request_id,
             "route": route,
             "status": status,
-            "ms": round(took_s * 1e3, 1),
+            "ms": in_ms(took_s),
+            "first_ms": in_ms(self.first_s),
             "sent": self.sent,
+            "client": None if self.client is None else self.client.name,
+            **self.account.told(status, passage, verdict=self.verdict, reason=self.reason),
         }
-        if self.client is not None:
-            fields["client"] = self.client.name
-        if passage is not None and passage.upstream_status is not None:
-            fields["upstream"] = passage.upstream_status
-            fields["upstream_ms"] = round((passage.first_byte_s or 0) * 1e3, 1)
-        if self.verdict is not None:
-            fields["verdict"], fields["record"], fields["constitution"] = self.verdict
-        if self.reason is not None:
-            fields["reason"] = self.reason
-        gate.access.info("request", **fields)
+        said = {name: value for name, value in fields.items() if value is not None}
+        gate.access.info("request", **said)
 
 
 async def _for_ever() -> Message:

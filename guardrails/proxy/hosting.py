@@ -23,7 +23,7 @@ from guardrails.proxy.answers import error_body
 from guardrails.proxy.config import ServeConfig
 from guardrails.proxy.counted import CountedTrail
 from guardrails.proxy.metrics import Metrics
-from guardrails.proxy.passage import PASSAGE
+from guardrails.proxy.passage import PASSAGE, Passage
 from guardrails.proxy.routes import Endpoint, Endpoints
 from guardrails.settings import Settings, load_settings
 from guardrails.telemetry import log
@@ -92,7 +92,8 @@ def _caller(scope: Scope) -> Context:
 
 def _error(scope: Scope, status: int, message: str) -> Mapping[str, object]:
     """As the gate writes them."""
-    passage = scope[PASSAGE]
+    passage: Passage = scope[PASSAGE]
+    passage.error = status
     return error_body(status, message, passage.provider, passage.request_id)
 
 

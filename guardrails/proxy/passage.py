@@ -63,6 +63,8 @@ class Passage:
     upstream_status: int | None = None
     first_byte_s: float | None = None
     usage: UsageReader | None = None
+    error: int | None = None
+    """The status of an error that the middleware has made."""
     more_headers: tuple[tuple[bytes, bytes], ...] = ()
     """Of tracing, for the provider."""
 

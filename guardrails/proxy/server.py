@@ -20,7 +20,7 @@ from guardrails.audit.trail import Trail
 from guardrails.errors import SettingsError
 from guardrails.proxy.check import CheckEndpoint
 from guardrails.proxy.config import Limits, ServeConfig, check_tls
-from guardrails.proxy.gate import Gate
+from guardrails.proxy.gate import CHECK, Gate
 from guardrails.proxy.hosting import Hosting
 from guardrails.proxy.keys import Keys, check_token_digest
 from guardrails.proxy.limits import Traffic
@@ -91,7 +91,7 @@ def make_proxy(
     if config.tls is not None:
         check_tls(config.tls)
     served = Endpoints(config)
-    metrics = Metrics(each.name for each in served.all)
+    metrics = Metrics([*(each.name for each in served.all), CHECK])
     relay = Relay(config.limits, more_headers=sorted(config.allow.headers))
     keys = Keys(config)
     if tracing is None and config.otel:

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 from guardrails.asgi.messages import Headers
 from guardrails.errors import SettingsError
 from guardrails.proxy.passage import Passage
-from guardrails.proxy.tokens import UsageReader
 
 __all__ = ["Tracing"]
 
@@ -71,7 +70,6 @@ class Tracing:
         if operation is None:
             yield
             return
-        passage.usage = UsageReader()
         attributes = self._attributes(passage, operation)
         carrier = {
             name: said
