@@ -13,9 +13,17 @@ from typing import Any
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-__all__ = ["log"]
+__all__ = ["OwnText", "log"]
 
 LONGEST = 200  # characters of a field's value
+LONGEST_OWN = 4_000
+
+
+class OwnText(str):
+    """A text of whoever runs the process, such as what is wrong in a constitution's file: logged
+    although it is long."""
+
+    __slots__ = ()
 
 
 def _without_user_text(
@@ -26,6 +34,8 @@ def _without_user_text(
     for name, value in event.items():
         if isinstance(value, BaseException):
             event[name] = type(value).__name__
+        elif isinstance(value, OwnText):
+            event[name] = str(value[:LONGEST_OWN])
         elif isinstance(value, str) and len(value) > LONGEST:
             event[name] = f"<{len(value)} characters>"
     return event

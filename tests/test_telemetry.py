@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from guardrails.telemetry import log
+from guardrails.telemetry import OwnText, log
 
 SECRET = "the user's own words"
 
@@ -30,6 +30,16 @@ def test_promise_9_no_message_of_an_exception_and_no_long_text_is_logged(
     assert SECRET not in caplog.text
     assert "error='ValueError'" in caplog.records[0].getMessage()
     assert "text='<1000 characters>'" in caplog.records[1].getMessage()
+
+
+def test_what_is_the_operators_own_is_logged_whole_within_bounds(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    log.error("failed", problem=OwnText("a" * 1_000))
+    log.error("failed", problem=OwnText("a" * 100_000))
+    whole, cut = (record.getMessage() for record in caplog.records)
+    assert "a" * 1_000 in whole
+    assert len(cut) < 5_000
 
 
 def test_a_level_that_is_off_costs_nothing_and_says_nothing(

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +24,32 @@ from guardrails.guard import Guard
 from guardrails.proxy.answers import error_body
 from guardrails.proxy.config import ServeConfig
 from guardrails.proxy.counted import CountedTrail
-from guardrails.proxy.metrics import Metrics
+from guardrails.proxy.metrics import Metrics, Pin
 from guardrails.proxy.passage import PASSAGE, Passage
 from guardrails.proxy.routes import Endpoint, Endpoints
 from guardrails.settings import Settings, load_settings
-from guardrails.telemetry import log
+from guardrails.telemetry import OwnText, log
 
-__all__ = ["Hosted", "Hosting"]
+__all__ = ["Hosted", "Hosting", "Standing"]
 
+MOST_PROBLEMS = 20
 SETTLE_S = 0.1
 """Editors write in steps: a change counts when nothing has changed for so long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Which version of a constitution is in force, since when, and why not a newer one."""
+
+    name: str
+    pin: Pin
+    since: datetime
+    problems: tuple[str, ...] = ()
+    refused_at: datetime | None = None
+
+    @property
+    def is_stale(self) -> bool:
+        return self.refused_at is not None
 
 
 class Hosted:
@@ -41,6 +59,7 @@ class Hosted:
         room = BYTES_PER_CHARACTER * guard.constitution.budget.max_chars + ROOM_BESIDE_TEXT
         self.guard = guard
         self.max_body_bytes = config.limits.body_bytes or room
+        self.since = datetime.now(UTC)
         self._users = 0
         self._retired = False
         formats = {each.path: each.format for each in served.all if each.format is not None}
@@ -54,6 +73,11 @@ class Hosted:
         self._guarded = GuardrailMiddleware(relay, guard, refuse=config.refuse, **options)
         # A refusal has no place in a count of tokens.
         self._counting = GuardrailMiddleware(relay, guard, refuse="problem", **options)
+
+    @property
+    def pin(self) -> Pin:
+        made = self.guard.constitution
+        return made.id, made.version, made.digest
 
     def application(self, endpoint: Endpoint) -> ASGIApp:
         return self._counting if endpoint.kind == "count" else self._guarded
@@ -121,13 +145,15 @@ class Hosting:
         self._settings = settings
         self._hosted: dict[str, Hosted] = {}
         self._seen: dict[str, Mapping[Path, Stamp]] = {}
+        self._refused: dict[str, tuple[datetime, tuple[str, ...]]] = {}
         self._loading = asyncio.Lock()
 
     def load(self) -> None:
         """Load all of them. Raises what `Guard.load` raises."""
         for name in self._config.constitutions:
             self._seen[name] = self._stamps(name)
-            self._hosted[name] = self._host(name)
+            self._hosted[name] = hosted = self._host(name)
+            self._metrics.holds(name, hosted.pin, None, hosted.since.timestamp())
 
     def __getitem__(self, name: str) -> Hosted:
         return self._hosted[name]
@@ -140,6 +166,22 @@ class Hosting:
     @property
     def guards(self) -> tuple[Guard, ...]:
         return tuple(hosted.guard for hosted in self._hosted.values())
+
+    @property
+    def standings(self) -> tuple[Standing, ...]:
+        found = []
+        for name, hosted in self._hosted.items():
+            refused_at, problems = self._refused.get(name, (None, ()))
+            found.append(
+                Standing(
+                    name=name,
+                    pin=hosted.pin,
+                    since=hosted.since,
+                    problems=problems,
+                    refused_at=refused_at,
+                )
+            )
+        return tuple(found)
 
     async def watch(self) -> None:
         """Load again whatever has changed on disk; never ends by itself."""
@@ -178,13 +220,18 @@ class Hosting:
         except (GuardrailsError, OSError) as error:
             self._seen[name] = seen  # it is told once, until the file changes again
             self._metrics.reloads.labels("refused").inc()
-            for line in _told(error):
+            self._metrics.holds_still(name)
+            told = _told(error)
+            self._refused[name] = datetime.now(UTC), tuple(told)
+            for line in map(OwnText, told):
                 log.error("a constitution is not reloaded; the old one stays", problem=line)
             return False
         self._seen[name] = seen
         self._hosted[name] = new
+        self._refused.pop(name, None)
         old.retire()
         self._metrics.reloads.labels("done").inc()
+        self._metrics.holds(name, new.pin, old.pin, new.since.timestamp())
         made = new.guard.constitution
         log.info(
             "a constitution is reloaded",
@@ -212,5 +259,9 @@ class Hosting:
 def _told(error: GuardrailsError | OSError) -> list[str]:
     """What is wrong, each at its place; the texts of a constitution are not a user's."""
     if isinstance(error, ConstitutionError):
-        return [str(problem)[:180] for problem in error.problems[:20]]
-    return [str(error)[:180] if isinstance(error, GuardrailsError) else type(error).__name__]
+        more = len(error.problems) - MOST_PROBLEMS
+        rest = [f"and {more} more; `constitution lint` tells them all"] if more > 0 else []
+        return [*map(str, error.problems[:MOST_PROBLEMS]), *rest]
+    if isinstance(error, GuardrailsError):
+        return [str(error)]
+    return [f"{error.filename or 'a file'}: {error.strerror or type(error).__name__}"]

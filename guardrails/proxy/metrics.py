@@ -14,7 +14,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
-__all__ = ["CONTENT_TYPE", "FOLDER", "Metrics"]
+__all__ = ["CONTENT_TYPE", "FOLDER", "Metrics", "Pin"]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -25,6 +25,9 @@ STATUSES = frozenset(
 )
 VERDICTS = frozenset({"allow", "flag", "redact", "revise", "block", "escalate", "pending"})
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+
+Pin = tuple[str, str, str]
+"""A constitution's id, version and digest."""
 
 
 class Metrics:
@@ -97,6 +100,27 @@ class Metrics:
             ("result",),
             registry=registry,
         )
+        self._held = Gauge(
+            "guardrails_proxy_constitution_info",
+            "Processes that hold requests to this version; 0 for one that was replaced.",
+            ("constitution", "id", "version", "digest"),
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._reloaded_well = Gauge(
+            "guardrails_proxy_constitution_last_reload_successful",
+            "Whether it could be loaded when it was last tried; 0: an older version is in force.",
+            ("constitution",),
+            registry=registry,
+            multiprocess_mode="livemin",
+        )
+        self._loaded_at = Gauge(
+            "guardrails_proxy_constitution_last_reload_success_timestamp_seconds",
+            "When the version in force was loaded, by the process that did so first.",
+            ("constitution",),
+            registry=registry,
+            multiprocess_mode="livemin",
+        )
         self.in_flight = Gauge(
             "guardrails_proxy_in_flight",
             "Requests under way.",
@@ -120,6 +144,18 @@ class Metrics:
         counter, histogram = found
         counter.inc()
         histogram.observe(seconds)
+
+    def holds(self, name: str, made: Pin, before: Pin | None, at: float) -> None:
+        """A constitution is loaded, in the place of another version."""
+        if before is not None and before != made:
+            self._held.labels(name, *before).set(0)
+        self._held.labels(name, *made).set(1)
+        self._reloaded_well.labels(name).set(1)
+        self._loaded_at.labels(name).set(at)
+
+    def holds_still(self, name: str) -> None:
+        """A constitution could not be loaded again."""
+        self._reloaded_well.labels(name).set(0)
 
     def begun(self, route: str, seconds: float) -> None:
         """The provider's response."""

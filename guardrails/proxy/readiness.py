@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from guardrails.errors import AuditError
-from guardrails.proxy.hosting import Hosting
+from guardrails.proxy.hosting import Hosting, Standing
 
 __all__ = ["Readiness", "State"]
 
 KEPT_S = 1.0
 """Who asks more often than this gets the last answer: asking must not become work."""
 PATIENCE_S = 2.0
+TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class Readiness:
         lines = (
             f"requests: {'taken' if taking else 'not taken, it starts or drains'}",
             f"record: {record or 'can be written'}",
+            *(line for standing in self._hosting.standings for line in _of(standing)),
         )
         return State(is_ready=taking and not record, lines=lines)
 
@@ -74,3 +76,14 @@ class Readiness:
     async def aclose(self) -> None:
         if self._looking is not None:
             await self._looking
+
+
+def _of(standing: Standing) -> Iterator[str]:
+    """A version that is stale is in force all the same, so it keeps nobody from being ready."""
+    id, version, digest = standing.pin
+    yield f"constitution {standing.name}: {id}@{version}, {digest}, since {standing.since:{TIME}}"
+    if standing.refused_at is not None:
+        first, *more = standing.problems or ("",)
+        rest = f" (and {len(more)} more, in the log)" if more else ""
+        refused_at = f"{standing.refused_at:{TIME}}"
+        yield f"constitution {standing.name}: STALE, refused at {refused_at}: {first}{rest}"

@@ -18,7 +18,7 @@ from guardrails.errors import GuardrailsError
 from guardrails.proxy import logs
 from guardrails.proxy.config import ServeConfig
 from guardrails.proxy.metrics import FOLDER
-from guardrails.telemetry import log
+from guardrails.telemetry import OwnText, log
 
 __all__ = ["Workers"]
 
@@ -40,7 +40,7 @@ def _work(
     try:
         run(make_proxy(config), public, operations, signals=(signal.SIGTERM,), parent=parent)
     except GuardrailsError as error:
-        log.error("a worker cannot start", problem=str(error)[:180])
+        log.error("a worker cannot start", problem=OwnText(error))
         sys.exit(2)
 
 

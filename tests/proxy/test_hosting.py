@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,6 +80,49 @@ def test_a_file_that_is_wrong_changes_nothing(
         file.write_text(NEWER)
         assert house.reload()
         assert under(ask(house.port, MESSAGES, messages())) == "house@1.1.0"
+
+
+LONG = "This reason is as long as reasons are that somebody has thought about. " * 6
+
+
+def test_whether_the_version_in_force_is_the_newest_is_told(
+    upstream: FakeProvider, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = written(tmp_path)
+    wrong = CONSTITUTION.replace("action: block", f'action: "{LONG}"').replace("text: ", "texd: ")
+    info, well, since = (
+        f"guardrails_proxy_constitution_{name}"
+        for name in ("info", "last_reload_successful", "last_reload_success_timestamp_seconds")
+    )
+
+    def ready() -> str:
+        answer = ask(house.operations_port, "/readyz", method="GET")
+        assert answer.status == 200
+        return answer.body.decode()
+
+    with serving(config_of(upstream.url, file)) as house:
+        until(lambda: ask(house.operations_port, "/readyz", method="GET").status == 200)
+        digest = house.proxy.hosting.guards[0].constitution.digest
+        assert f"constitution {file}: house@1.0.0, {digest}, since 20" in ready()
+        assert "STALE" not in ready()
+        first = house.metric(since)
+        assert (house.metric(info, version="1.0.0"), house.metric(well)) == (1, 1)
+        file.write_text(wrong)
+        assert not house.reload()
+        assert (house.metric(info, version="1.0.0"), house.metric(well)) == (1, 0)
+        assert house.metric(since) == first
+        assert f"{file}: STALE, refused at 20" in ready()
+        assert re.search(r"house\.yaml:\d+:\d+: ", ready().partition("STALE")[2])
+        assert "more, in the log" in ready()
+        assert "characters>" not in caplog.text
+        assert "texd" in caplog.text
+        file.write_text(NEWER)
+        assert house.reload()
+        assert house.metric(info, version="1.0.0") == 0
+        assert (house.metric(info, version="1.1.0"), house.metric(well)) == (1, 1)
+        assert house.metric(since) > first
+        assert "house@1.1.0" in ready()
+        assert "STALE" not in ready()
 
 
 def test_one_of_several_may_be_wrong(upstream: FakeProvider, tmp_path: Path) -> None:
