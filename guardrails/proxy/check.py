@@ -1,4 +1,4 @@
-"""`POST /v1/check`: judge a text without generating one."""
+"""`POST /v1/check`: judge a text, or a tool's call, without generating one."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import asyncio
 import hashlib
 import hmac
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from guardrails.asgi.messages import (
     BodyTooLongError,
@@ -21,42 +21,21 @@ from guardrails.asgi.messages import (
 )
 from guardrails.errors import AuditError
 from guardrails.exchange import Context
+from guardrails.guard import Guard
 from guardrails.proxy.answers import RefusedError, send_json
 from guardrails.proxy.config import CheckConfig
 from guardrails.proxy.heads import says_longer, too_long
 from guardrails.proxy.hosting import Hosting
 from guardrails.proxy.keys import credential
 from guardrails.proxy.limits import Bucket
-from guardrails.verdict import Decision
+from guardrails.proxy.question import Question, read_question
+from guardrails.verdict import Decision, Stage
 
-__all__ = ["CHECK_PATH", "CheckEndpoint", "Checked", "Question", "openapi"]
+__all__ = ["CHECK_PATH", "CheckEndpoint", "Checked", "openapi"]
 
 CHECK_PATH, OPENAPI_PATH = "/v1/check", "/openapi.json"
-
-Short = Annotated[str, Field(min_length=1, max_length=256)]
-
-
-class Question(BaseModel):
-    """What is to be judged. One of `text` and `messages`: a text, or a conversation as a provider
-    takes it, whose system text is context and not judged."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    text: str | None = Field(None, description="What is judged.")
-    messages: list[dict[str, Any]] | None = Field(
-        None, description="A conversation, judged at the stage `input`.", min_length=1
-    )
-    stage: Literal["input", "output", "tool_call", "tool_result", "retrieval"] = "output"
-    prompt: str | None = Field(None, description="What the text answers; only helps to judge it.")
-    constitution: Short | None = Field(
-        None, description="One of those that the proxy serves; without it, the first."
-    )
-    session: Short | None = None
-    subject: Short | None = None
-    language: Annotated[str, Field(max_length=35)] | None = None
-    attributes: Annotated[dict[str, str | list[str]], Field(max_length=50)] = Field(
-        default_factory=dict
-    )
+INLINE_BYTES = 100_000
+"""A longer body is read off the loop."""
 
 
 class FoundFinding(BaseModel):
@@ -87,6 +66,9 @@ class Checked(BaseModel):
     cause: Literal["policy", "outage", "undecided", "limit"] | None
     delivers: bool
     text: str
+    arguments: dict[str, Any] | str | None = Field(
+        None, description="Of a tool: what it may be called with; null if it may not be called."
+    )
     stage: str
     constitution: Pin
     findings: list[FoundFinding]
@@ -151,27 +133,22 @@ class CheckEndpoint:
         try:
             async with asyncio.timeout(self._body_s):
                 body = await read_body(receive, limit=most)
-            question = Question.model_validate_json(body)
         except TimeoutError:
             raise RefusedError(408, "slow_body", "the body did not come in time") from None
         except BodyTooLongError:
             raise too_long(most) from None
         except ClientLeftError:
             raise asyncio.CancelledError from None
-        except ValidationError as error:
-            raise RefusedError(400, "question", _wrong(error)) from None
-        if (question.text is None) is (question.messages is None):
-            raise RefusedError(400, "question", "give one of text and messages")
-        if question.messages is not None and question.stage not in ("input", "output"):
-            raise RefusedError(400, "question", "messages are judged at the stage input")
-        return question
+        if len(body) > INLINE_BYTES:
+            return await asyncio.to_thread(read_question, body)
+        return read_question(body)
 
     async def _decision(self, question: Question) -> Decision:
         name = question.constitution or self._default
         try:
             hosted = self._hosting[name]
         except KeyError:
-            raise RefusedError(404, "constitution", "no such constitution is served here") from None
+            raise RefusedError(404, "constitution", self._not_served()) from None
         context = Context(
             tenant=self._config.tenant,
             session=question.session,
@@ -181,15 +158,30 @@ class CheckEndpoint:
         )
         with hosted.used():
             try:
-                if question.messages is not None:
-                    return await hosted.guard.check_input(question.messages, context=context)
-                return await hosted.guard.check(
-                    question.text, stage=question.stage, prompt=question.prompt, context=context
-                )
+                return await _judged(hosted.guard, question, context)
             except AuditError:
                 raise RefusedError(
                     503, "record", "the check cannot be recorded right now", retry_after_s=5
                 ) from None
+
+    def _not_served(self) -> str:
+        names = [repr(name) for name in self._hosting.names if "/" not in name][:10]
+        known = f"; expected {' or '.join(names)}" if names else ""
+        return f"constitution: not one that is served here{known}"
+
+
+async def _judged(guard: Guard, question: Question, context: Context) -> Decision:
+    """Raises AuditError."""
+    tool, prompt = question.tool, question.prompt
+    if tool is not None:
+        return await guard.check_tool_call(
+            tool.name, tool.arguments, prompt=prompt, context=context
+        )
+    if question.messages is not None:
+        return await guard.check_input(question.messages, context=context)
+    return await guard.check(
+        question.text, stage=question.own_stage, prompt=prompt, context=context
+    )
 
 
 def _status(decision: Decision) -> tuple[int, list[tuple[bytes, bytes]]]:
@@ -206,6 +198,7 @@ def _answer(decision: Decision) -> Mapping[str, Any]:
         cause=decision.cause,
         delivers=decision.delivers,
         text=decision.text,
+        arguments=_arguments(decision),
         stage=str(decision.stage),
         constitution=Pin(id=pin.id, version=pin.version, digest=pin.digest),
         findings=[
@@ -227,16 +220,9 @@ def _answer(decision: Decision) -> Mapping[str, Any]:
     ).model_dump(mode="json")
 
 
-def _wrong(error: ValidationError) -> str:
-    """Where, and what was expected; never what stood there."""
-    known = set(Question.model_fields)
-    places = [
-        f"{name}: {item['msg']}"
-        if (name := str((item["loc"] or ("",))[0])) in known
-        else "a key that is not known, or no JSON object"
-        for item in error.errors(include_input=False, include_url=False, include_context=False)
-    ]
-    return f"that is no question: {'; '.join(dict.fromkeys(places))[:500]}"
+def _arguments(decision: Decision) -> dict[str, Any] | str | None:
+    content = decision.content if decision.stage is Stage.TOOL_CALL and decision.delivers else None
+    return content if isinstance(content, dict | str) else None
 
 
 def openapi() -> dict[str, Any]:
@@ -259,7 +245,7 @@ def openapi() -> dict[str, Any]:
 
     responses = {
         "200": told("The decision.", "Checked"),
-        "400": told("The body is no question."),
+        "400": told("The body is no question; the message says where, and what was expected."),
         "401": told("No token, or another one."),
         "404": told("No such constitution is served."),
         "408": told("The body did not come in time."),
@@ -287,7 +273,7 @@ def openapi() -> dict[str, Any]:
             CHECK_PATH: {
                 "post": {
                     "operationId": "check",
-                    "summary": "Judge a text by a constitution; nothing is generated.",
+                    "summary": "Judge a text, a conversation or a tool's call; generate nothing.",
                     "security": [{"token": []}],
                     "requestBody": {"required": True, "content": {"application/json": ref}},
                     "responses": responses,

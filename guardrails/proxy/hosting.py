@@ -158,6 +158,10 @@ class Hosting:
     def __getitem__(self, name: str) -> Hosted:
         return self._hosted[name]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._hosted)
+
     async def probe(self, *, durably: bool = True) -> None:
         """Raises AuditError unless records can be written now; with `durably=False`, unless they
         would be taken, be it into a buffer."""
