@@ -41,6 +41,7 @@ __all__ = [
     "SettingsError",
     "UpstreamError",
     "WireFormatError",
+    "raise_together",
 ]
 
 
@@ -159,3 +160,17 @@ class AuditError(GuardrailsError):
 
 class GovernanceError(GuardrailsError):
     """An approval, a seal or an outcome is missing or does not hold."""
+
+
+def raise_together(errors: Sequence[GuardrailsError]) -> None:
+    """Raise all that is wrong as one error: of their own kind if they are of one, else as wrong
+    settings. Does nothing if there is none."""
+    match errors:
+        case []:
+            return
+        case [error]:
+            raise error
+    wrong = [error for error in errors if isinstance(error, ConstitutionError)]
+    if len(wrong) == len(errors):
+        raise ConstitutionError(list(dict.fromkeys(p for error in wrong for p in error.problems)))
+    raise SettingsError("\n".join(dict.fromkeys(map(str, errors))))

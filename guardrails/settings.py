@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from guardrails.errors import SettingsError
+from guardrails.mistakes import Steps, of_form, places, wrongs
 
 __all__ = ["Settings", "load_settings", "settings_file", "state_folder"]
 
@@ -44,8 +45,11 @@ def _expanded(path: Path) -> Path:
 
 
 Name = Annotated[str, StringConstraints(min_length=1)]
-ModelName = Annotated[str, StringConstraints(pattern=r"^[^/\s]+/\S+$")]
+ModelName = Annotated[
+    str, of_form(r"[^/\s]+/\S+", "provider/model, such as 'anthropic/claude-haiku-5-5'")
+]
 """`provider/model`, such as `anthropic/claude-haiku-5-5`."""
+WebAddress = Annotated[str, of_form(r"https?://\S+", "an address such as https://a.example")]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 File = Annotated[Path, AfterValidator(_expanded)]
 
@@ -80,7 +84,7 @@ class Provider(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     kind: Literal["anthropic", "openai"]
-    base_url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
+    base_url: WebAddress | None = None
     api_key_env: Name | None = None
     max_concurrency: Annotated[int, Field(ge=1, le=10_000)] = 32
 
@@ -173,7 +177,7 @@ class Settings(BaseModel):
     budget_store: Annotated[BudgetStore | None, Field(repr=False)] = None
     budget_entries: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
     on_budget_outage: Literal["refuse", "local"] = "refuse"
-    review_webhook: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
+    review_webhook: WebAddress | None = None
     review_webhook_key_file: File | None = None
     review_webhook_text: bool = False
 
@@ -219,13 +223,12 @@ def load_settings(
         name: value for name, value in environ.items() if name.startswith(PREFIX) and value
     }
     file, named = _file(variables, folder)
-    values = _read(file) if named or file.is_file() else {}
+    text = _text(file) if named or file.is_file() else ""
+    values = _parsed(text, file)
     for table in OF_OTHERS:
         values.pop(table, None)
-    places = dict.fromkeys(values, str(file))
-    for field, variable in _known().items():
-        if variable in variables:
-            values[field], places[field] = variables[variable], variable
+    said = {name: variable for name, variable in _known().items() if variable in variables}
+    values |= {name: variables[variable] for name, variable in said.items()}
     roles = [name for name in variables if name.startswith(MODELS_PREFIX)]
     if roles and isinstance(values.setdefault("models", {}), dict):
         models = {name.removeprefix(MODELS_PREFIX).lower(): variables[name] for name in roles}
@@ -234,7 +237,8 @@ def load_settings(
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        problems += [_told(item, places, str(file)) for item in error.errors()]
+        tell = _teller(file, text, said, roles)
+        problems += wrongs(error, values, tell=tell, known=_fields)
     if problems:
         raise SettingsError("\n".join(problems))
     return settings
@@ -272,22 +276,52 @@ def _misspelt(variables: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _told(item: Any, places: Mapping[str, str], file: str) -> str:
-    """One of pydantic's errors, without the value, which may be a secret."""
-    key = ".".join(map(str, item["loc"]))
-    what = item["msg"]
-    if item["type"] == "extra_forbidden":
-        meant = get_close_matches(key, Settings.model_fields, n=1)
-        what = "unknown key" + (f"; did you mean {meant[0]!r}?" if meant else "")
-    return f"{places.get(str(item['loc'][0]), file)}: {key}: {what}"
+def _teller(
+    file: Path, text: str, said: Mapping[str, str], roles: Sequence[str]
+) -> Callable[[Steps, str], str]:
+    """Puts the variable, or the place in the file, before what is wrong."""
+    found = places(text)
+
+    def tell(steps: Steps, what: str) -> str:
+        if steps and steps[0] in said:
+            return ": ".join((said[steps[0]], *steps[1:], what))
+        variable = MODELS_PREFIX + "".join(steps[1:]).upper()
+        if steps[:1] == ("models",) and variable in roles:
+            return f"{variable}: {what}"
+        line, column = found(steps)
+        return f"{file}:{line}:{column}: {'.'.join(steps)}: {what}"
+
+    return tell
 
 
-def _read(file: Path) -> dict[str, Any]:
+_TABLES: Mapping[str, type[BaseModel]] = {
+    "providers": Provider,
+    "prices": Price,
+    "daily": Daily,
+}
+
+
+def _fields(steps: Steps) -> Iterable[str]:
+    """The keys of a table, by its name; of a day's budgets, those of their tables."""
+    table = _TABLES.get(steps[0], Settings) if steps else Settings
+    if table is Daily and len(steps) > 1:
+        table = DailyLimits
+    return table.model_fields
+
+
+def _text(file: Path) -> str:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return file.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise SettingsError(
             f"{file}: no such settings file (GUARDRAILS_SETTINGS names it)"
         ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: cannot be read as TOML: {error}") from None
+
+
+def _parsed(text: str, file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{file}: cannot be read as TOML: {error}") from None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -75,12 +76,15 @@ def test_a_user_without_a_home_is_told_what_to_set() -> None:
     [
         ("audti = 1", "audti: unknown key; did you mean 'audit'?"),
         ("colour = 1", "colour: unknown key"),
-        ('audit = "postgresql://u:p@h/db"', "audit: Value error, expected memory or the path"),
-        ('audit = ""', "audit: String should have at least 1 character"),
-        ("audit_buffer = -1", "audit_buffer: Input should be greater than or equal to 0"),
-        ('audit_keeps = "all"', "audit_keeps: Input should be 'digest' or 'redacted'"),
-        ("models = 3", "models: Input should be a valid dictionary"),
-        ("[models]\nsmall = 3", "models.small: Input should be a valid string"),
+        ('audit = "postgresql://u:p@h/db"', "audit: expected memory or the path of a file"),
+        ('audit = ""', "audit: expected a text that is not empty"),
+        ("audit_buffer = -1", "audit_buffer: expected 0 or more"),
+        ('audit_keeps = "all"', "audit_keeps: expected 'digest' or 'redacted'"),
+        ("models = 3", "models: expected a table"),
+        ("[models]\nsmall = 3", "models.small: expected a text"),
+        ("[models]\nsmall = 'opus'", "models.small: expected provider/model, such as 'anthropic/"),
+        ("[daily.tenant]\nmax_call = 3", "daily.tenant.max_call: unknown key; did you mean 'max_"),
+        ("review_webhook = 'a'", "review_webhook: expected an address such as https://a.example"),
         ("audit = ", "cannot be read as TOML: Invalid value (at end of document)"),
         ("audit = 1\naudit = 2", "cannot be read as TOML: Cannot overwrite a value"),
     ],
@@ -91,7 +95,7 @@ def test_what_is_wrong_in_the_file_is_named_with_its_place(
     file = write(tmp_path, text)
     with pytest.raises(SettingsError) as caught:
         load_settings(environ={"GUARDRAILS_MODELS_LARGE": "m"}, folder=tmp_path)
-    assert f"{file}: {told}" in str(caught.value)
+    assert re.search(rf"{re.escape(str(file))}:(\d+:\d+:)? {re.escape(told)}", str(caught.value))
 
 
 def test_what_is_wrong_in_a_variable_is_named_with_it(tmp_path: Path) -> None:
@@ -99,8 +103,8 @@ def test_what_is_wrong_in_a_variable_is_named_with_it(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings(environ=environ, folder=tmp_path)
     first, second = str(caught.value).splitlines()
-    assert first.startswith("GUARDRAILS_AUDIT_BUFFER: audit_buffer: Input should be a valid int")
-    assert second.startswith("GUARDRAILS_ON_AUDIT_FAILURE: on_audit_failure: Input should be 'bl")
+    assert first == "GUARDRAILS_AUDIT_BUFFER: expected a whole number"
+    assert second == "GUARDRAILS_ON_AUDIT_FAILURE: expected 'block' or 'buffer'"
 
 
 def test_a_misspelt_variable_is_an_error_and_another_projects_is_not(tmp_path: Path) -> None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import ssl
 import tomllib
-from collections.abc import Mapping
-from difflib import get_close_matches
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -27,6 +26,7 @@ from pydantic import (
 )
 
 from guardrails.errors import SettingsError
+from guardrails.mistakes import Steps, of_form, places, wrongs
 from guardrails.settings import settings_file
 from guardrails.telemetry import log
 from guardrails.wire.formats import Named, format_of
@@ -48,9 +48,14 @@ __all__ = [
 Provider = Literal["anthropic", "openai"]
 PROVIDERS: tuple[Provider, ...] = ("anthropic", "openai")
 
-Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
-Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$")]
-Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Variable = Annotated[
+    str, of_form("[A-Za-z_][A-Za-z0-9_]{0,127}", "the name of a variable, such as SHOP_KEY")
+]
+Digest = Annotated[str, of_form("[0-9a-fA-F]{64}", "a SHA-256 of 64 hexadecimal digits")]
+Label = Annotated[
+    str,
+    of_form("[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "a name of letters, digits, dots, dashes"),
+]
 """Of a client: it stands in logs."""
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
@@ -96,6 +101,7 @@ def _format(said: Named) -> Named:
     return said
 
 
+HeaderName = Annotated[str, of_form("[a-z0-9-]+", "a header's name in lower case")]
 PathPattern = Annotated[str, AfterValidator(_pattern)]
 
 
@@ -133,7 +139,7 @@ class Allowed(_Table):
     betas: frozenset[Text] = frozenset()
     tools: frozenset[Text] = frozenset()
     fields: frozenset[Text] = frozenset()
-    headers: frozenset[Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")]] = frozenset()
+    headers: frozenset[HeaderName] = frozenset()
     origins: frozenset[Text] = frozenset()
 
 
@@ -278,26 +284,27 @@ def load_config(
     the provider's key to anybody.
     """
     own = settings_file(environ)
-    found = file or own
-    values = (
-        {} if found is None else _read(found, is_settings=own is not None and _same(found, own))
-    )
-    if file is not None and not values:
+    found, said = file or own, said or {}
+    text = "" if found is None else _text(found)
+    in_file = {}
+    if found is not None:
+        in_file = _table(text, found, is_settings=own is not None and _same(found, own))
+    if file is not None and not in_file:
         raise SettingsError(f"{file}: no table [serve] in it")
-    values = _over(values, said or {})
-    place = f"{found}: serve" if found is not None else "serve"
-    for name, option in (("upstream", "--upstream URL"), ("constitution", "--constitution NAME")):
-        if name not in values:
-            raise SettingsError(f"{place}.{name}: missing; give {option}, or put it into the file")
+    values = _over(in_file, said)
+    tell = _teller(found, text, said)
     try:
         config = ServeConfig.model_validate(values)
     except ValidationError as error:
-        told = dict.fromkeys(_told(item, place, values) for item in error.errors())
+        told = wrongs(error, values, tell=tell, known=_fields_at, hints=MISSING)
         raise SettingsError("\n".join(told)) from None
     if config.upstream_key_env and not config.clients and not is_loopback(config.host):
         raise SettingsError(
-            f"{place}.host: {config.host!r} would offer the provider's key to whoever reaches it; "
-            f"name who may ask under [serve.clients.NAME], or serve 127.0.0.1"
+            tell(
+                ("host",),
+                f"{config.host!r} would offer the provider's key to whoever reaches it; name who "
+                f"may ask under [serve.clients.NAME], or serve 127.0.0.1",
+            )
         )
     return config
 
@@ -326,13 +333,20 @@ def _over(values: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _read(file: Path, *, is_settings: bool) -> dict[str, Any]:
-    """Warns of other settings in a file that nobody reads them from."""
+def _text(file: Path) -> str:
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
+        return file.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise SettingsError(f"{file}: there is no such file") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: cannot be read as TOML: {error}") from None
+
+
+def _table(text: str, file: Path, *, is_settings: bool) -> dict[str, Any]:
+    """Warns of other settings in a file that nobody reads them from."""
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{file}: cannot be read as TOML: {error}") from None
     table = values.get("serve", {})
     if not isinstance(table, dict):
@@ -346,22 +360,34 @@ def _read(file: Path, *, is_settings: bool) -> dict[str, Any]:
     return table
 
 
-def _told(item: Any, place: str, values: Mapping[str, Any]) -> str:
-    """One of pydantic's errors, without the value, which may be a secret."""
-    steps: list[str] = []
-    at: object = values
-    for step in map(str, item["loc"]):
-        if isinstance(at, Mapping):  # what is below a value is ours: one for each provider
-            steps.append(step)
-            at = at.get(step)
-    what = str(item["msg"]).removeprefix("Value error, ")
-    if item["type"] == "extra_forbidden":
-        known = _fields_at(steps[:-1])
-        meant = get_close_matches(steps[-1], known, n=1)
-        what = "unknown key" + (f"; did you mean {meant[0]!r}?" if meant else "")
-    return f"{place}.{'.'.join(steps)}: {what}"
+def _teller(file: Path | None, text: str, said: Mapping[str, Any]) -> Callable[[Steps, str], str]:
+    """Puts the option, or the place in the file, before what is wrong."""
+    found = places(text)
+
+    def tell(steps: Steps, what: str) -> str:
+        key = f"serve.{'.'.join(steps)}" if steps else "serve"
+        if _is_said(steps, said):
+            return f"--{'-'.join(steps).replace('_', '-')}: {what}"
+        if file is None:
+            return f"{key}: {what}"
+        line, column = found(("serve", *steps))
+        return f"{file}:{line}:{column}: {key}: {what}"
+
+    return tell
 
 
+def _is_said(steps: Steps, said: Mapping[str, Any]) -> bool:
+    """Whether a value is an option's."""
+    if not steps or steps[0] not in said:
+        return False
+    within = said[steps[0]]
+    return _is_said(steps[1:], within) if isinstance(within, Mapping) else True
+
+
+MISSING: Mapping[Steps, str] = {
+    ("upstream",): "give --upstream URL, or put it into the file",
+    ("constitution",): "give --constitution NAME, or put it into the file",
+}
 _TABLES: Mapping[str, type[BaseModel]] = {
     "limits": Limits,
     "allow": Allowed,
@@ -373,6 +399,6 @@ _TABLES: Mapping[str, type[BaseModel]] = {
 }
 
 
-def _fields_at(steps: list[str]) -> list[str]:
+def _fields_at(steps: Steps) -> list[str]:
     table = _TABLES.get(steps[0], ServeConfig) if steps else ServeConfig
     return list(table.model_fields)

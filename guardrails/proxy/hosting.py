@@ -18,7 +18,7 @@ from guardrails.asgi import BYTES_PER_CHARACTER, ROOM_BESIDE_TEXT, GuardrailMidd
 from guardrails.asgi.messages import ASGIApp, Scope
 from guardrails.audit.trail import Trail, check_trail, open_trail
 from guardrails.constitution.family import Stamp, family, stamps
-from guardrails.errors import ConstitutionError, GuardrailsError
+from guardrails.errors import ConstitutionError, GuardrailsError, raise_together
 from guardrails.exchange import Context
 from guardrails.guard import Guard
 from guardrails.proxy.answers import error_body
@@ -149,11 +149,17 @@ class Hosting:
         self._loading = asyncio.Lock()
 
     def load(self) -> None:
-        """Load all of them. Raises what `Guard.load` raises."""
+        """Load all of them. Raises what `Guard.load` raises, for all that cannot be loaded."""
+        wrong: list[GuardrailsError] = []
         for name in self._config.constitutions:
             self._seen[name] = self._stamps(name)
-            self._hosted[name] = hosted = self._host(name)
+            try:
+                self._hosted[name] = hosted = self._host(name)
+            except GuardrailsError as error:
+                wrong.append(error)
+                continue
             self._metrics.holds(name, hosted.pin, None, hosted.since.timestamp())
+        raise_together(wrong)
 
     def __getitem__(self, name: str) -> Hosted:
         return self._hosted[name]

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from guardrails.asgi.messages import Headers
-from guardrails.errors import SettingsError
+from guardrails.errors import SettingsError, raise_together
 from guardrails.exchange import Context
 from guardrails.proxy.answers import RefusedError
 from guardrails.proxy.config import CheckConfig, ClientConfig, Provider, ServeConfig
@@ -72,30 +72,40 @@ def credential(headers: Headers) -> Credential | None:
 class Keys:
     """The clients of a configuration. Without any, everybody with a key may ask.
 
-    Raises SettingsError for a variable that is not set, a key that is too short, or one that two
-    clients have.
+    Raises SettingsError for all variables that are not set, keys that are too short, and those that
+    two clients have.
     """
 
     def __init__(self, config: ServeConfig, environ: Mapping[str, str] = os.environ) -> None:
         self._secret = secrets.token_bytes(32)
-        self._common = _upstream_keys(config.upstream_key_env, "serve", environ)
+        self._common: Mapping[Provider, str] = {}
+        wrong: list[SettingsError] = []
+        try:
+            self._common = _upstream_keys(config.upstream_key_env, "serve", environ)
+        except SettingsError as error:
+            wrong.append(error)
         self._clients: dict[bytes, Client] = {}
         self._anybody = Client(name="anybody", context=Context(), upstream_keys=self._common)
         for name, said in config.clients.items():
-            place = f"serve.clients.{name}"
-            digest = _digest(said.key_env, said.key_sha256, place, environ)
-            known = hmac.digest(self._secret, digest, hashlib.sha256)
-            if known in self._clients:
-                other = self._clients[known].name
-                raise SettingsError(f"{place}: has the same key as serve.clients.{other}")
-            own = _upstream_keys(said.upstream_key_env, place, environ)
-            context = Context(
-                tenant=said.tenant or name, language=said.language, attributes=said.attributes
-            )
-            keys = {**self._common, **own}
-            self._clients[known] = Client(
-                name=name, context=context, config=said, upstream_keys=keys
-            )
+            try:
+                self._add(name, said, environ)
+            except SettingsError as error:
+                wrong.append(error)
+        raise_together(wrong)
+
+    def _add(self, name: str, said: ClientConfig, environ: Mapping[str, str]) -> None:
+        place = f"serve.clients.{name}"
+        own = _upstream_keys(said.upstream_key_env, place, environ)
+        digest = _digest(said.key_env, said.key_sha256, place, environ)
+        known = hmac.digest(self._secret, digest, hashlib.sha256)
+        if known in self._clients:
+            other = self._clients[known].name
+            raise SettingsError(f"{place}: has the same key as serve.clients.{other}")
+        context = Context(
+            tenant=said.tenant or name, language=said.language, attributes=said.attributes
+        )
+        keys = {**self._common, **own}
+        self._clients[known] = Client(name=name, context=context, config=said, upstream_keys=keys)
 
     @property
     def clients(self) -> tuple[Client, ...]:
@@ -142,7 +152,15 @@ def _digest(
 def _upstream_keys(
     said: Mapping[Provider, str], place: str, environ: Mapping[str, str]
 ) -> dict[Provider, str]:
-    return {provider: secret_of(name, place, environ) for provider, name in said.items()}
+    keys: dict[Provider, str] = {}
+    wrong: list[SettingsError] = []
+    for provider, name in said.items():
+        try:
+            keys[provider] = secret_of(name, f"{place}.upstream_key_env.{provider}", environ)
+        except SettingsError as error:
+            wrong.append(error)
+    raise_together(wrong)
+    return keys
 
 
 def secret_of(variable: str, place: str, environ: Mapping[str, str]) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from guardrails.asgi.messages import Headers
-from guardrails.errors import SettingsError
+from guardrails.errors import SettingsError, raise_together
 from guardrails.proxy.answers import RefusedError
 from guardrails.proxy.config import Provider, RouteConfig, ServeConfig
 from guardrails.wire.formats import Named
@@ -71,40 +71,32 @@ _REFUSABLE = re.compile(
 
 
 class Endpoints:
-    """Finds what a request is for. Raises SettingsError for a path that means nothing: it would be
-    one that is misspelt."""
+    """Finds what a request is for. Raises SettingsError for all paths that mean nothing: they would
+    be misspelt ones."""
 
     def __init__(self, config: ServeConfig) -> None:
         self._exact = {endpoint.path: endpoint for endpoint in KNOWN}
         below: dict[str, Endpoint] = {}
+        wrong: list[SettingsError] = []
         for pattern, route in config.routes.items():
-            place = f"serve.routes.{pattern}"
-            if pattern in self._exact:
-                if route.format:
-                    raise SettingsError(f"{place}.format: this path has a format of its own")
+            if (found := _fault(pattern, route)) is not None:
+                wrong.append(SettingsError(f"serve.routes.{pattern}{found}"))
+            elif pattern in self._exact:
                 self._exact[pattern] = _changed(self._exact[pattern], route)
-                continue
-            if route.guard and not route.format:
-                known = ", ".join(endpoint.path for endpoint in KNOWN)
-                raise SettingsError(
-                    f"{place}: not one of {known}; to list another path say its format, such as "
-                    f"'auto' or 'json'"
-                )
-            listed = _listed(pattern, route)
-            if pattern.endswith("/*"):
-                below[pattern.removesuffix("*")] = listed
+            elif pattern.endswith("/*"):
+                below[pattern.removesuffix("*")] = _listed(pattern, route)
             else:
-                self._exact[pattern] = listed
+                self._exact[pattern] = _listed(pattern, route)
         self._below = sorted(below.items(), key=lambda item: -len(item[0]))
         self.all = (*self._exact.values(), *below.values())
-        self._check_clients(config)
+        raise_together([*wrong, *self._faults_of_clients(config)])
 
-    def _check_clients(self, config: ServeConfig) -> None:
+    def _faults_of_clients(self, config: ServeConfig) -> Iterator[SettingsError]:
         served = [endpoint.path for endpoint in self.all]
         for name, client in config.clients.items():
             for path in client.routes:
                 if path not in served:
-                    raise SettingsError(
+                    yield SettingsError(
                         f"serve.clients.{name}.routes: {path!r} is not served; expected one of "
                         f"{', '.join(served)}"
                     )
@@ -137,6 +129,18 @@ class Endpoints:
                 "the proxy's [serve.routes] can list its path with a format",
             )
         return RefusedError(404, "unknown_path", "there is no such path here")
+
+
+def _fault(pattern: str, route: RouteConfig) -> str | None:
+    known = [endpoint.path for endpoint in KNOWN]
+    if pattern in known:
+        return ".format: this path has a format of its own" if route.format else None
+    if route.guard and not route.format:
+        return (
+            f": not one of {', '.join(known)}; to list another path say its format, such as "
+            f"'auto' or 'json'"
+        )
+    return None
 
 
 def _changed(endpoint: Endpoint, route: RouteConfig) -> Endpoint:

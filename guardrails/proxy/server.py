@@ -12,12 +12,14 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 import uvicorn
 
 from guardrails.asgi.messages import ASGIApp
-from guardrails.audit.trail import Trail
-from guardrails.errors import SettingsError
+from guardrails.audit.trail import MemoryTrail, Trail
+from guardrails.errors import GuardrailsError, SettingsError, raise_together
 from guardrails.proxy.check import CheckEndpoint
 from guardrails.proxy.config import Limits, ServeConfig, check_tls
 from guardrails.proxy.gate import CHECK, Gate
@@ -36,6 +38,8 @@ from guardrails.settings import Settings
 from guardrails.telemetry import log
 
 __all__ = ["Proxy", "Serving", "bind", "loop_factory", "make_proxy", "run"]
+
+T = TypeVar("T")
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
 SAME_SIGNAL_S = 0.5
@@ -87,19 +91,37 @@ def make_proxy(
     tracing: Tracing | None = None,
 ) -> Proxy:
     """Everything that a proxy needs, its constitutions loaded. Raises SettingsError and what
-    `Guard.load` raises for all that would keep a request from being served."""
-    if config.tls is not None:
-        check_tls(config.tls)
-    served = Endpoints(config)
+    `Guard.load` raises, for all at once that would keep a request from being served."""
+    wrong: list[GuardrailsError] = []
+
+    def tried(make: Callable[[], T]) -> T | None:
+        try:
+            return make()
+        except GuardrailsError as error:
+            wrong.append(error)
+            return None
+
+    if (tls := config.tls) is not None:
+        tried(lambda: check_tls(tls))
+    served = tried(lambda: Endpoints(config))
+    keys = tried(lambda: Keys(config))
+    if tracing is None and config.otel:
+        tracing = tried(Tracing)
+    digest = None if config.check is None else tried(partial(check_token_digest, config.check))
+    if served is None:  # what follows is looked at all the same
+        served = Endpoints(config.model_copy(update={"routes": {}, "clients": {}}))
     metrics = Metrics([*(each.name for each in served.all), CHECK])
     relay = Relay(config.limits, more_headers=sorted(config.allow.headers))
-    keys = Keys(config)
-    if tracing is None and config.otel:
-        tracing = Tracing()
-    hosting = Hosting(config, relay, served, metrics, settings=settings, trail=trail)
+    host = partial(Hosting, config, relay, served, metrics, settings=settings)
+    hosting = tried(lambda: host(trail=trail))
+    trial = hosting or tried(lambda: host(trail=MemoryTrail()))
+    if trial is not None:
+        tried(trial.load)
+    raise_together(wrong)
+    if keys is None or hosting is None:
+        raise AssertionError("what could not be made is told")
     check = None
-    if config.check is not None:
-        digest = check_token_digest(config.check)
+    if config.check is not None and digest is not None:
         check = CheckEndpoint(
             config.check,
             digest,
@@ -107,7 +129,6 @@ def make_proxy(
             default=config.constitution,
             body_s=config.limits.body_s,
         )
-    hosting.load()
     gate = Gate(
         config,
         keys=keys,

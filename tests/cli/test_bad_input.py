@@ -402,11 +402,11 @@ def test_a_closed_pipe_ends_the_rows_quietly(folder: Path) -> None:
     ("text", "told"),
     [
         pytest.param("audit = [", "guardrails.toml: cannot be read as TOML", id="no TOML"),
-        pytest.param("adit = 'x'", "guardrails.toml: adit: unknown key; did you mean 'audit'?",
+        pytest.param("adit = 'x'", "guardrails.toml:1:1: adit: unknown key; did you mean 'audit'?",
                      id="misspelt"),
-        pytest.param("audit_buffer = -1", "guardrails.toml: audit_buffer: ", id="out of range"),
-        pytest.param("audit_keeps = 'all'", "guardrails.toml: audit_keeps: ", id="no such choice"),
-        pytest.param(f"models = '{SECRET}'", "guardrails.toml: models: ", id="of another type"),
+        pytest.param("audit_buffer = -1", "guardrails.toml:1:1: audit_buffer: ", id="out of range"),
+        pytest.param("audit_keeps = 'all'", "guardrails.toml:1:1: audit_keeps: ", id="no choice"),
+        pytest.param(f"models = '{SECRET}'", "guardrails.toml:1:1: models: ", id="of another type"),
         pytest.param("\xff", "guardrails.toml: cannot be read as TOML", id="not UTF-8"),
     ],
 )  # fmt: skip
@@ -426,7 +426,7 @@ def test_a_bad_settings_file_is_named_with_its_key(
     ("name", "value", "told"),
     [
         ("GUARDRAILS_SETTINGS", "no.toml", "no.toml: no such settings file"),
-        ("GUARDRAILS_AUDIT_BUFFER", SECRET, "GUARDRAILS_AUDIT_BUFFER: audit_buffer: "),
+        ("GUARDRAILS_AUDIT_BUFFER", SECRET, "GUARDRAILS_AUDIT_BUFFER: expected a whole number"),
         ("GUARDRAILS_ON_AUDIT_FAILURE", "allow", "GUARDRAILS_ON_AUDIT_FAILURE: "),
         ("GUARDRAILS_AUDITT", "x", "GUARDRAILS_AUDITT: unknown variable; did you mean"),
     ],

@@ -431,6 +431,70 @@ def test_what_is_wrong_is_told_at_start(
     assert told in capsys.readouterr().err
 
 
+def test_all_that_is_wrong_is_told_at_once_in_plain_words_with_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "guardrails.toml"
+    file.write_text(
+        "[serve]\n"
+        'upstream = { antropic = "https://a.example" }\n'
+        "constitution = 5\n"
+        'hosts = "a.example"\n'
+        "limits = { body_s = 'soon', in_flight = 0 }\n"
+        "[serve.clients.shop]\n"
+        'key_sha256 = "abc"\n'
+        "  per_minut = 5\n"
+        "[serve.check]\n"
+    )
+    assert main(["serve", "--check-config", "--host", ""]) == 2
+    told = capsys.readouterr().err
+    for line in (
+        f"{file}:2:14: serve.upstream.antropic: unknown key; expected 'anthropic' or 'openai'",
+        f"{file}:3:1: serve.constitution: expected a text",
+        "--host: expected a text that is not empty",
+        f"{file}:4:1: serve.hosts: expected a list",
+        f"{file}:5:12: serve.limits.body_s: expected a number",
+        f"{file}:5:29: serve.limits.in_flight: expected 1 or more",
+        f"{file}:7:1: serve.clients.shop.key_sha256: expected a SHA-256 of 64 hexadecimal digits",
+        f"{file}:8:3: serve.clients.shop.per_minut: unknown key; did you mean 'per_minute'?",
+        f"{file}:9:1: serve.check: expected one of token_env and token_sha256",
+    ):
+        assert line in told
+    assert "frozenset" not in told
+    assert "pydantic" not in told
+
+
+def test_what_is_wrong_beyond_the_file_is_told_at_once_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GUARDRAILS_AUDIT", str(tmp_path))
+    monkeypatch.setenv("GUARDRAILS_KEY_FILE", str(tmp_path / "key"))
+    wrong = written(tmp_path, CONSTITUTION.replace("action: block", "acton: block"))
+    (tmp_path / "serve.toml").write_text(
+        f'[serve]\nupstream = "https://a.example"\nconstitution = "{wrong}"\noffline = true\n'
+        f'[serve.clients.shop]\nkey_env = "SHOP_KEY"\nupstream_key_env = "OUR_KEY"\n'
+        f'[serve.clients.clinic]\nkey_env = "CLINIC_KEY"\nconstitution = "unheard-of"\n'
+        f'[serve.check]\ntoken_env = "CHECK_TOKEN"\n'
+        f'[serve.routes."/v1/message"]\nconstitution = "base"\n'
+        f'[serve.tls]\ncert = "cert.pem"\nkey = "key.pem"\n'
+    )
+    assert main(["serve", "--config", "serve.toml", "--check-config"]) == 2
+    told = capsys.readouterr().err
+    for part in (
+        "serve.tls: cert",
+        "serve.routes./v1/message: not one of",
+        "serve.clients.shop.upstream_key_env.anthropic: the variable OUR_KEY is not set",
+        "serve.clients.clinic: the variable CLINIC_KEY is not set",
+        "serve.check: the variable CHECK_TOKEN is not set",
+        "Is a directory",
+        "acton",
+        "unheard-of",
+    ):
+        assert part in told, part
+
+
 @pytest.mark.parametrize("more", [(), ("--check-config",)], ids=["serving", "checking"])
 def test_a_record_that_cannot_be_written_is_told_at_start(
     more: tuple[str, ...],
