@@ -8,14 +8,17 @@ import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import typer
 import yaml
 
 from guardrails.cli.app import app
+from guardrails.guard import Guard
 from guardrails.proxy.config import load_config
 from guardrails.proxy.keys import Keys
+from guardrails.settings import Settings, load_settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 ENVIRON = {
@@ -76,8 +79,13 @@ def test_the_command_takes_what_is_said(command: Any) -> None:
         )
 
 
+def named(kind: str, name: str) -> dict[str, Any]:
+    (found,) = (each for each in of_kind(kind) if each["metadata"]["name"] == name)
+    return found
+
+
 def configurations() -> dict[str, str]:
-    (mapped,) = of_kind("ConfigMap")
+    mapped = named("ConfigMap", "constitution-config")
     return {
         "the file": (DEPLOY / "guardrails.toml").read_text(),
         "the manifest": mapped["data"]["guardrails.toml"],
@@ -123,14 +131,95 @@ def test_the_manifests_parts_name_each_other() -> None:
     volumes |= {claim["metadata"]["name"] for claim in pods["spec"]["volumeClaimTemplates"]}
     assert {mount["name"] for mount in container()["volumeMounts"]} == volumes
     secrets = {secret["metadata"]["name"] for secret in of_kind("Secret")}
-    named = re.findall(r"secret(?:Ref|): \{(?:name|secretName): ([a-z-]+)", _text())
-    assert set(named) == secrets
-    labels = pods["spec"]["template"]["metadata"]["labels"]
-    for kind in ("Service", "StatefulSet", "PodDisruptionBudget"):
-        (document,) = of_kind(kind)
-        selector = document["spec"]["selector"]
-        assert selector.get("matchLabels", selector) == labels
+    said = re.findall(r"secret(?:Ref|KeyRef|): \{(?:name|secretName): ([a-z-]+)", _text())
+    assert set(said) == secrets
+    maps = {volume["configMap"]["name"] for volume in spec["volumes"] if "configMap" in volume}
+    assert maps == {mapped["metadata"]["name"] for mapped in of_kind("ConfigMap")}
+    proxy, store = {"app": "constitution"}, {"app": "constitution-redis"}
+    assert pods["spec"]["template"]["metadata"]["labels"] == proxy
+    (redis,) = of_kind("Deployment")
+    assert redis["spec"]["template"]["metadata"]["labels"] == store
+    for document in manifest():
+        selector = document.get("spec", {}).get("selector") or document.get("spec", {}).get(
+            "podSelector"
+        )
+        if selector is not None:
+            expected = store if document["metadata"]["name"] == "constitution-redis" else proxy
+            assert selector.get("matchLabels", selector) == expected
     assert not [key for secret in of_kind("Secret") for key in _values(secret) if "sk-" in key]
+
+
+def test_a_stateful_sets_service_is_headless_and_clients_have_another() -> None:
+    (pods,) = of_kind("StatefulSet")
+    headless = named("Service", pods["spec"]["serviceName"])["spec"]
+    clients = named("Service", "constitution")["spec"]
+    assert (headless["clusterIP"], clients.get("clusterIP")) == ("None", None)
+    assert [port["targetPort"] for port in clients["ports"]] == ["http"]
+
+
+def test_replicas_share_a_redis_that_only_they_reach() -> None:
+    environ = {variable["name"]: variable for variable in container()["env"]}
+    address = environ["GUARDRAILS_CACHE"]["value"].replace("$(REDIS_PASSWORD)", "a" * 64)
+    settings = load_settings(environ={"GUARDRAILS_CACHE": address}, folder=DEPLOY / "none")
+    host, port = urlsplit(settings.cache).hostname, urlsplit(settings.cache).port
+    (service,) = named("Service", str(host))["spec"]["ports"]
+    assert service["port"] == port
+    (redis,) = of_kind("Deployment")
+    (store,) = redis["spec"]["template"]["spec"]["containers"]
+    for one in (container(), store):
+        (secret,) = (each for each in one["env"] if each["name"] == "REDIS_PASSWORD")
+        assert secret["valueFrom"]["secretKeyRef"]["name"] == "constitution-redis"
+    assert store["args"][:2] == ["--requirepass", "$(REDIS_PASSWORD)"]
+    policy = named("NetworkPolicy", "constitution-redis")["spec"]
+    assert policy["ingress"][0]["from"] == [
+        {"podSelector": {"matchLabels": {"app": "constitution"}}}
+    ]
+
+
+def test_operations_are_for_whoever_runs_it() -> None:
+    """On loopback, but in a pod, where probes come from outside and a policy keeps others away."""
+    served = {name: tomllib.loads(text)["serve"] for name, text in configurations().items()}
+    hosts = {name: serve["operations"]["host"] for name, serve in served.items()}
+    assert hosts == {"the file": "127.0.0.1", "the manifest": "0.0.0.0"}
+    rules = named("NetworkPolicy", "constitution")["spec"]["ingress"]
+    (operations,) = (rule for rule in rules if rule["ports"][0]["port"] == "operations")
+    assert [list(peer) for peer in operations["from"]] == [["namespaceSelector"]]
+
+
+def test_the_constitution_of_the_manifest_can_be_served(tmp_path: Path) -> None:
+    for name, text in named("ConfigMap", "constitution-own")["data"].items():
+        (tmp_path / name).write_text(text)
+    config = tomllib.loads(configurations()["the manifest"])
+    (mount,) = (each for each in container()["volumeMounts"] if each["name"] == "own")
+    assert config["constitutions"] == mount["mountPath"]
+    assert "subPath" not in mount
+    settings = Settings(audit="memory", constitutions=tmp_path)
+    guard = Guard.load(config["serve"]["constitution"], offline=True, settings=settings)
+    decision = guard.sync.check_output("Go to Rival Stores. They are open.")
+    assert decision.text == "I can only speak of our own products. They are open."
+
+
+def test_an_image_has_one_name_everywhere() -> None:
+    version = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text())["project"]["version"]
+    name = f"constitutional-guardrails:{version}"
+    assert container()["image"] == name
+    for file in (DEPLOY / "Dockerfile", DEPLOY.parent / "docs" / "deployment.md"):
+        found = re.findall(r"\bconstitutional-guardrails:[^\s:`]*", file.read_text())
+        assert {tag for tag in found if not tag.endswith((":", "/"))} == {name}
+
+
+def test_nothing_gets_into_the_image_but_what_is_copied() -> None:
+    lines = (DEPLOY.parent / ".dockerignore").read_text().splitlines()
+    first, *rest = [line for line in lines if line and not line.startswith("#")]
+    let_in = {line.removeprefix("!") for line in rest if line.startswith("!")}
+    copied = {
+        source
+        for line in image()
+        if line.startswith("COPY ") and "--from" not in line
+        for source in line.split()[1:-1]
+    }
+    assert first == "*"
+    assert let_in == copied
 
 
 def _text() -> str:

@@ -157,6 +157,25 @@ def test_a_file_or_its_parent_that_changes_is_seen(
             assert answer.json["content"][0]["text"] == REPLY
 
 
+def test_a_folder_that_is_replaced_by_a_link_is_seen(
+    upstream: FakeProvider, tmp_path: Path
+) -> None:
+    """As Kubernetes changes a ConfigMap that is mounted."""
+    mounted = tmp_path / "mounted"
+    for number, text in (("1", CONSTITUTION), ("2", NEWER)):
+        (mounted / f"..data_{number}").mkdir(parents=True)
+        written(mounted / f"..data_{number}", text)
+    (mounted / "..data").symlink_to("..data_1")
+    (mounted / "house.yaml").symlink_to("..data/house.yaml")
+    config = config_of(upstream.url, mounted / "house.yaml", reload_s=0.05)
+    with serving(config) as house:
+        assert under(ask(house.port, MESSAGES, messages())) == "house@1.0.0"
+        (mounted / "..data_new").symlink_to("..data_2")
+        (mounted / "..data_new").rename(mounted / "..data")
+        until(lambda: house.metric("guardrails_proxy_reloads_total", result="done") == 1)
+        assert under(ask(house.port, MESSAGES, messages())) == "house@1.1.0"
+
+
 def test_what_is_wrong_at_start_is_an_error(upstream: FakeProvider, tmp_path: Path) -> None:
     file = written(tmp_path, CONSTITUTION.replace("action: block", "action: blok"))
     with pytest.raises(ConstitutionError, match="blok"), serving(config_of(upstream.url, file)):
