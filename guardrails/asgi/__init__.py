@@ -22,6 +22,7 @@ from guardrails.constitution.model import Constitution
 from guardrails.errors import AuditError, SettingsError
 from guardrails.exchange import Context, current_context
 from guardrails.guard import Guard
+from guardrails.mistakes import expect, expect_known
 from guardrails.wire.formats import BodyFormat, Named
 
 __all__ = ["GuardrailMiddleware"]
@@ -71,6 +72,7 @@ class GuardrailMiddleware:
     ) -> None:
         if refuse not in ("reply", "problem"):
             raise SettingsError(f"refuse={refuse!r}; expected 'reply' or 'problem'")
+        _check(app, routes, exempt, context, trust_system, max_body_bytes, errors)
         if isinstance(guard, Guard):
             if offline or options:
                 said = "offline" if offline else next(iter(options))
@@ -78,6 +80,7 @@ class GuardrailMiddleware:
                     f"{said}= is said where a Guard is loaded, and this one is already"
                 )
         else:
+            expect_known(options, OPTIONS)
             guard = Guard.load(guard, offline=offline, **options)
         self.app = app
         self._guard = guard
@@ -135,6 +138,52 @@ class GuardrailMiddleware:
         if not isinstance(said, Context):
             raise TypeError(f"context= must give a Context, not a {type(said).__name__}")
         return said
+
+
+OPTIONS = [
+    name
+    for made in (GuardrailMiddleware, Guard.load)
+    for name, parameter in inspect.signature(made).parameters.items()
+    if parameter.kind is parameter.KEYWORD_ONLY
+]
+
+
+def _check(
+    app: object,
+    routes: object,
+    exempt: object,
+    context: object,
+    trust_system: object,
+    max_body_bytes: object,
+    errors: object,
+) -> None:
+    """Raises SettingsError for an option of another type, which would fail at the first request, or
+    stand for something that nobody meant."""
+    expect("app", app, "an ASGI application", fits=callable(app))
+    words = "a mapping of paths to formats, as {'/chat': 'text'}"
+    expect("routes", routes, words, fits=_are_texts(routes))
+    paths = None if isinstance(exempt, str) else exempt
+    expect("exempt", exempt, "a list of paths", fits=isinstance(paths, Iterable))
+    expect(
+        "context",
+        context,
+        "a Context, or a callable that gets the scope and gives one",
+        fits=context is None or isinstance(context, Context) or callable(context),
+    )
+    expect("trust_system", trust_system, "True or False", fits=isinstance(trust_system, bool))
+    most = max_body_bytes
+    fits = most is None or (isinstance(most, int) and not isinstance(most, bool) and most > 0)
+    expect("max_body_bytes", most, "a number of bytes above 0", fits=fits)
+    expect("errors", errors, "a callable", fits=errors is None or callable(errors))
+
+
+def _are_texts(routes: object) -> bool:
+    if routes is None:
+        return True
+    return isinstance(routes, Mapping) and all(
+        isinstance(path, str) and isinstance(format, str | Mapping)
+        for path, format in routes.items()
+    )
 
 
 async def _refuse_websocket(scope: Scope, receive: Receive, send: Send) -> None:

@@ -24,6 +24,7 @@ from guardrails.critic.protocol import Critic
 from guardrails.errors import SettingsError
 from guardrails.exchange import Context
 from guardrails.guard import Guard
+from guardrails.mistakes import expect
 from guardrails.settings import Settings
 from guardrails.verdict import Decision
 
@@ -75,7 +76,20 @@ def wrap(
         )
     if isinstance(allow, str):
         raise SettingsError(f"allow={allow!r}; expected a list of names")
+    expect("allow", allow, "a list of names", fits=isinstance(allow, Iterable))
     allowed = frozenset(allow)
+    fits = all(isinstance(name, str) for name in allowed)
+    expect("allow", allow, "a list of names, each a text", fits=fits)
+    expect(
+        "context",
+        context,
+        "a Context, or a callable that gives one",
+        fits=context is None or isinstance(context, Context) or callable(context),
+    )
+    told = on_decision
+    expect("on_decision", told, "a callable", fits=told is None or callable(told))
+    for name, said in (("concurrent_input", concurrent_input), ("trust_system", trust_system)):
+        expect(name, said, "True or False", fits=isinstance(said, bool))
     refuse_guarded(allowed)
     guarding = Guarding(
         owns_guard=not isinstance(guard, Guard),

@@ -29,6 +29,7 @@ from guardrails.guard.stream import GuardedStream, Pieces
 from guardrails.guard.sync import SyncGuard
 from guardrails.guard.sync_stream import SyncGuardedStream
 from guardrails.guard.turns import open_turns
+from guardrails.mistakes import expect
 from guardrails.pipeline.plan import make_plan
 from guardrails.prompts.instructing import POSITIONS, Instructions, Position, instruct
 from guardrails.review.webhook import webhook_of
@@ -66,6 +67,10 @@ class Guard:
         the same name. Raises ConstitutionError, SettingsError, CriticError or AuditError for all
         that would keep a request from being judged.
         """
+        expect("offline", offline, "True or False", fits=isinstance(offline, bool))
+        expect("settings", settings, "Settings", fits=isinstance(settings, Settings | None))
+        fits = isinstance(constitution, str | Path | Constitution)
+        expect("constitution", constitution, "a name, a path or a Constitution", fits=fits)
         if settings is None:
             settings = load_settings()
         registry = CriticRegistry(critics)

@@ -112,7 +112,8 @@ class CheckEndpoint:
             raise RefusedError(
                 429,
                 "check_rate",
-                f"more than {self._config.per_minute} checks a minute; try again in {wait_s} s",
+                f"more than {self._config.per_minute} checks a minute, or {self._config.burst} at "
+                f"once; try again in {wait_s} s",
                 retry_after_s=wait_s,
             )
         question = await self._question(headers, receive)

@@ -128,6 +128,7 @@ class Limits(_Table):
     in_flight: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     in_flight_per_client: Annotated[int, Field(ge=1, le=100_000)] | None = None
     per_minute_per_client: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    burst_per_client: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
 
 
 class Allowed(_Table):
@@ -175,6 +176,7 @@ class ClientConfig(_Table):
     language: Text | None = None
     in_flight: Annotated[int, Field(ge=1, le=100_000)] | None = None
     per_minute: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    burst: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
 
     @model_validator(mode="after")
     def _one_key(self) -> Self:

@@ -17,7 +17,8 @@ RETRY_AFTER_S = 1
 
 
 class Bucket:
-    """So many a minute, some of them at once. Asks cost nothing but the clock."""
+    """So many a minute, some of them at once: a tenth, unless it is said. Asks cost nothing but the
+    clock."""
 
     def __init__(
         self,
@@ -27,7 +28,8 @@ class Bucket:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._rate = per_minute / 60
-        self._room = float(burst if burst is not None else max(1, per_minute // 10))
+        self.burst = burst if burst is not None else max(1, per_minute // 10)
+        self._room = float(self.burst)
         self._held, self._at, self._clock = self._room, clock(), clock
 
     def take(self) -> int | None:
@@ -93,12 +95,15 @@ class Traffic:
             return
         bucket = self._buckets.get(client.name)
         if bucket is None:
-            bucket = self._buckets[client.name] = Bucket(most)
+            burst = client.config.burst if client.config else None
+            bucket = Bucket(most, burst or self._limits.burst_per_client)
+            self._buckets[client.name] = bucket
         wait_s = bucket.take()
         if wait_s is not None:
             raise RefusedError(
                 429,
                 "client_rate",
-                f"more than {most} requests a minute with this key; try again in {wait_s} s",
+                f"more than {most} requests a minute with this key, or {bucket.burst} at once; "
+                f"try again in {wait_s} s",
                 retry_after_s=wait_s,
             )

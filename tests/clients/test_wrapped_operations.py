@@ -200,6 +200,12 @@ def test_a_middlewares_own_reply_is_judged_too(guard: Guard, records: Records) -
         ({"on_block": "ignore"}, "on_block"),
         ({"allow": "messages.batches"}, "list of names"),
         ({"allow": ["messages"]}, "what is guarded"),
+        ({"allow": 7}, "allow=: expected a list of names, not a value of the type int"),
+        ({"allow": [7]}, "allow=: expected a list of names, each a text"),
+        ({"context": "desk"}, "context=: expected a Context, or a callable"),
+        ({"on_decision": "print"}, "on_decision=: expected a callable"),
+        ({"trust_system": "no"}, "trust_system=: expected True or False"),
+        ({"concurrent_input": 0}, "concurrent_input=: expected True or False"),
         ({"offline": True}, "already"),
     ],
 )

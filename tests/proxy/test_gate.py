@@ -432,6 +432,20 @@ def test_more_often_than_a_client_may(upstream: FakeProvider, tmp_path: Any) -> 
         assert statuses == [200, 200, 429]
         answer = exchange(house.port, _as("one"))
         assert 1 <= int(answer.headers["retry-after"]) <= 3
+        assert "more than 20 requests a minute with this key, or 2 at once" in answer.message
+
+
+def test_how_many_at_once_can_be_said(upstream: FakeProvider, tmp_path: Any) -> None:
+    clients = {
+        "one": {"key_sha256": _digest("one"), "per_minute": 6, "burst": 3},
+        "two": {"key_sha256": _digest("two")},
+    }
+    limits = {"per_minute_per_client": 6, "burst_per_client": 2}
+    config = config_of(upstream.url, written(tmp_path), clients=clients, limits=limits)
+    with serving(config) as house:
+        for name, most in (("one", 3), ("two", 2)):
+            statuses = [exchange(house.port, _as(name)).status for _ in range(most + 1)]
+            assert statuses == [*most * [200], 429]
 
 
 async def _waiting(_: object) -> str:
