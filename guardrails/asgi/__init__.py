@@ -161,7 +161,7 @@ def _check(
     stand for something that nobody meant."""
     expect("app", app, "an ASGI application", fits=callable(app))
     words = "a mapping of paths to formats, as {'/chat': 'text'}"
-    expect("routes", routes, words, fits=_are_texts(routes))
+    expect("routes", routes, words, fits=_are_formats(routes))
     paths = None if isinstance(exempt, str) else exempt
     expect("exempt", exempt, "a list of paths", fits=isinstance(paths, Iterable))
     expect(
@@ -177,7 +177,7 @@ def _check(
     expect("errors", errors, "a callable", fits=errors is None or callable(errors))
 
 
-def _are_texts(routes: object) -> bool:
+def _are_formats(routes: object) -> bool:
     if routes is None:
         return True
     return isinstance(routes, Mapping) and all(
