@@ -163,8 +163,8 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner),
     max_leaves=8,
 )
-OTHERWISE = ("0.01", "(?i)")
-"""Where the reference counts in binary fractions, and a pattern that is none to it."""
+OTHERWISE = ("0.01", "(?i)", r"\\p{")
+"""Where the reference counts in binary fractions, and patterns that are none to it."""
 
 SIMPLE = st.sampled_from(
     [schema for _, schema, _, _ in FITTING if not any(map(json.dumps(schema).count, OTHERWISE))]
