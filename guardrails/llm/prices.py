@@ -18,7 +18,17 @@ from pydantic import BaseModel, ConfigDict
 from guardrails.llm.protocol import Tokens
 from guardrails.settings import Price
 
-__all__ = ["Listed", "Rate", "Source", "cache_pays", "cost_usd", "listed", "rate", "smallest_kept"]
+__all__ = [
+    "DATED",
+    "Listed",
+    "Rate",
+    "Source",
+    "cache_pays",
+    "cost_usd",
+    "listed",
+    "rate",
+    "smallest_kept",
+]
 
 MILLION = 1_000_000
 USUALLY_KEPT = 1024

@@ -6,17 +6,29 @@ The record is written in the request's own task or in one that it started, so it
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
 from guardrails.audit.record import Opened
+from guardrails.llm.prices import DATED, listed
 from guardrails.proxy.passage import Passage
+from guardrails.settings import Settings
 from guardrails.verdict import Verdict
 
-__all__ = ["MOST_PRINCIPLES", "Account", "account_of_request", "accounting", "in_ms"]
+__all__ = [
+    "MOST_PRINCIPLES",
+    "Account",
+    "account_of_request",
+    "accounting",
+    "in_ms",
+    "known_models",
+]
 
+OTHER = "other"
+"""A model that is none of those."""
 MOST_PRINCIPLES = 20
 """Ids that are told of one request; the record has all."""
 
@@ -47,14 +59,16 @@ class Account:
         status: int,
         passage: Passage | None,
         *,
+        models: AbstractSet[str],
         verdict: tuple[str, str, str] | None,
         reason: str | None,
     ) -> Mapping[str, Any]:
-        """As fields. `verdict` is what the client was told, with record and constitution: of a
-        stream before there was one. `reason` is why the gate itself answered."""
+        """As fields. `models` are the names that may be told. `verdict` is what the client was
+        told, with record and constitution: of a stream before there was one. `reason` is why the
+        gate itself answered."""
         said, record, constitution = verdict or (None, None, None)
         return {
-            **({} if passage is None else _of_provider(passage)),
+            **({} if passage is None else _of_provider(passage, models)),
             "verdict": said if self.verdict is None else str(self.verdict),
             "cause": self.cause,
             "principles": [*self.principles] or None,
@@ -82,11 +96,19 @@ def in_ms(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1e3, 1)
 
 
-def _of_provider(passage: Passage) -> Mapping[str, Any]:
-    """`model` is of the form of a model's name, and tokens are as the provider counts them."""
-    usage = passage.usage
+def known_models(settings: Settings, more: AbstractSet[str]) -> frozenset[str]:
+    """Those that have a price, by the list that ships or by settings, or play a role, and `more`:
+    what else stands for a model may be any text of a client's."""
+    named = (*listed(), *settings.prices, *settings.models.values(), *settings.fallbacks.values())
+    return frozenset({*more, *(name.partition("/")[2] for name in named)})
+
+
+def _of_provider(passage: Passage, models: AbstractSet[str]) -> Mapping[str, Any]:
+    """Tokens are as the provider counts them."""
+    usage, asked = passage.usage, passage.asked.model
+    known = asked in models or DATED.sub("", asked) in models
     return {
-        "model": passage.asked.model or None,
+        "model": None if not asked else asked if known else OTHER,
         "stream": passage.asked.stream or None,
         "upstream": passage.upstream_status,
         "upstream_ms": in_ms(passage.first_byte_s),

@@ -216,7 +216,8 @@ class Tls(_Table):
 
 class ServeConfig(_Table):
     """All of `[serve]`. `upstream` and `upstream_key_env` are one for all, or one by provider.
-    `hosts` are the names under which it may be asked; by default, on loopback, loopback's."""
+    `hosts` are the names under which it may be asked; by default, on loopback, loopback's.
+    `models` are names that the log may tell besides those that have a price."""
 
     upstream: Addresses
     constitution: Text
@@ -229,6 +230,7 @@ class ServeConfig(_Table):
     refuse: Literal["reply", "problem"] = "reply"
     trust_system: bool = True
     access_log: bool = True
+    models: frozenset[Text] = frozenset()
     otel: bool = False
     drain_s: Seconds = 30
     drain_delay_s: Annotated[float, Field(ge=0, le=600)] = 0

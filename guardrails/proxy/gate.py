@@ -421,7 +421,13 @@ class _Visit:
             "first_ms": in_ms(self.first_s),
             "sent": self.sent,
             "client": None if self.client is None else self.client.name,
-            **self.account.told(status, passage, verdict=self.verdict, reason=self.reason),
+            **self.account.told(
+                status,
+                passage,
+                models=gate.hosting.known_models,
+                verdict=self.verdict,
+                reason=self.reason,
+            ),
         }
         said = {name: value for name, value in fields.items() if value is not None}
         gate.access.info("request", **said)

@@ -21,6 +21,7 @@ from guardrails.constitution.family import Stamp, family, stamps
 from guardrails.errors import ConstitutionError, GuardrailsError, raise_together
 from guardrails.exchange import Context
 from guardrails.guard import Guard
+from guardrails.proxy.account import known_models
 from guardrails.proxy.answers import error_body
 from guardrails.proxy.config import ServeConfig
 from guardrails.proxy.counted import CountedTrail
@@ -143,6 +144,7 @@ class Hosting:
         if settings.audit_file is not None:  # as a guard finds its key that opens its own trail
             settings = settings.model_copy(update={"key_file": settings.key_path})
         self._settings = settings
+        self.known_models = known_models(settings, config.models)
         self._hosted: dict[str, Hosted] = {}
         self._seen: dict[str, Mapping[Path, Stamp]] = {}
         self._refused: dict[str, tuple[datetime, tuple[str, ...]]] = {}

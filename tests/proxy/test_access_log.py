@@ -45,6 +45,7 @@ class Logged:
 @contextmanager
 def logging(folder: Path, answers: Any, *, records: Any = None, **said: Any) -> Iterator[Logged]:
     text = said.pop("text", CONSTITUTION)
+    said = {"models": ["gpt-5"], **said}
     with (
         provider(answers) as upstream,
         serving(config_of(upstream.url, put(folder, text), **said), records=records) as house,
@@ -159,7 +160,18 @@ def test_who_leaves_and_who_checks(tmp_path: Path) -> None:
         assert (line["route"], line["reason"]) == ("check", "check_token")
 
 
-def test_a_model_that_looks_like_none_is_not_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ("claude-haiku-5-5", "claude-haiku-5-5"),
+        ("claude-haiku-4-5-20251001", "claude-haiku-4-5-20251001"),
+        ("gpt-5", "gpt-5"),
+        ("my-dog-Rex", "other"),
+        ("claude-my-dog-Rex", "other"),
+        (SAID, None),
+    ],
+)
+def test_only_models_that_are_known_are_told(tmp_path: Path, model: str, told: str | None) -> None:
     with logging(tmp_path, "Fine.") as log:
-        ask(log.house.port, MESSAGES, messages(SAID, model=f"{SAID}"))
-        assert "model" not in log.line()
+        ask(log.house.port, MESSAGES, messages(SAID, model=model))
+        assert log.line().get("model") == told

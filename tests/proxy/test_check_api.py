@@ -135,8 +135,10 @@ def test_a_tools_call(
 
 def test_without_what_led_to_it_nobody_can_tell_where_it_is_from(desk: House) -> None:
     tool = CALLS["told by a page"][0]
-    assert check(desk, {"tool": tool}).json["verdict"] == "allow"
-    assert check(desk, {"tool": tool, "prompt": "Tell Ann."}).json["verdict"] == "allow"
+    unsaid = check(desk, {"tool": tool}).json
+    assert (unsaid["verdict"], unsaid["cause"]) == ("block", "undecided")
+    for prompt in ([], "Tell Ann."):
+        assert check(desk, {"tool": tool, "prompt": prompt}).json["verdict"] == "allow"
 
 
 SAID: dict[str, tuple[object, str]] = {
