@@ -159,7 +159,6 @@ class _Visit:
             await self._cancelled()
         except Exception as error:
             if self.told:  # the middleware has ended the response, and takes no more of it
-                self.reason = "ended_early"
                 return
             log.error("a request failed", error=type(error).__name__, request=self.request_id)
             await self._refuse(RefusedError(500, "fault", "the proxy failed", retries=False))
@@ -360,7 +359,6 @@ class _Visit:
 
     async def _not_answered(self, fault: UpstreamFaultError) -> None:
         if self.told:
-            self.reason = "ended_early"
             return
         self.gate.metrics.upstream_faults.labels(fault.phase).inc()
         status, message = FAULTS[fault.phase]

@@ -7,10 +7,12 @@ import re
 __all__ = ["UsageReader"]
 
 _COUNTS = re.compile(
-    rb'(?<!\\)"(?P<name>input_tokens|prompt_tokens|output_tokens|completion_tokens)"'
+    rb'"(?P<name>(?:in|out)put_tokens|(?:prompt|completion)_tokens)"'
     rb"[ \t\r\n]*:[ \t\r\n]*(?P<count>[0-9]{1,9})(?=[^0-9])"
 )
-"""A quote inside of a text is escaped, so that a text that looks like this is passed over."""
+"""It begins with a letter that stands for itself, for which `re` looks ten times as fast."""
+
+_BACKSLASH = 92
 KEPT = 64
 """Bytes of the piece before, for what is cut in two."""
 
@@ -28,6 +30,8 @@ class UsageReader:
     def feed(self, piece: bytes) -> None:
         data = self._rest + piece
         for found in _COUNTS.finditer(data):
+            if found.start() and data[found.start() - 1] == _BACKSLASH:
+                continue  # a quote within a text, which only looks like this
             count = int(found["count"])
             if found["name"] in (b"input_tokens", b"prompt_tokens"):
                 self.input_tokens = count
