@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -271,3 +272,9 @@ def test_an_import_is_seen_in_whatever_way_it_is_written(source: str, target: st
         for found in targets(node, module, known)
     ]
     assert seen == [target]
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """pytest takes them for one module, once it collects both."""
+    names = Counter(file.name for file in (PROJECT / "tests").rglob("*.py"))
+    assert {name for name, count in names.items() if count > 1} <= {"conftest.py", "__init__.py"}
