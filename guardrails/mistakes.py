@@ -1,5 +1,4 @@
-"""What is wrong in a file of settings: all of it, in plain words, each at its place; and arguments
-that cannot be what is meant.
+"""What is wrong in a file of settings: all of it, in plain words, each at its place.
 
 No value is repeated, for it may be a secret. Places are found by reading the file a second time,
 for the standard library's TOML reader tells none.
@@ -16,9 +15,7 @@ from typing import Any
 
 from pydantic import AfterValidator, ValidationError
 
-from guardrails.errors import SettingsError
-
-__all__ = ["Place", "Steps", "expect", "expect_known", "of_form", "places", "wrongs"]
+__all__ = ["Place", "Steps", "of_form", "places", "wrongs"]
 
 Steps = tuple[str, ...]
 Place = tuple[int, int]
@@ -57,26 +54,6 @@ BOUNDS: Mapping[str, tuple[str, str]] = {
     "string_too_long": ("at most {} characters", "max_length"),
     "literal_error": ("{}", "expected"),
 }
-
-
-def expect(option: str, value: object, words: str, *, fits: bool) -> None:
-    """Raises SettingsError unless an argument `fits`; it tells what of is there, and no value."""
-    if not fits:
-        found = "None" if value is None else f"a value of the type {type(value).__name__}"
-        raise SettingsError(f"{option}=: expected {words}, not {found}")
-
-
-def expect_known(options: Iterable[str], known: Iterable[str]) -> None:
-    """Raises SettingsError for options that there are not."""
-    names = list(known)
-    told = []
-    for option in options:
-        if option not in names:
-            meant = get_close_matches(option, names, n=1)
-            hint = f"did you mean {meant[0]}=?" if meant else f"expected some of {', '.join(names)}"
-            told.append(f"{option}=: no such option; {hint}")
-    if told:
-        raise SettingsError("\n".join(told))
 
 
 def of_form(pattern: str, words: str) -> AfterValidator:

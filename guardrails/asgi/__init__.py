@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from guardrails.arguments import expect, expect_known
 from guardrails.asgi.answers import Errors, send_answer, send_unrecorded
 from guardrails.asgi.exchange import Exchange, Options
 from guardrails.asgi.messages import ASGIApp, Receive, Scope, Send
@@ -22,7 +23,6 @@ from guardrails.constitution.model import Constitution
 from guardrails.errors import AuditError, SettingsError
 from guardrails.exchange import Context, current_context
 from guardrails.guard import Guard
-from guardrails.mistakes import expect, expect_known
 from guardrails.wire.formats import BodyFormat, Named
 
 __all__ = ["GuardrailMiddleware"]

@@ -42,7 +42,6 @@ class Connection:
         timeout_s: float = TIMEOUT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        _need_extra(setting)
         self._timeout_s, self._clock, self._what = timeout_s, clock, what
         _connect(url, timeout_s, setting)  # says now what is wrong; connects to nothing
         made = partial(_made, url, timeout_s, setting)
@@ -82,21 +81,16 @@ class Connection:
             log.warning(f"{self._what}_away", error=type(error).__name__)
 
 
-def _need_extra(setting: str) -> None:
+def _connect(url: str, timeout_s: float, setting: str) -> Redis:
     try:
-        import redis.asyncio  # noqa: F401  # to be missed now, and not at the first request
+        from redis.asyncio import BlockingConnectionPool, Redis
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
     except ImportError:
         raise SettingsError(
             f"{setting}: Redis needs the extra of that name: "
             f"pip install 'constitutional-guardrails[redis]'"
         ) from None
-
-
-def _connect(url: str, timeout_s: float, setting: str) -> Redis:
-    from redis.asyncio import BlockingConnectionPool, Redis
-    from redis.asyncio.retry import Retry
-    from redis.backoff import NoBackoff
-
     try:
         pool = BlockingConnectionPool.from_url(
             url,

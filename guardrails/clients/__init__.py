@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from guardrails.arguments import expect
 from guardrails.audit.trail import Trail
 from guardrails.clients.guarding import Guarding, OnBlock
 from guardrails.clients.operations import WEBSOCKETS, refuse_guarded
@@ -24,7 +25,6 @@ from guardrails.critic.protocol import Critic
 from guardrails.errors import SettingsError
 from guardrails.exchange import Context
 from guardrails.guard import Guard
-from guardrails.mistakes import expect
 from guardrails.settings import Settings
 from guardrails.verdict import Decision
 

@@ -137,8 +137,8 @@ class Plan:
 
     def end(self, flow: Flow) -> Steps:
         """What comes after all that left of a generator's pieces."""
-        reply, decision = flow.reply, flow.decision
-        if reply is None or decision is None:
+        reply = flow.reply
+        if reply is None or (decision := reply.decision) is None:
             return ()
         if self.on_decision is not None:
             yield Tell(self.on_decision, decision)

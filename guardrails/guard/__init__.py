@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
+from guardrails.arguments import expect
 from guardrails.audit.keys import make_keys
 from guardrails.audit.trail import Trail, open_trail
 from guardrails.budget.daily import DailyBudgets, open_daily
@@ -29,7 +30,6 @@ from guardrails.guard.stream import GuardedStream, Pieces
 from guardrails.guard.sync import SyncGuard
 from guardrails.guard.sync_stream import SyncGuardedStream
 from guardrails.guard.turns import open_turns
-from guardrails.mistakes import expect
 from guardrails.pipeline.plan import make_plan
 from guardrails.prompts.instructing import POSITIONS, Instructions, Position, instruct
 from guardrails.review.webhook import webhook_of

@@ -82,8 +82,11 @@ class Flow:
         self.reply: StreamedReply | None = None
 
     @property
-    def decision(self) -> Decision | None:
-        return None if self.reply is None else self.reply.decision
+    def decision(self) -> Decision:
+        """Raises GuardrailsError while it is not made yet."""
+        if self.reply is None or self.reply.decision is None:
+            raise GuardrailsError("the stream is not judged yet; go through it first")
+        return self.reply.decision
 
     def steps(self) -> Generator[Step, Any, StreamedReply]:
         """Gives the reply, all of which has left that may. Raises WireFormatError for pieces of
@@ -196,8 +199,6 @@ class GuardedStream:
     @property
     def decision(self) -> Decision:
         """Raises GuardrailsError while it is not made yet."""
-        if self._flow.decision is None:
-            raise GuardrailsError("the stream is not judged yet; go through it first")
         return self._flow.decision
 
     def __aiter__(self) -> AsyncIterator[str]:

@@ -8,7 +8,7 @@ from contextlib import closing
 from functools import partial
 from typing import Any, Self
 
-from guardrails.errors import GuardrailsError, WireFormatError
+from guardrails.errors import WireFormatError
 from guardrails.guard.call import GuardedCall
 from guardrails.guard.stream import Flow, follow
 from guardrails.verdict import Decision
@@ -40,8 +40,6 @@ class SyncGuardedStream:
     @property
     def decision(self) -> Decision:
         """Raises GuardrailsError while it is not made yet."""
-        if self._flow.decision is None:
-            raise GuardrailsError("the stream is not judged yet; go through it first")
         return self._flow.decision
 
     def __iter__(self) -> Iterator[str]:

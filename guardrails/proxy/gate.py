@@ -91,6 +91,11 @@ class Gate:
         self.hosts = config.allowed_hosts
         self.draining = False
 
+    @property
+    def tells(self) -> bool:
+        """Whether anybody is told of each request."""
+        return self.tracing is not None or self.access is not None
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["type"]:
             case "http":
@@ -249,7 +254,7 @@ class _Visit:
                 key_header=header,
                 owns_key=owns,
                 asked=asked,
-                usage=None if endpoint.operation is None else UsageReader(),
+                usage=UsageReader() if endpoint.operation and gate.tells else None,
             )
             self.scope[PASSAGE] = self.passage
             application = gate.relay if endpoint.format is None else hosted.application(endpoint)

@@ -7,7 +7,7 @@ that add up to the text say nothing new. Whatever else they say is judged like a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -158,7 +158,10 @@ def _is_token(fields: Mapping[Any, object], known: frozenset[str]) -> bool:
         and type(fields.get("token")) is str
         and (
             probability is None
-            or (type(probability) in (int, float) and abs(probability) < NO_CARD)  # type: ignore[arg-type]
+            or (
+                (type(probability) is int or type(probability) is float)
+                and abs(probability) < NO_CARD
+            )
         )
         and _are_bytes(fields.get("bytes"))
     )
@@ -170,12 +173,12 @@ def _are_bytes(value: object) -> bool:
     )
 
 
-def _raw(told: object, encoded: bytes) -> bytes:
+def _raw(told: Sequence[int] | None, encoded: bytes) -> bytes:
     """What a token stands for: its bytes, if they are told; the very same ones if they are those of
     its name."""
     if told is None:
         return encoded
-    raw = bytes(told)  # type: ignore[call-overload]  # as was found before
+    raw = bytes(told)
     return encoded if raw == encoded else raw
 
 

@@ -485,12 +485,11 @@ def _says_nothing(value: object, reads: Reads) -> bool:
     glance, without going through it."""
     if not isinstance(reads, Quiet):
         return False
-    cls = type(value)
-    if cls is str:
-        return reads.passes(value)  # type: ignore[arg-type]  # as just found
-    if cls is int or cls is float:
-        return -reads.most < value < reads.most  # type: ignore[operator]  # as just found
-    return value is None or cls is bool
+    if type(value) is str:
+        return reads.passes(value)
+    if type(value) is int or type(value) is float:
+        return -reads.most < value < reads.most
+    return value is None or type(value) is bool
 
 
 def is_name(key: object, reads: Reads) -> bool:

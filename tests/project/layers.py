@@ -14,7 +14,7 @@ PACKAGES = ("guardrails", "critics", "constitutions")
 
 LINES: tuple[tuple[str, ...], ...] = (
     ("errors",),  # above its neighbours of line 0: what they raise is of one tree
-    ("mistakes",),  # what is wrong in settings, for whoever reads some
+    ("mistakes", "arguments"),  # what is wrong in settings and options, for whoever reads some
     ("text", "settings", "telemetry", "loop"),
     ("verdict", "exchange"),
     ("constitution", "llm", "wire", "audit", "vault", "cache", "display"),

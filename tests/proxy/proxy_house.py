@@ -6,7 +6,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +40,8 @@ principles:
 REPLY = "No, not here."
 KEY = "key-of-a-client-0123456789"
 LIMIT_S = 20
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Records(MemoryTrail):
@@ -172,6 +174,34 @@ def provider(answers: Any = "Four.", **options: Any) -> Iterator[FakeProvider]:
     """Tells the same time always, so that two of them answer the same."""
     with FakeProvider(answers, clock=FixedClock(1_700_000_000), strict=False, **options) as made:
         yield made
+
+
+@contextmanager
+def speaking(handler: Handler) -> Iterator[str]:
+    """Something that takes connections, and says what no HTTP library would."""
+    ready, loop = threading.Event(), asyncio.new_event_loop()
+    address: list[str] = []
+    end = asyncio.Event()
+
+    async def main() -> None:
+        server = await asyncio.start_server(handler, "127.0.0.1", 0)
+        address.append(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        ready.set()
+        await end.wait()
+        server.close()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(main()), daemon=True)
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield address[0]
+    finally:
+        loop.call_soon_threadsafe(end.set)
+        thread.join(10)
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
 
 
 def written(folder: Path, text: str = CONSTITUTION, name: str = "house") -> Path:

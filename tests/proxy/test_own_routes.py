@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from proxy_house import REPLY, config_of, serving, written
+from proxy_house import REPLY, Handler, config_of, serving, speaking, written
 from proxy_wire import ask
 
 from guardrails.errors import SettingsError
@@ -20,11 +18,8 @@ from guardrails.proxy.config import load_config
 STREAM = b"content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
-@contextmanager
-def application(pieces: Sequence[bytes]) -> Iterator[str]:
-    """Streams these to whoever asks."""
-    loop, ready, end = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
-    address: list[str] = []
+def streaming(pieces: Sequence[bytes]) -> Handler:
+    """Sends these to whoever asks."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -36,22 +31,7 @@ def application(pieces: Sequence[bytes]) -> Iterator[str]:
         await writer.drain()
         writer.close()
 
-    async def main() -> None:
-        server = await asyncio.start_server(handle, "127.0.0.1", 0)
-        address.append(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-        ready.set()
-        await end.wait()
-        server.close()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(main()), daemon=True)
-    thread.start()
-    assert ready.wait(10)
-    try:
-        yield address[0]
-    finally:
-        loop.call_soon_threadsafe(end.set)
-        thread.join(10)
-        loop.close()
+    return handle
 
 
 def tokens(*texts: str) -> list[bytes]:
@@ -90,7 +70,7 @@ def test_events_of_an_applications_own_shape_are_judged(tmp_path: Path) -> None:
         (tokens("Hello. A for", "bidden word."), [f"Hello. \n\n{REPLY}", REPLY]),  # all at once
     ):
         with (
-            application(pieces) as url,
+            speaking(streaming(pieces)) as url,
             serving(config_of(url, written(tmp_path), routes=routes)) as house,
         ):
             answer = ask(house.port, "/chat", {"message": "hi"})

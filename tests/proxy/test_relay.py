@@ -6,48 +6,28 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from http.client import HTTPException
 from typing import Any
 
 import pytest
-from proxy_house import REPLY, House, config_of, provider, serving, until, written
+from proxy_house import (
+    REPLY,
+    Handler,
+    House,
+    config_of,
+    provider,
+    serving,
+    speaking,
+    until,
+    written,
+)
 from proxy_wire import CHAT, MESSAGES, ask, chat, connected, got, messages, request
 
 from guardrails.testing import FakeProvider, Latency, fault, faults
 
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OPEN = {"/v1/messages": {"guard": False}}
 """Nothing is held where nothing is judged."""
-
-
-@contextmanager
-def speaking(handler: Handler) -> Iterator[str]:
-    """Something that takes connections, and says what no HTTP library would."""
-    ready, loop = threading.Event(), asyncio.new_event_loop()
-    address: list[str] = []
-    end = asyncio.Event()
-
-    async def main() -> None:
-        server = await asyncio.start_server(handler, "127.0.0.1", 0)
-        address.append(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-        ready.set()
-        await end.wait()
-        server.close()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(main()), daemon=True)
-    thread.start()
-    assert ready.wait(10)
-    try:
-        yield address[0]
-    finally:
-        loop.call_soon_threadsafe(end.set)
-        thread.join(10)
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        loop.run_until_complete(asyncio.sleep(0))
-        loop.close()
 
 
 def saying(data: bytes, seen: list[bytes] | None = None) -> Handler:

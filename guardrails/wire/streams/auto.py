@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Protocol
 
@@ -136,15 +137,11 @@ def error_event(text: str) -> bytes:
     return write_frame("error", dump_json({"error": {"message": text}}).decode())
 
 
-class EventSniffer:
-    """Knows an event stream by its first event with data; each reader reads on from the start, and
-    finds out itself if what follows is not of its format."""
+class _FrameSniffer(ABC):
+    """Knows an event stream by its first events; each reader reads on from the start."""
 
-    UNKNOWN = UNKNOWN_EVENTS
-
-    def __init__(self, readers: Mapping[str, Callable[[], StreamReader]]) -> None:
+    def __init__(self) -> None:
         self._frames = Frames()
-        self._readers = readers
         self._is_first = True
 
     def feed(self, data: bytes) -> StreamReader | None:
@@ -155,52 +152,67 @@ class EventSniffer:
 
     def close(self) -> StreamReader:
         rest = self._frames.rest()
-        return (self._reader_of(rest) if rest else None) or UnreadReader(self.UNKNOWN)
+        return (self._reader_of(rest) if rest else None) or self._unknown()
+
+    def _data(self, raw: bytes) -> str | None:
+        """None for what says nothing by itself. Raises WireFormatError."""
+        frame = read_frame(raw, first=self._is_first)
+        self._is_first = False
+        return frame.data
+
+    @abstractmethod
+    def _reader_of(self, raw: bytes) -> StreamReader | None:
+        """None while one more event must be seen."""
+
+    @abstractmethod
+    def _unknown(self) -> StreamReader:
+        """Where too little came to tell."""
+
+
+class EventSniffer(_FrameSniffer):
+    """By the first event with data; a reader finds out itself if what follows is not of its
+    format."""
+
+    def __init__(self, readers: Mapping[str, Callable[[], StreamReader]]) -> None:
+        super().__init__()
+        self._readers = readers
+
+    def _unknown(self) -> StreamReader:
+        return UnreadReader(UNKNOWN_EVENTS)
 
     def _reader_of(self, raw: bytes) -> StreamReader | None:
-        """None for what says nothing by itself."""
         try:
-            frame = read_frame(raw, first=self._is_first)
-            self._is_first = False
-            if frame.data is None:
+            said = self._data(raw)
+            if said is None:
                 return None
-            data = {} if frame.data.strip() == DONE else parse_json(frame.data.encode())
+            data = {} if said.strip() == DONE else parse_json(said.encode())
         except WireFormatError:
-            return UnreadReader(self.UNKNOWN)
+            return self._unknown()
         name = _format_of(data) if isinstance(data, dict) else None
-        return self._readers[name]() if name else UnreadReader(self.UNKNOWN)
+        return self._readers[name]() if name else self._unknown()
 
 
-class TextSniffer:
+class TextSniffer(_FrameSniffer):
     """Tells events that are pieces of a plain text from JSON, whose syntax would stand between the
     pieces: a finding that is cut over two of them would not be seen."""
 
     def __init__(self) -> None:
-        self._frames = Frames()
+        super().__init__()
         self._first: list[str] = []
-        self._is_first = True
 
-    def feed(self, data: bytes) -> StreamReader | None:
-        for raw in self._frames.feed(data):
-            if (reader := self._reader_of(raw)) is not None:
-                return reader
-        return None
-
-    def close(self) -> StreamReader:
-        rest = self._frames.rest()
-        return (self._reader_of(rest) if rest else None) or TextEventReader()
+    def _unknown(self) -> StreamReader:
+        return TextEventReader()
 
     def _reader_of(self, raw: bytes) -> StreamReader | None:
         try:
-            frame = read_frame(raw, first=self._is_first)
+            said = self._data(raw)
         except WireFormatError:
             return TextEventReader()  # which tells of it
-        self._is_first = False
-        if frame.data is None:
+        if said is None:
             return None
-        if frame.data == DONE:
+        if said == DONE:
             return TextEventReader()
-        self._first.append(frame.data)
+        self._first.append(said)
         is_json = tells_json(self._first)
         if is_json is None:
             return None
