@@ -1,4 +1,4 @@
-"""Arguments that cannot be what is meant, told where they are given and not at the first request."""
+"""Arguments that cannot be what is meant, told where they are given, not at the first request."""
 
 from __future__ import annotations
 

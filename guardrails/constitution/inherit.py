@@ -14,15 +14,9 @@ from guardrails.constitution.attachments import (
     relaxed_attachments,
     tightened_attachments,
 )
-from guardrails.constitution.document import (
-    Defaults,
-    PrincipleEntry,
-    RelaxAttachments,
-    RelaxPrinciple,
-    RelaxTools,
-)
 from guardrails.constitution.forms import SETTINGS, split_pii_id
 from guardrails.constitution.model import Amendment, Catalogue, Replies
+from guardrails.constitution.relaxing import RelaxAttachments, RelaxPrinciple, RelaxTools
 from guardrails.constitution.report import Report
 from guardrails.constitution.routing import routing_of
 from guardrails.constitution.rule import (
@@ -35,6 +29,7 @@ from guardrails.constitution.rule import (
     relaxed,
     same,
 )
+from guardrails.constitution.sections import Defaults, PrincipleEntry
 from guardrails.constitution.spelling import did_you_mean
 from guardrails.constitution.tool_merge import (
     inherited_tools,

@@ -9,14 +9,6 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from guardrails.constitution.document import (
-    Defaults,
-    ExamplePair,
-    ExamplesEntry,
-    PrincipleEntry,
-    PrincipleFields,
-    RelaxPrinciple,
-)
 from guardrails.constitution.mention import Mention, failing, mention, read_configs
 from guardrails.constitution.model import (
     Catalogue,
@@ -27,7 +19,15 @@ from guardrails.constitution.model import (
     Replies,
     Source,
 )
+from guardrails.constitution.relaxing import RelaxPrinciple
 from guardrails.constitution.report import Report
+from guardrails.constitution.sections import (
+    Defaults,
+    ExamplePair,
+    ExamplesEntry,
+    PrincipleEntry,
+    PrincipleFields,
+)
 from guardrails.verdict import Action, Stage, Verdict
 
 __all__ = ["Rule", "amended", "check_rule", "merged_replies", "new_rule", "relaxed", "same"]

@@ -10,9 +10,11 @@ from typing import Any, get_args
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from guardrails.constitution.cases import TestEntry
-from guardrails.constitution.document import File, Head, PrincipleEntry, RelaxEntry, WithdrawEntry
+from guardrails.constitution.document import File, Head
 from guardrails.constitution.forms import SHAPES
 from guardrails.constitution.model import Catalogue
+from guardrails.constitution.relaxing import RelaxEntry, WithdrawEntry
+from guardrails.constitution.sections import PrincipleEntry
 from guardrails.constitution.source import MAX_PROBLEMS, Loc, Source, kind_of
 from guardrails.constitution.spelling import did_you_mean
 from guardrails.constitution.tools import ToolRuleEntry, ToolsSection
