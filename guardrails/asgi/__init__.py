@@ -161,7 +161,11 @@ def _check(
     stand for something that nobody meant."""
     expect("app", app, "an ASGI application", fits=callable(app))
     words = "a mapping of paths to formats, as {'/chat': 'text'}"
-    expect("routes", routes, words, fits=_are_formats(routes))
+    expect("routes", routes, words, fits=routes is None or isinstance(routes, Mapping))
+    for path, format in routes.items() if isinstance(routes, Mapping) else ():
+        expect("routes", path, "paths that are texts", fits=isinstance(path, str))
+        words = "a format, as 'text', or a table"
+        expect(f"routes[{path!r}]", format, words, fits=isinstance(format, str | Mapping))
     paths = None if isinstance(exempt, str) else exempt
     expect("exempt", exempt, "a list of paths", fits=isinstance(paths, Iterable))
     expect(
@@ -175,15 +179,6 @@ def _check(
     fits = most is None or (isinstance(most, int) and not isinstance(most, bool) and most > 0)
     expect("max_body_bytes", most, "a number of bytes above 0", fits=fits)
     expect("errors", errors, "a callable", fits=errors is None or callable(errors))
-
-
-def _are_formats(routes: object) -> bool:
-    if routes is None:
-        return True
-    return isinstance(routes, Mapping) and all(
-        isinstance(path, str) and isinstance(format, str | Mapping)
-        for path, format in routes.items()
-    )
 
 
 async def _refuse_websocket(scope: Scope, receive: Receive, send: Send) -> None:

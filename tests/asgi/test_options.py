@@ -16,7 +16,8 @@ from guardrails.settings import Settings
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a list of routes": ({"routes": ["/chat"]}, "routes=: expected a mapping of paths to formats"),
-    "a route to a number": ({"routes": {"/chat": 7}}, "routes=: expected a mapping of paths"),
+    "a route to a number": ({"routes": {"/chat": 7}}, "routes['/chat']=: expected a format"),
+    "a route that is a number": ({"routes": {7: "text"}}, "routes=: expected paths that are texts"),
     "an unknown format": ({"routes": {"/chat": "xml"}}, "unknown format 'xml'"),
     "one path for a list": ({"exempt": "/health"}, "exempt=: expected a list of paths"),
     "a number for a list": ({"exempt": 7}, "exempt=: expected a list of paths"),
