@@ -45,7 +45,7 @@ def asides_in(
             if not said.repeats:
                 texts[said.part].append(said.text)
         if event.write() != event.raw:
-            raise WireFormatError("a stream that says something twice")
+            raise WireFormatError("a stream with something that would be left out of it in pieces")
     known = {part.text for part in parts}
     numbers = set(map(_number, known))
     found = dict.fromkeys(

@@ -68,6 +68,11 @@ class Unsaid:
     def __bool__(self) -> bool:
         return bool(self.tokens or self.raw or self.others or not self.is_like)
 
+    @property
+    def agrees(self) -> bool:
+        """Whether the tokens are the text's."""
+        return self.is_like and not (self.tokens or self.raw)
+
 
 _NOTHING = Unsaid()
 

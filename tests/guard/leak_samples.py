@@ -393,11 +393,16 @@ class Told:
     tell: Any
     kinds: tuple[str, ...] = ("text",)
     asked: Json = field(default_factory=dict)
-    says_more: bool = False
-    """Whether its streams say something beside the reply."""
+    bare: Any = None
+    """How it is told without what is left out of it: log-probabilities that come too late."""
 
     def body(self, made: Sequence[tuple[str, str]], size: int) -> bytes:
         data: bytes = self.tell(made, size)
+        return data
+
+    def left(self, made: Sequence[tuple[str, str]], size: int) -> bytes:
+        """What of it leaves where all is clean."""
+        data: bytes = (self.bare or self.tell)(made, size)
         return data
 
     def reader(self) -> StreamReader:
@@ -429,7 +434,7 @@ FORMATS = {
         "openai-chat", EVENTS, probable(two_choices, 0), (*ALL, "refusal"), PROBABLE
     ),
     "chat, with late log-probabilities": Told(
-        "openai-chat", EVENTS, probable(chat, 12), (*ALL, "refusal"), PROBABLE, says_more=True
+        "openai-chat", EVENTS, probable(chat, 12), (*ALL, "refusal"), PROBABLE, bare=chat
     ),
     "responses, with log-probabilities": Told(
         "openai-responses", EVENTS, probable(responses, 0), (*ALL, "refusal"), PROBABLE
@@ -440,7 +445,7 @@ FORMATS = {
         probable(responses, 12),
         (*ALL, "refusal"),
         PROBABLE,
-        says_more=True,
+        bare=responses,
     ),
     "text": Told("text", PLAIN, plain),
     "text events": Told("text", EVENTS, text_events),

@@ -3,6 +3,7 @@ whatever kind of text it stands in, and wherever the bytes are cut."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -85,6 +86,26 @@ async def passed(
             assert b"No." in body.ending(status=None)
         await reply.close()
     return Left(left, decision, tuple(reply.calls))
+
+
+def leaves_as_it_came(left: Left, made: Made, told: Told) -> None:
+    if told.bare is None:
+        assert left.data == made_of(made, told)
+    else:
+        assert events_in(left.data) == events_in(told.left(texts_of(made), made[1]))
+
+
+def events_in(data: bytes) -> list[object]:
+    """The lines of a stream, however their JSON is written, without log-probabilities: some that
+    come late agree with another text by chance."""
+
+    def bare(fields: dict[str, object]) -> dict[str, object]:
+        return {key: held for key, held in fields.items() if key != "logprobs"}
+
+    return [
+        json.loads(line[6:], object_hook=bare) if line.startswith(b"data: {") else line
+        for line in data.splitlines()
+    ]
 
 
 async def of_whole(guard: Guard, told: Told, data: bytes) -> Decision:
@@ -175,10 +196,11 @@ async def holds(
     if not data:
         return  # a whole body of no bytes is nothing that a pointer leads into
 
-    whole = await of_whole(guard, told, data)
+    bare = told.left(texts_of(made), made[1])
+    whole = await of_whole(guard, told, bare)
     records.opened.clear()
     records.closed.clear()
-    hidden = hidden_in(whole, told.whole(data).parts)
+    hidden = hidden_in(whole, told.whole(bare).parts)
     assert not hidden & said_in(told, left.data)
     assert not left.decision.released_before_breach
     called = called_with(made) if calls else set()
@@ -196,21 +218,21 @@ async def holds(
         assert all(finding.action != "block" for finding in again.findings)
     if whole.delivers and not calls:
         assert left.decision.delivers
-    if whole.delivers and left.decision.delivers and not told.says_more:
+    if whole.delivers and left.decision.delivers:
         assert left.decision.verdict == whole.verdict
-        assert found_in(left.decision, parts) == found_in(whole, told.whole(data).parts)
+        assert found_in(left.decision, parts) == found_in(whole, told.whole(bare).parts)
         if not called:
             is_whole = comparable(whole.content.parts)  # type: ignore[attr-defined]
             assert comparable(parts_in(told.reader(), left.data)) == is_whole
     if whole.verdict <= Verdict.FLAG and not called:
         assert left.decision.delivers
-        assert left.data == data
+        leaves_as_it_came(left, made, told)
 
 
 async def is_clean(guard: Guard, records: Records, told: Told, made: Made, cuts: Any) -> None:
     data = made_of(made, told)
     left = await passed(guard, told, data, cuts, judges_calls=True)
-    assert left.data == data
+    leaves_as_it_came(left, made, told)
     assert left.decision.verdict <= Verdict.FLAG
     verify(records)
 
@@ -266,6 +288,11 @@ KNOWN: list[tuple[str, list[Block]]] = [
     ("responses", [("call", ()), ("thinking", ("redact",)), ("refusal", ("word",))]),
     ("text", [("text", ("revise", "block by a change", "revise", "end of block"))]),
     ("chat", [("text", ("begin of revise", "more to redact", "end of revise", "flag"))]),
+    (
+        "chat, with late log-probabilities",
+        [("text", ("called", "redact")), ("refusal", ("unseen",))],
+    ),
+    ("responses, with late log-probabilities", [("text", ("called", "redact", *["question"] * 2))]),
 ]
 """What once left otherwise, by how its bytes were cut, or in events that no SDK could place."""
 
@@ -275,7 +302,7 @@ async def test_what_leaves_nothing_or_not_all_of_a_reply(
     name: str, known: list[Block], guard: Guard, records: Records
 ) -> None:
     """Byte by byte, too."""
-    for size in (1, 6):
+    for size in (1, 2, 6):
         await holds(guard, records, FORMATS[name], (known, size), EVERY_BYTE, calls=False)
 
 
@@ -345,10 +372,11 @@ async def holds_with_a_judge(folder: Path, told: Told, made: Made, cuts: Sequenc
     assert len(asked) <= 2 * stops_in(made)  # what was changed there is asked about again
     if not data:
         return
-    whole = await of_whole(guard, told, data)
+    bare = told.left(texts_of(made), made[1])
+    whole = await of_whole(guard, told, bare)
     others = [f for f in whole.findings if f.principle != "wide.judged"]
     of_others = replace(whole, findings=tuple(others))
-    assert not hidden_in(of_others, told.whole(data).parts) & said_in(told, left.data)
+    assert not hidden_in(of_others, told.whole(bare).parts) & said_in(told, left.data)
     gone = set(judged) & said_in(told, left.data)
     assert len(gone) <= 1  # one by itself is nothing, and may be gone before the next one comes
     if gone and any(f.principle == "wide.judged" for f in left.decision.findings):
@@ -356,7 +384,7 @@ async def holds_with_a_judge(folder: Path, told: Told, made: Made, cuts: Sequenc
     if len(judged) < 2:
         assert not left.decision.released_before_breach
     if whole.verdict <= Verdict.FLAG:
-        assert left.data == data
+        leaves_as_it_came(left, made, told)
         assert left.decision.verdict == whole.verdict
     elif left.decision.delivers and whole.delivers:
         assert comparable(parts_in(told.reader(), left.data)) == comparable(whole.content.parts)  # type: ignore[attr-defined]
@@ -366,9 +394,10 @@ async def holds_with_a_judge(folder: Path, told: Told, made: Made, cuts: Sequenc
 async def test_a_judge_is_asked_ever_more_seldom(name: str, tmp_path: Path) -> None:
     judge = scripted_critic(strict, need=Unit("sentence"))
     guard = guard_in(tmp_path, RULES + JUDGE, critics=[judge])
-    data = made_of(([("text", ("filler",) * 100)], 5), FORMATS[name])
+    made: Made = ([("text", ("filler",) * 100)], 5)
+    data = made_of(made, FORMATS[name])
     left = await passed(guard, FORMATS[name], data, finely(data), judges_calls=False)
-    assert left.data == data
+    leaves_as_it_came(left, made, FORMATS[name])
     assert len(judge.asked) <= 7
 
 

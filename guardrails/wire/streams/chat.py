@@ -128,7 +128,7 @@ class ChatReader(JsonEventReader):
             if value is None or key == "index":
                 continue
             if key == "logprobs":
-                self._logprobs(telling, choice, made, spot)
+                self._logprobs(telling, made, spot)
                 continue
             if key == "delta" and type(value) is dict:
                 path = ("choices", place, "message")
@@ -149,8 +149,9 @@ class ChatReader(JsonEventReader):
             telling.closes += choice.close()
             choice.is_over = True
 
-    def _logprobs(self, telling: Telling, choice: ChatChoice, made: Json, spot: Path) -> None:
-        """They are of what this chunk says; what they say else is a text in pieces."""
+    def _logprobs(self, telling: Telling, made: Json, spot: Path) -> None:
+        """They are of what this chunk says. Others are left out: before or behind the text that
+        they are of, they could tell a part of what is found in it."""
         delta = made.get("delta")
         pieces = delta if isinstance(delta, dict) else {}
         said = {name: text if isinstance(text := pieces.get(name), str) else "" for name in _TOLD}
@@ -159,18 +160,12 @@ class ChatReader(JsonEventReader):
             return
         if not found.is_like:
             raise WireFormatError("log-probabilities of another form")
-        path, where = ("choices", made["index"], "logprobs"), (*spot, "logprobs")
-        part = Part(text="", role="assistant", path=path)
-        for number, text in enumerate((found.tokens, found.raw)):
-            if not text:
-                continue
-            if choice.is_over:
-                raise WireFormatError("a text that goes on after its end")
-            if number not in choice.logprobs:
-                choice.logprobs[number] = telling.open(replace(part, path=(*path, number)))
-            telling.say(choice.logprobs[number], text, (*where, number))
-        if found.others:
-            telling.aside(replace(part, text=found.others, path=(*path, 2)), (*where, 2))
+        if not found.agrees:
+            telling.drops.append((*spot, "logprobs"))
+            return
+        path = ("choices", made["index"], "logprobs", 2)
+        part = Part(text=found.others, role="assistant", path=path)
+        telling.aside(part, (*spot, "logprobs", 2))
 
     def _open_parts(self) -> Iterable[int]:
         return [part for choice in self._choices.values() for part in choice.close()]

@@ -59,15 +59,12 @@ class ChatChoice:
     has_unplaced_calls: bool = False
     """Whether calls came that do not say which they are: then no piece of another can be told."""
     annotations: int = 0
-    logprobs: dict[int, int] = field(default_factory=dict)
-    """The parts that log-probabilities of another text are."""
     is_over: bool = False
     is_changed: bool = False
 
     def close(self) -> list[int]:
         """Close all parts."""
-        parts = [*self.open.values(), *self.logprobs.values()]
-        self.logprobs.clear()
+        parts = list(self.open.values())
         self.ended.update(self.open)
         self.open.clear()
         self.loose.clear()

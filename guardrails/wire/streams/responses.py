@@ -152,7 +152,7 @@ class ResponsesReader(JsonEventReader):
             text.add(said)
             fixed = text.key in self._sealed
             telling.say(text.key, said, None if fixed else ("delta",))
-        self._around(telling, data, "delta", of=path, in_pieces=True)
+        self._around(telling, data, "delta", of=path)
 
     def _path(self, data: Json, streamed: _Streamed) -> Path:
         at = index(data, "output_index")
@@ -370,9 +370,7 @@ class ResponsesReader(JsonEventReader):
         self._signed.clear()
         return [*signed, *(text.key for text in left)]
 
-    def _around(
-        self, telling: Telling, data: Json, known: str, *, of: Path = (), in_pieces: bool = False
-    ) -> None:
+    def _around(self, telling: Telling, data: Json, known: str, *, of: Path = ()) -> None:
         """The fields of an event beside the one that it is about; `of` is the text that it tells,
         or a piece of it."""
         for key, value in data.items():
@@ -387,15 +385,13 @@ class ResponsesReader(JsonEventReader):
                 self._quiet(telling, data, key)
             elif key == "logprobs":
                 if value:
-                    self._logprobs(telling, value, str(data.get(known)), of, in_pieces=in_pieces)
+                    self._logprobs(telling, value, str(data.get(known)), of)
             elif key not in RESPONSE_PLACES or type(value) is not int or abs(value) >= MOST_USED:
                 self._found(telling, {key: value}, _ASIDE, ())
 
-    def _logprobs(
-        self, telling: Telling, value: object, said: str, of: Path, *, in_pieces: bool
-    ) -> None:
-        """They are of what the event says; what they say else is a text like the one that they
-        stand beside."""
+    def _logprobs(self, telling: Telling, value: object, said: str, of: Path) -> None:
+        """They are of what the event says. Others are left out: before or behind the text that they
+        are of, they could tell a part of what is found in it."""
         if not of:
             raise WireFormatError("log-probabilities of no text")
         found = unsaid(value, said, self._alternatives)
@@ -403,28 +399,11 @@ class ResponsesReader(JsonEventReader):
             return
         if not found.is_like:
             raise WireFormatError("log-probabilities of another form")
-        path = (*of[:-1], "logprobs")
-        for number, text in enumerate((found.tokens, found.raw)):
-            if text:
-                part = Part(text=text, role="assistant", path=(*path, number))
-                self._tokens(telling, part, in_pieces=in_pieces)
-        if found.others:
-            others = Part(text=found.others, role="assistant", path=(*path, 2))
-            telling.aside(others, ("logprobs", 2))
-
-    def _tokens(self, telling: Telling, part: Part, *, in_pieces: bool) -> None:
-        text, spot = self._texts.get(part.path), ("logprobs", part.path[-1])
-        if in_pieces:
-            text = text or self._registered(telling, Found(replace(part, text="")))
-            if not text.is_open:
-                raise WireFormatError("a text that goes on after its end")
-            text.add(part.text)
-            telling.say(text.key, part.text, spot)
-        elif text is None:
-            telling.aside(part, spot)
-        else:
-            self._said_again(telling, text, part.text, spot, Found(part))
-            self._close(telling, text)
+        if not found.agrees:
+            telling.drops.append(("logprobs",))
+            return
+        part = Part(text=found.others, role="assistant", path=(*of[:-1], "logprobs", 2))
+        telling.aside(part, ("logprobs", 2))
 
     # -- writing -----------------------------------------------------------------------------
 

@@ -204,7 +204,7 @@ def put(data: Json, changes: Mapping[Path, str], *, derived: Sequence[str] = DER
 
 
 def less(data: Json, drops: Iterable[Path]) -> Json:
-    """The data without what stands at these places."""
+    """The data without what stands at these places; log-probabilities become none."""
     whole: Json = dict(data)
     for path in drops:
         holder: Any = whole
@@ -212,7 +212,10 @@ def less(data: Json, drops: Iterable[Path]) -> Json:
             held = holder[step]
             holder[step] = list(held) if isinstance(held, list) else dict(held)
             holder = holder[step]
-        del holder[path[-1]]
+        if path[-1] == "logprobs":
+            _empty(holder, "logprobs")
+        else:
+            del holder[path[-1]]
     return whole
 
 
