@@ -78,13 +78,15 @@ def _event(data: Mapping[str, Any], *, named: bool = True) -> Event:
 
 
 def _strings(value: object) -> Iterator[str]:
-    """All texts in a value, the names of fields among them."""
+    """All texts in a value, the names of fields among them; but for log-probabilities, which are
+    held against their text where the events are read one by one (`event_asides`)."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield key
-            yield from _strings(item)
+            if key != "logprobs":
+                yield key
+                yield from _strings(item)
     elif isinstance(value, list):
         for item in value:
             yield from _strings(item)

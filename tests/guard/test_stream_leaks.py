@@ -288,6 +288,7 @@ KNOWN: list[tuple[str, list[Block]]] = [
     ("responses", [("call", ()), ("thinking", ("redact",)), ("refusal", ("word",))]),
     ("text", [("text", ("revise", "block by a change", "revise", "end of block"))]),
     ("chat", [("text", ("begin of revise", "more to redact", "end of revise", "flag"))]),
+    ("responses, with log-probabilities", [("text", ("redact",))]),
     (
         "chat, with late log-probabilities",
         [("text", ("called", "redact")), ("refusal", ("unseen",))],
