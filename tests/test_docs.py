@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from warm_python import EACH_WAY, SMALL, VENDORS, run_python
 
 from guardrails.cli import main
 
@@ -68,11 +69,19 @@ def name(file: Path) -> str:
 
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize("file", of("python"), ids=name)
-def test_python_blocks_run(file: Path, tmp_path: Path) -> None:
+@EACH_WAY
+def test_python_blocks_run(file: Path, new: bool, tmp_path: Path) -> None:
     program = "\n\n".join(b.text for b in blocks(file) if b.language == "python")
-    (tmp_path / "program.py").write_text(program, encoding="utf-8")
-    done = run([sys.executable, "program.py"], tmp_path)
-    assert done.returncode == 0, done.stderr
+    written = tmp_path / "program.py"
+    written.write_text(program, encoding="utf-8")
+    done = run_python(
+        written,
+        folder=tmp_path,
+        environment=environment(tmp_path),
+        libraries=(*SMALL, *VENDORS),
+        new=new,
+    )
+    assert done.returncode == 0, done.stderr.decode()
 
 
 @pytest.mark.timeout(300)

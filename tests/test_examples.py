@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from warm_python import EACH_WAY, SMALL, VENDORS, run_python
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PROGRAMS = {
@@ -64,10 +65,19 @@ def test_every_example_is_run_here() -> None:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_an_example_runs(program: str) -> None:
-    printed = run(str(EXAMPLES / program))
+@EACH_WAY
+def test_an_example_runs(program: str, new: bool) -> None:
+    environment = {**os.environ, "GUARDRAILS_AUDIT": "memory", "NO_COLOR": "1"}
+    done = run_python(
+        EXAMPLES / program,
+        folder=PROJECT,
+        environment=environment,
+        libraries=(*SMALL, *VENDORS),
+        new=new,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
     for expected in PROGRAMS[program]:
-        assert expected in printed
+        assert expected in done.stdout.decode()
 
 
 def test_a_critic_of_another_package_is_found_by_its_entry_point(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from warm_python import run_python
 
 from guardrails.audit.read import tail
 from guardrails.audit.verify import verify
@@ -76,17 +77,12 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
 
 
 def command(
-    *arguments: str, said: bytes | None = b"", before: str = "", **variables: str
+    *arguments: str, said: bytes = b"", before: str = "", **variables: str
 ) -> subprocess.CompletedProcess[bytes]:
     """The command in a process of its own; `before` is code that runs ahead of it there."""
     code = f"import sys\n{before}\nfrom guardrails.cli import main\nsys.exit(main(sys.argv[1:]))"
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        input=said,
-        capture_output=True,
-        env={**os.environ, **variables},
-        timeout=50,
-    )
+    environment = {**os.environ, **variables}
+    return run_python(code, *arguments, folder=Path.cwd(), environment=environment, said=said)
 
 
 # -- constitutions ---------------------------------------------------------------------------------
