@@ -35,6 +35,7 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy tests/clients/typed_clients.py
 	$(BIN)/constitution lint
 	$(BIN)/constitution test
 

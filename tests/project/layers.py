@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
@@ -103,7 +103,7 @@ def imports(module: Module) -> tuple[Import, ...]:
     return tuple(
         Import(target=target, line=getattr(node, "lineno", 1), late=late)
         for node, late in walk(module.tree, late=False)
-        for target in dict.fromkeys(targets(node, module, _names()))
+        for target in dict.fromkeys(targets(node, module, names()))
     )
 
 
@@ -122,12 +122,43 @@ def brought(name: str) -> frozenset[str]:
 def _needed(name: str) -> frozenset[str]:
     """What the import of a module leads to at once: the packages it is in, and what it imports."""
     above = {name.rsplit(".", count)[0] for count in range(1, name.count(".") + 1)}
-    (module,) = (known for known in modules() if known.name == name)
-    return above | {found.target for found in imports(module) if not found.late} & _names()
+    return above | set(_asked(name))
 
 
 @cache
-def _names() -> frozenset[str]:
+def _asked(name: str) -> tuple[str, ...]:
+    """The project's modules that one imports when it is imported itself, in order."""
+    (module,) = (known for known in modules() if known.name == name)
+    return tuple(i.target for i in imports(module) if not i.late and i.target in names())
+
+
+def circles(
+    name: str, asked: Callable[[str], Sequence[str]] = _asked
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Where the import of a module would ask for one that is begun and not yet read to its end:
+    the way there, and the module asked for. A package is begun before what is in it, which must
+    not ask it for a name of its own."""
+    read: set[str] = set()
+
+    def begin(name: str, way: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+        if name in read or name in way:
+            return
+        for count in range(name.count("."), 0, -1):
+            yield from begin(name.rsplit(".", count)[0], way)
+        if name in read:  # by its package
+            return
+        way = (*way, name)
+        for target in asked(name):
+            if target in way:
+                yield way, target
+            yield from begin(target, way)
+        read.add(name)
+
+    yield from begin(name, ())
+
+
+@cache
+def names() -> frozenset[str]:
     return frozenset(module.name for module in modules())
 
 
