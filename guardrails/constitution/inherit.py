@@ -16,11 +16,18 @@ from guardrails.constitution.attachments import (
 )
 from guardrails.constitution.forms import SETTINGS, split_pii_id
 from guardrails.constitution.model import Amendment, Catalogue, Replies
+from guardrails.constitution.pii_merge import (
+    PiiEntity,
+    PiiHandling,
+    pii_id,
+    relaxed_keep,
+    relaxed_pii,
+    tightened_keep,
+    tightened_pii,
+)
 from guardrails.constitution.relaxing import RelaxAttachments, RelaxPrinciple, RelaxTools
 from guardrails.constitution.report import Report
-from guardrails.constitution.routing import routing_of
 from guardrails.constitution.rule import (
-    USE_RELAX,
     Rule,
     amended,
     check_rule,
@@ -30,6 +37,11 @@ from guardrails.constitution.rule import (
     same,
 )
 from guardrails.constitution.sections import Defaults, PrincipleEntry
+from guardrails.constitution.setting_merge import (
+    inherited_settings,
+    relaxed_setting,
+    tightened_setting,
+)
 from guardrails.constitution.spelling import did_you_mean
 from guardrails.constitution.tool_merge import (
     inherited_tools,
@@ -39,24 +51,9 @@ from guardrails.constitution.tool_merge import (
 )
 from guardrails.constitution.tools import TOOL_STAGES, Tooling
 from guardrails.constitution.validate import Document
-from guardrails.verdict import Action, Stage
+from guardrails.verdict import Stage
 
-__all__ = ["PiiEntity", "PiiHandling", "Resolved", "resolve"]
-
-PiiEntity = tuple[Stage, str]
-_PII_ACTIONS = ("allow", "flag", "mask", "redact", "block")
-_ROLES = ("small", "medium", "large")
-MIN_SCORE = 0.5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PiiHandling:
-    """What happens to one kind of personal data at one stage."""
-
-    action: Action
-    min_score: float = MIN_SCORE
-    origin: str = field(default="", compare=False)
-    place: str = field(default="", compare=False)
+__all__ = ["Resolved", "resolve"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,15 +105,15 @@ class _Merge:
         self.withdrawn = {entry.id for entry in document.withdraw.values()}
         self.locks = self._locks()
         self.rules = self._common("rules", lambda id: id, same)
-        self.pii = self._common("pii", _pii_id, lambda one, other: one == other)
+        self.pii = self._common("pii", pii_id, lambda one, other: one == other)
         self.keep = self._inherited_keep()
-        self.tools = self._inherited_tools()
+        self.tools = inherited_tools([parent.tools for parent in parents], self._disagree)
         self.attachments = common_attachments(
             (parent.attachments, _doubts(parent)) for parent in parents
         )
-        self.settings = self._inherited_settings()
+        self.settings = inherited_settings([parent.settings for parent in parents], self._disagree)
         self.replies = self._inherited_replies()
-        self.inherited = {*self.rules, *map(_pii_id, self.pii), *self.tools.ids()}
+        self.inherited = {*self.rules, *map(pii_id, self.pii), *self.tools.ids()}
         self.amendments: list[Amendment] = []
         for parent in parents:
             self.amendments += [a for a in parent.amendments if a not in self.amendments]
@@ -183,6 +180,9 @@ class _Merge:
             if rule.principle.locked
         }
 
+    def _disagree(self, what: str, one: int, other: int) -> None:
+        self._conflict(other, what, self.parents[one], self.parents[other])
+
     def _conflict(self, index: int, what: str, one: Resolved, other: Resolved) -> None:
         self.report.add(
             ("extends", index),
@@ -196,35 +196,6 @@ class _Merge:
             if set(parent.keep) != set(holders[0][1].keep):
                 self._conflict(index, "'pii.keep'", holders[0][1], parent)
         return holders[0][1].keep if holders else ()
-
-    def _inherited_tools(self) -> Tooling:
-        def conflict(what: str, one: int, other: int) -> None:
-            self.report.add(
-                ("extends", other),
-                f"{self.parents[one].name} and {self.parents[other].name} hold {what} with "
-                f"different content",
-                "extend only one of them, or bring them to agree",
-            )
-
-        return inherited_tools([parent.tools for parent in self.parents], conflict)
-
-    def _inherited_settings(self) -> dict[str, dict[str, Any]]:
-        """What parents say, together: the stricter where one is stricter, else they must agree."""
-        found: dict[str, dict[str, Any]] = {}
-        for index, parent in enumerate(self.parents):
-            for section, values in parent.settings.items():
-                mine = found.setdefault(section, {})
-                for key, value in values.items():
-                    if mine.setdefault(key, value) == value:
-                        continue
-                    if section in ("budget", "cache"):
-                        mine[key] = min(mine[key], value)
-                    elif section == "stream":
-                        mine[key] = "whole"
-                    else:
-                        other = next(p for p in self.parents if key in p.settings.get(section, {}))
-                        self._conflict(index, f"'{section}.{key}'", other, parent)
-        return found
 
     def _inherited_replies(self) -> dict[str, Replies]:
         found: dict[str, Replies] = {}
@@ -272,11 +243,15 @@ class _Merge:
                 self.attachments, entry.set, _doubts(self), report
             )
         elif entry.id == "pii.keep":
-            self._relax_keep(tuple(entry.set.keep), report)
+            self.keep = relaxed_keep(self.pii, self.keep, tuple(entry.set.keep), report)
         elif entry.id.startswith("pii."):
-            self._relax_pii(entry.id, changes, report)
+            if not self._changeable(entry.id, report):
+                return
+            key = split_pii_id(entry.id)
+            self.pii[key] = relaxed_pii(self.pii[key], changes, self.origin, report)
         else:
-            self._relax_setting(entry.id, changes, report)
+            inherited = self.settings.get(entry.id, {})
+            self.settings[entry.id] = relaxed_setting(entry.id, inherited, changes, report)
         self._amend("relax", entry.id, changes, entry.reason)
 
     def _attachments(self) -> None:
@@ -306,38 +281,6 @@ class _Merge:
             return id in self.tools.ids()
         return id in self.rules or (id.startswith("pii.") and split_pii_id(id) in self.pii)
 
-    def _relax_pii(self, id: str, changes: Mapping[str, Any], report: Report) -> None:
-        if not self._changeable(id, report):
-            return
-        key = split_pii_id(id)
-        old = self.pii[key]
-        new = PiiHandling(**{"action": old.action, "min_score": old.min_score, **changes})
-        if new == old:
-            report.add(("set",), "the constitution says so already", "drop the relaxation")
-        self.pii[key] = PiiHandling(
-            action=new.action,
-            min_score=new.min_score,
-            origin=self.origin,
-            place=self._place(report),
-        )
-
-    def _relax_keep(self, keep: tuple[str, ...], report: Report) -> None:
-        if not self.pii:
-            report.add(("id",), "no parent says anything about personal data", "use pii.keep")
-        elif set(keep) == set(self.keep):
-            report.add(("set",), "the constitution says so already", "drop the relaxation")
-        self.keep = keep
-
-    def _relax_setting(self, section: str, changes: Mapping[str, Any], report: Report) -> None:
-        inherited = self.settings.get(section, {})
-        for key, value in changes.items():
-            if key not in inherited:
-                hint = f"set it under {section!r}"
-                report.add(("set", key), "no parent says anything about this", hint, at_key=True)
-            elif inherited[key] == value:
-                report.add(("set", key), "the constitution says so already", "drop it")
-        self.settings[section] = {**inherited, **changes}
-
     def _amend(self, kind: Any, id: str, changes: Mapping[str, Any], reason: str) -> None:
         self.amendments.append(
             Amendment(kind=kind, id=id, set=changes, reason=reason, by=self.origin)
@@ -348,12 +291,8 @@ class _Merge:
     def _set(self, section: str) -> None:
         said = _said(getattr(self.head, section))
         inherited = self.settings.get(section, {})
-        for key, value in said.items():
-            if key in inherited and _is_milder(section, key, value, inherited[key]):
-                what = f"changes the inherited {_shown(inherited[key])}"
-                self.report.add((section, key), what, USE_RELAX)
         if said or inherited:
-            self.settings[section] = {**inherited, **said}
+            self.settings[section] = tightened_setting(section, inherited, said, self.report)
 
     def _principles(self) -> None:
         defaults = self.head.defaults or Defaults()
@@ -405,29 +344,11 @@ class _Merge:
         check_rule(rule.principle, report, critic_at)
 
     def _personal_data(self) -> None:
-        pii = self.head.pii
-        if pii is None:
-            return
-        inherited = dict(self.pii)
-        for key, rule in pii.rules().items():
-            report = self.report.under("pii", str(key[0]), key[1])
-            old = inherited.get(key)
-            score = rule.min_score if rule.min_score is not None else old and old.min_score
-            self.pii[key] = PiiHandling(
-                action=rule.action,
-                min_score=MIN_SCORE if score is None else score,
-                origin=self.origin,
-                place=self._place(report),
-            )
-            if old is not None:
-                _check_handling(old, self.pii[key], report)
-        if pii.keep is not None and inherited and set(pii.keep) != set(self.keep):
-            what = "changes what is kept from inherited rules"
-            self.report.add(
-                ("pii", "keep"), what, "say so under 'relax' as pii.keep, with a reason"
-            )
-        elif pii.keep is not None:
-            self.keep = tuple(pii.keep)
+        if self.head.pii is not None:
+            report = self.report.under("pii")
+            inherited = self.pii
+            self.pii = tightened_pii(inherited, self.head.pii, self.origin, report)
+            self.keep = tightened_keep(inherited, self.keep, self.head.pii, report)
 
     def _tools(self) -> None:
         if self.head.tools is not None:
@@ -442,9 +363,6 @@ class _Merge:
     def _replies(self) -> None:
         for key, said in _said(self.head.replies).items():
             self.replies[key] = merged_replies(self.replies.get(key), said, self.languages)
-
-    def _place(self, report: Report) -> str:
-        return report.source.place(report.at)
 
 
 def _doubts(known: Resolved | _Merge) -> Doubts:
@@ -465,37 +383,3 @@ def _doubts(known: Resolved | _Merge) -> Doubts:
 def _said(entry: Any) -> dict[str, Any]:
     """What a mapping of the file says, without its defaults."""
     return {} if entry is None else entry.model_dump(mode="json", exclude_unset=True)
-
-
-def _pii_id(key: PiiEntity) -> str:
-    return f"pii.{key[0]}.{key[1]}"
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, dict):
-        return "mapping"
-    return ", ".join(value) if isinstance(value, list) else f"{value}"
-
-
-def _is_milder(section: str, key: str, value: Any, inherited: Any) -> bool:
-    match section, key:
-        case "budget", _:
-            return bool(value > inherited)
-        case "stream", _:
-            return bool(value != inherited and inherited == "whole")
-        case "cache", _:
-            return False
-        case "judge", "cascade":
-            ends = [(_ROLES.index(value[n]), _ROLES.index(inherited[n])) for n in (0, -1)]
-            return any(new < old for new, old in ends)
-        case "judge", "routing":
-            return routing_of(value) != routing_of(inherited)
-    return bool(value != inherited)
-
-
-def _check_handling(old: PiiHandling, new: PiiHandling, report: Report) -> None:
-    if _PII_ACTIONS.index(new.action) < _PII_ACTIONS.index(old.action):
-        report.add((), f"{new.action!r} is milder than the inherited {old.action!r}", USE_RELAX)
-    elif new.min_score > old.min_score:
-        what = f"a min_score of {new.min_score:g} finds less than the inherited {old.min_score:g}"
-        report.add(("min_score",), what, USE_RELAX)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from guardrails.constitution.attachments import KINDS, AttachmentAction, Attachments
 from guardrails.constitution.cases import TestEntry
 from guardrails.constitution.digest import digest
-from guardrails.constitution.inherit import PiiEntity, PiiHandling, Resolved
+from guardrails.constitution.inherit import Resolved
 from guardrails.constitution.mention import read_configs
 from guardrails.constitution.model import (
     Budget,
@@ -24,6 +24,7 @@ from guardrails.constitution.model import (
     Principle,
     Replies,
 )
+from guardrails.constitution.pii_merge import PiiEntity, PiiHandling
 from guardrails.constitution.report import Report
 from guardrails.constitution.routing import check_routing, routing_of
 from guardrails.constitution.spelling import did_you_mean
