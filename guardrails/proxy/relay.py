@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import aiohttp
 from aiohttp import ClientResponse, ClientSession
@@ -20,6 +20,7 @@ from guardrails.errors import SettingsError
 from guardrails.proxy.config import Limits
 from guardrails.proxy.passage import PASSAGE, Passage, UpstreamFaultError
 from guardrails.proxy.pool import OneAnswerConnector
+from guardrails.telemetry import log
 
 __all__ = ["Relay"]
 
@@ -44,6 +45,8 @@ KEPT_BACK = frozenset(
 )
 """Of a response: hop by hop (RFC 9110, section 7.6.1), or about the provider's own connection."""
 
+TRIED: Mapping[str, str] = {"release": aiohttp.__version__, "tried": "3.14"}
+
 ANY_LENGTH = 1 << 40
 """The gate has bounded it, and the middleware what it makes of it."""
 PIECE = 65_536
@@ -60,12 +63,14 @@ class Relay:
         self._limits = limits
         self._forwarded = FORWARDED | {name.encode("ascii") for name in more_headers}
         self._session: ClientSession | None = None
+        self._connector: OneAnswerConnector | None = None
 
     async def begin(self) -> None:
+        self._connector = OneAnswerConnector(
+            limit=0, keepalive_timeout=15, ttl_dns_cache=30, force_close=False
+        )
         self._session = aiohttp.ClientSession(
-            connector=OneAnswerConnector(
-                limit=0, keepalive_timeout=15, ttl_dns_cache=30, force_close=False
-            ),
+            connector=self._connector,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._limits.connect_s),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -78,7 +83,7 @@ class Relay:
     async def aclose(self) -> None:
         if self._session is not None:
             await self._session.close()
-            self._session = None
+            self._session = self._connector = None
 
     def forwards(self, name: bytes) -> bool:
         """Whether a header field of this name goes to the provider."""
@@ -105,7 +110,7 @@ class Relay:
 
     async def _asked(self, passage: Passage, scope: Scope, body: bytes) -> ClientResponse:
         """The response, once it has begun."""
-        if self._session is None:
+        if self._session is None or self._connector is None:
             raise SettingsError("the relay is not begun")
         target = bytes(scope.get("raw_path") or str(scope["path"]).encode("ascii"))
         if query := bytes(scope.get("query_string") or b""):
@@ -121,6 +126,10 @@ class Relay:
             )
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _fault(error) from None
+        if not self._connector.hears:
+            response.close()
+            log.error("answers cannot be told apart with this release of aiohttp", **TRIED)
+            raise UpstreamFaultError("broken")
         passage.upstream_status = response.status
         passage.first_byte_s = time.perf_counter() - began
         return response

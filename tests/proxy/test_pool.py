@@ -15,6 +15,8 @@ from proxy_house import config_of, serving, until, written
 from proxy_wire import CHAT, ask, chat, connected, got, request
 from test_relay import speaking, whole
 
+from guardrails.proxy import pool
+
 OPEN = {CHAT: {"guard": False}}
 JSON = "content-type: application/json"
 
@@ -85,6 +87,28 @@ def test_an_answer_that_nobody_asked_for_goes_to_nobody(tmp_path: Any, pieces: l
         assert asked().json == {"said": "first"}
         until(lambda: made.told == 1)
         assert asked().json == {"said": "second"}
+
+
+def test_what_an_unknown_aiohttp_does_not_tell_is_no_second_answer(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if a release took connections out of its pool by another name."""
+    monkeypatch.delattr(pool.OneAnswerConnector, "_get")
+    made = Answers([[answer("first")], [answer("second")]])
+    with asking(tmp_path, made) as asked:
+        assert asked().json == {"said": "first"}
+        assert asked().status == 502
+        assert asked().json == {"said": "second"}
+
+
+def test_with_an_aiohttp_that_tells_nothing_there_is_no_answer(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if a release handed answers to its connections by another name."""
+    monkeypatch.delattr(pool._Connection, "feed_data")
+    with asking(tmp_path, Answers([[answer("first")]])) as asked:
+        told = asked()
+        assert (told.status, told.json["error"]["type"]) == (502, "server_error")
 
 
 STATUSES = ["101 Switching Protocols", "600 Beyond", "999 Beyond", "700 X"]
