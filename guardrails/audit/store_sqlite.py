@@ -245,9 +245,10 @@ def _connect_for_reading(file: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, isolation_level=None)
     try:
         connection.execute("PRAGMA user_version")
-    except sqlite3.OperationalError:
+    except sqlite3.Error as error:
         connection.close()
-        if file.with_name(file.name + "-wal").exists():
+        is_locked_out = isinstance(error, sqlite3.OperationalError)
+        if not is_locked_out or file.with_name(file.name + "-wal").exists():
             raise
         # A copy on a medium that takes no lock files; nobody can be writing to it.
         connection = sqlite3.connect(uri + "&immutable=1", uri=True, isolation_level=None)

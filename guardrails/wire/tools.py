@@ -37,12 +37,14 @@ each other."""
 
 def read_arguments(given: object) -> dict[str, Any] | None:
     """The arguments as a JSON object; None for what is none, or holds a key twice, a number that is
-    none, half a character, or what has no form in JSON. A blank string is a call without any."""
+    none, half a character, what has no form in JSON, or more than 100 levels. A blank string is a
+    call without any."""
+    if given is None or (isinstance(given, str) and not given.strip()):
+        return {}
     try:
         if isinstance(given, str):
-            value = parse_json(given.encode("utf-8", "surrogatepass")) if given.strip() else {}
-        else:
-            value = {} if given is None else _plain(given, 0)
+            given = parse_json(given.encode("utf-8", "surrogatepass"))
+        value = _plain(given, 0)
     except (WireFormatError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

@@ -39,6 +39,8 @@ from pydantic import (
 __all__ = ["MESSAGES", "READ", "UNREADABLE", "WITHOUT_TEXT", "TwoFaced"]
 
 Make = Callable[[str], Any]
+CHARACTER: Any = "w" if "w" in array.typecodes else "u"
+"""What an array of characters is made with: "w" since Python 3.13, which takes leave of "u"."""
 DEEP = 10_000
 MANY = 1_000_000
 
@@ -704,7 +706,7 @@ UNREADABLE: dict[str, Make] = {
     "bytes": str.encode,
     "bytearray": lambda text: bytearray(text.encode()),
     "memoryview": lambda text: memoryview(text.encode()),
-    "array": lambda text: array.array("u", text),
+    "array": lambda text: array.array(CHARACTER, text),
     "bytes-in-a-dict": lambda text: {"a": text.encode()},
     "bytes-as-a-key": lambda text: {text.encode(): 1},
     "generator": lambda text: (piece for piece in [text]),
