@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from guardrails.errors import WireFormatError
+
 __all__ = ["hides_words", "is_json", "parse", "write"]
 
 ESCAPE = re.compile(r"\\(?:u[{0-9A-Fa-f]|x[0-9A-Fa-f])")
@@ -42,7 +44,9 @@ def hides_words(text: str) -> bool:
 
 
 def parse(text: str) -> Any:
-    """The object or list that a string holds; None if it holds none, and so is text."""
+    """The object or list that a string holds; None if it holds none, and so is text. Raises
+    WireFormatError for what is nested so deeply that Python's reader does not read it to its end:
+    how deep that is, each release has its own mind."""
     if not is_json(text):
         return None
     try:
@@ -54,8 +58,10 @@ def parse(text: str) -> Any:
         )
     except _AmbiguousError:
         return Unreadable()
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
+    except RecursionError:
+        raise WireFormatError("JSON in it is nested too deeply to be read here") from None
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -122,11 +122,17 @@ def test_arguments_come_from_standard_input(run: Run) -> None:
     }
 
 
-@pytest.mark.parametrize("command", ["check", "explain"])
-def test_arguments_that_nobody_reads_are_no_object(command: str, run: Run) -> None:
-    deep = json.dumps({"to": 0}).replace("0", "[" * 5_000 + "]" * 5_000)
+@pytest.mark.parametrize("levels", [101, 5_000])
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [("check", (3, "a limit was reached")), ("explain", (2, "the call cannot be read: "))],
+)
+def test_arguments_that_are_too_deep_are_told(
+    command: str, expected: tuple[int, str], levels: int, run: Run
+) -> None:
+    deep = json.dumps({"to": 0}).replace("0", "[" * levels + "]" * levels)
     status, out = run(command, "--tool", "send_mail", "--arguments", deep)
-    assert (status, "no JSON object" in out) == (int(command == "check"), True)
+    assert (status, expected[1] in out) == (expected[0], True)
 
 
 def test_rows_of_calls_are_judged(run: Run) -> None:

@@ -191,9 +191,10 @@ def test_arguments_are_read_as_their_reader_will_read_them(
     assert found(completion(tool_calls=[call]))[1:] == parts
 
 
-def test_promise_10_arguments_have_limits_too() -> None:
-    call = {**CALLS[0], "function": {"name": "f", "arguments": "[" * 101 + "]" * 101}}
-    with pytest.raises(WireFormatError, match="100 levels"):
+@pytest.mark.parametrize("levels", [101, 100_000])
+def test_promise_10_arguments_have_limits_too(levels: int) -> None:
+    call = {**CALLS[0], "function": {"name": "f", "arguments": "[" * levels + "]" * levels}}
+    with pytest.raises(WireFormatError, match=r"100 levels|too deeply"):
         found(completion(tool_calls=[call]))
 
 
