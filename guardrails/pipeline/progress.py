@@ -27,7 +27,7 @@ from guardrails.pipeline.replies import reply_to
 from guardrails.pipeline.rhythm import may_escalate, rhythm_of
 from guardrails.pipeline.so_far import Entry, Head, SoFar
 from guardrails.pipeline.texts import Edits, Texts
-from guardrails.verdict import Finding, Stage, Verdict
+from guardrails.verdict import Edit, Finding, Stage, Verdict
 from guardrails.wire.tools import ToolSchemas
 
 __all__ = ["Progress"]
@@ -258,10 +258,10 @@ class Progress:
             self._halt(self._too_late(outcome), place_of, entries)
             self.released_before_breach = True
             return None
-        releases = [
-            self._not_again(self._texts.release(*both), outcome)
-            for both in zip(entries, made.entries, strict=True)
-        ]
+        edits = outcome.attempts[-1].edits if outcome.attempts else ()
+        releases = [self._texts.release(*both) for both in zip(entries, made.entries, strict=True)]
+        replaced = [r for r in releases if _is_one_sentence(r, edits)]
+        releases = [self._not_again(r) if r in replaced else r for r in releases]
         if cut is not None:
             reach = await self._reach_of_changes(cut, releases)
             if reach is None:
@@ -273,17 +273,14 @@ class Progress:
                 self._acted = None
                 return None
         self._take(outcome, place_of, entries)
-        edits = outcome.attempts[-1].edits if outcome.attempts else ()
+        for release in replaced:
+            self._replaced = release.number, release.end, release.text.strip()
         return self._let_go(cut, releases, self._texts.edits(edits, place_of, entries))
 
-    def _not_again(self, release: Release, outcome: Outcome) -> Release:
+    def _not_again(self, release: Release) -> Release:
         """Sentence after sentence may be replaced by the same one: once is enough."""
-        edits = outcome.attempts[-1].edits if outcome.attempts else ()
-        if not release.is_changed or [edit.kind for edit in edits] != ["replace_sentence"]:
-            return release
         said = release.number, release.start, release.text.strip()
-        replaces, self._replaced = self._replaced, (said[0], release.end, said[2])
-        return replace(release, text="") if replaces == said else release
+        return replace(release, text="") if self._replaced == said else release
 
     async def _reach_of_changes(self, cut: Cut, releases: Sequence[Release]) -> int | None:
         """How far what was put in place of a text makes a finding with what follows it reach; None
@@ -392,3 +389,10 @@ class Progress:
 def _keeps_prefix(old: Entry, new: Entry) -> bool:
     """Whether nothing that has left was changed."""
     return new.text[: old.prefix] == old.text[: old.prefix]
+
+
+def _is_one_sentence(release: Release, edits: Sequence[Edit]) -> bool:
+    """Whether nothing leaves but what was put in the place of sentences."""
+    if not release.is_changed or [edit.kind for edit in edits] != ["replace_sentence"]:
+        return False
+    return release.text.strip() == edits[0].replacement.strip()

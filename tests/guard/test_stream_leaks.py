@@ -278,6 +278,10 @@ MENDED_AT_EACH_POINT: list[Block] = [
     ("text", ("long", "revise far apart", "revise far apart", *["filler"] * 7)),
     ("text", ("revise far apart", "filler", "filler", "filler")),
 ]
+THE_SAME_AGAIN: list[Block] = [
+    ("text", ("filler", "revise far apart", "filler", "revise far apart")),
+]
+"""Two pieces that are the same once a sentence of each is replaced."""
 
 KNOWN: list[tuple[str, list[Block]]] = [
     ("anthropic", [("thinking", ("redact", "line"))]),  # nothing of the reply is left
@@ -416,8 +420,11 @@ async def test_promise_4_a_judge_is_asked_the_same_of_all_bytes(
     await holds_with_a_judge(tmp_path_factory.mktemp("judged"), told, made, cuts)
 
 
-async def test_a_judge_is_asked_again_of_what_was_changed_at_each_point(tmp_path: Path) -> None:
-    await holds_with_a_judge(tmp_path, FORMATS["text"], (MENDED_AT_EACH_POINT, 2), [])
+@pytest.mark.parametrize("blocks", [MENDED_AT_EACH_POINT, THE_SAME_AGAIN])
+async def test_a_judge_is_asked_again_of_what_was_changed_at_each_point(
+    blocks: list[Block], tmp_path: Path
+) -> None:
+    await holds_with_a_judge(tmp_path, FORMATS["text"], (blocks, 2), [])
 
 
 @pytest.mark.proof
