@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Literal
 
 __all__ = [
+    "ATTACHED",
     "UNREADABLE",
     "UNSAID",
     "Attachment",
@@ -34,12 +35,15 @@ READABLE: frozenset[Kind] = frozenset({"text", "thinking", "tool_call", "tool_re
 """Kinds whose text critics can read; a part of another kind is `undecided`, by name."""
 
 Attachment = Literal["image", "audio", "file"]
-_ATTACHED: Mapping[str, Attachment] = {
-    "input_audio": "audio",
-    "file": "file",
-    "input_file": "file",
-    "container_upload": "file",
-}
+ATTACHED: Mapping[str, Attachment] = MappingProxyType(
+    {
+        **dict.fromkeys(("image", "image_url", "input_image"), "image"),
+        **dict.fromkeys(("image_generation_call", "computer_screenshot"), "image"),
+        **dict.fromkeys(("input_audio", "audio"), "audio"),
+        **dict.fromkeys(("document", "file", "input_file"), "file"),
+        **dict.fromkeys(("container_upload", "code_execution_output"), "file"),
+    }
+)
 """What nobody can read, by the names that the wire formats give it. Anything else is not known to
 be an attachment, and may well be text."""
 
@@ -69,7 +73,7 @@ class Part:
         """Which kind of attachment it is, if it is known to be one."""
         if self.kind == "image":
             return "image"
-        return _ATTACHED.get(self.name or "") if self.kind == "opaque" else None
+        return ATTACHED.get(self.name or "") if self.kind == "opaque" else None
 
     def as_context(self) -> Part:
         """The same, only to help judging."""

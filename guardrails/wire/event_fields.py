@@ -16,6 +16,8 @@ __all__ = [
     "RESPONSE_DELTAS",
     "RESPONSE_ECHOES",
     "RESPONSE_ENDS",
+    "RESPONSE_IMAGE",
+    "RESPONSE_IMAGE_FIELDS",
     "RESPONSE_OBJECTS",
     "RESPONSE_PLACES",
     "RESPONSE_SILENT",
@@ -74,6 +76,12 @@ RESPONSE_SILENT = re.compile(
     r"response\.(?:web_search|file_search|code_interpreter|image_generation|mcp)_call"
     r"\.(?:in_progress|searching|generating|interpreting|completed|failed)"
 )
+RESPONSE_IMAGE = "response.image_generation_call.partial_image"
+RESPONSE_IMAGE_FIELDS = (
+    "partial_image_b64", "partial_image_index", "background", "output_format", "quality", "size",
+)  # fmt: skip
+"""An image on its way, before its item has all of it."""
+
 RESPONSE_PLACES = (
     "sequence_number", "item_id", "output_index", "content_index", "summary_index",
     "annotation_index", "logprobs", "obfuscation",

@@ -19,6 +19,8 @@ from guardrails.wire.event_fields import (
     RESPONSE_DELTAS,
     RESPONSE_ECHOES,
     RESPONSE_ENDS,
+    RESPONSE_IMAGE,
+    RESPONSE_IMAGE_FIELDS,
     RESPONSE_OBJECTS,
     RESPONSE_PLACES,
     RESPONSE_SILENT,
@@ -347,6 +349,8 @@ class _Responses:
                 key = (kind, *(str(data.get(name)) for name in RESPONSE_PLACES[1:5]))
                 deltas[key] = deltas.get(key, "") + data["delta"]
                 said += _beside(data, (*RESPONSE_PLACES, "delta"))
+            elif kind == RESPONSE_IMAGE and isinstance(data.get("output_index"), int):
+                said += _beside(data, (*RESPONSE_PLACES, *RESPONSE_IMAGE_FIELDS))
             elif kind in RESPONSE_DELTAS or not self._is_known(kind):
                 raise WireFormatError("an event or delta of an unknown type")
             else:

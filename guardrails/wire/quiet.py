@@ -6,12 +6,15 @@ import re
 from dataclasses import dataclass, replace
 
 __all__ = [
+    "BASE64",
     "CIPHER",
+    "DATA_URL",
     "IDENTIFIER",
     "MOST_USED",
     "NO_CARD",
     "SEED",
     "USAGE",
+    "Encoded",
     "Quiet",
     "spells_number",
 ]
@@ -57,6 +60,16 @@ class Quiet:
         return self.passes(name) if self.names is None else name in self.names
 
 
+@dataclass(frozen=True, slots=True)
+class Encoded(Quiet):
+    """What an attachment is made of, in base64, or whoever holds it. Anything else in its place,
+    such as the address that it is to be had from, is text."""
+
+    def passes(self, text: str) -> bool:
+        """Megabytes of letters and digits: no number is looked for in them."""
+        return self.form.fullmatch(text) is not None
+
+
 IDENTIFIER = Quiet(
     re.compile(
         r"(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9_.:/+=-]{1,64}"  # a name: of a model, of a value, an id
@@ -67,6 +80,10 @@ IDENTIFIER = Quiet(
 )
 CIPHER = Quiet(re.compile(rf"{IDENTIFIER.form.pattern}|[A-Za-z0-9+/_-]*={{0,2}}"))
 """What a provider has signed or encrypted for itself."""
+
+_DATA = r"(?i:data:[a-z0-9.+/-]{0,100};base64,)"
+DATA_URL = Encoded(re.compile(rf"{_DATA}[A-Za-z0-9+/_-]*+={{0,2}}"), names=frozenset())
+BASE64 = Encoded(re.compile(rf"(?:{_DATA})?[A-Za-z0-9+/_-]*+={{0,2}}"), names=frozenset())
 
 SEED = replace(IDENTIFIER, most=float("inf"))
 """A number that says nothing, however long it is."""

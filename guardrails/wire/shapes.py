@@ -15,7 +15,7 @@ from typing import Any
 
 from guardrails.exchange import Kind, Role
 from guardrails.wire.logprobs import Logprobs
-from guardrails.wire.quiet import CIPHER, IDENTIFIER, SEED, USAGE, Quiet
+from guardrails.wire.quiet import BASE64, CIPHER, DATA_URL, IDENTIFIER, SEED, USAGE, Quiet
 
 __all__ = [
     "ANNOTATION",
@@ -79,8 +79,9 @@ class Shape:
     how to read the others. `unreadable` fields hold
     what no critic can read. `derived` fields depend on the text: when it changes they get what is
     made here. A `sealed` object is signed: never edited, but left out whole. Nobody can read an
-    `opaque` one. `names` is the field that names the tool, `called` the name of one that the
-    provider itself runs.
+    `opaque` one. What is `attached` goes by that name: all of the object, or its `unreadable`
+    fields where it has some; what stands beside it (a title, the name of a file) is text. `names`
+    is the field that names the tool, `called` the name of one that the provider itself runs.
 
     In a call, `arguments` is the field with all of its arguments; where there is none, the fields
     `inputs` are its arguments. `id` is the field that identifies a call, `answers` that of a result
@@ -95,6 +96,7 @@ class Shape:
     )
     sealed: bool = False
     opaque: bool = False
+    attached: str | None = None
     names: str | None = None
     called: str | None = None
     arguments: str | None = None
@@ -147,7 +149,15 @@ def _document(shape: Shape) -> Shape:
     return replace(shape, kind="document")
 
 
-IMAGE, OPAQUE = Shape(opaque=True, kind="image"), Shape(opaque=True)
+def _attached(name: str, quiet: str = "", text: str = "", /, **reads: Reads) -> Shape:
+    return replace(_shape(quiet, text, **reads), attached=name)
+
+
+_KEPT = "cache_control prompt_cache_breakpoint"
+"""How what is sent is kept for the next request."""
+
+_SOURCE = _shape("media_type file_id", data=BASE64, url=DATA_URL)
+OPAQUE = Shape(opaque=True)
 
 # Anthropic's content blocks and OpenAI's content parts, by their type.
 
@@ -155,10 +165,19 @@ _blocks: dict[str, Shape] = {}
 BLOCKS = Choice(("type",), _blocks)
 
 CITATION = _document(
-    _shape("file_id", "cited_text title document_title url source", encrypted_index=CIPHER)
+    _shape(
+        "file_id document_index search_result_index start_char_index end_char_index "
+        "start_page_number end_page_number start_block_index end_block_index",
+        "cited_text title document_title url source",
+        encrypted_index=CIPHER,
+    )
 )
 ANNOTATION = _document(
-    _shape("file_id container_id", "title url filename", url_citation=_shape("", "title url"))
+    _shape(
+        "file_id container_id index start_index end_index",
+        "title url filename",
+        url_citation=_shape("start_index end_index", "title url"),
+    )
 )
 _DOCUMENT = _document(
     _shape(
@@ -166,29 +185,41 @@ _DOCUMENT = _document(
         "title context",
         source=Choice(
             ("type",),
-            {"text": _shape("media_type", "data"), "content": _shape(content=BLOCKS)},
+            {
+                "text": _shape("media_type", "data"),
+                "content": _shape(content=BLOCKS),
+                "base64": _attached("document", "media_type", data=BASE64),
+                "url": _attached("document", url=DATA_URL),
+                "file": _attached("document", "file_id"),
+            },
         ),
     )
 )
+_MADE = _attached("code_execution_output", "file_id")
 _FOUND = _shape(
-    "file_id error_code page_age retrieved_at",
-    "title url stdout stderr",
+    "file_id error_code page_age retrieved_at file_type is_file_update return_code num_lines "
+    "start_line total_lines new_lines new_start old_lines old_start",
+    "title url stdout stderr lines error_message",
     encrypted_content=CIPHER,
+    encrypted_stdout=CIPHER,
+    content=Choice(
+        ("type",), {"code_execution_output": _MADE, "bash_code_execution_output": _MADE}
+    ),
+    tool_references=_shape("", "tool_name"),
 )
-_SERVER_RESULT = _result(
-    _shape("id tool_use_id cache_control caller", content=_FOUND), "tool_use_id"
-)
+_RESULT = _shape("id tool_use_id cache_control caller", content=_FOUND)
+_SERVER_RESULT = _result(_RESULT, "tool_use_id")
 _FETCHED = replace(_FOUND, reads={**_FOUND.reads, "content": BLOCKS})
 _TOOL_USE = _call(
     _shape("id caller cache_control", "name input toolset_name server_name"), "input", id="id"
 )
-_TOOL_RESULT = _result(_shape("tool_use_id is_error cache_control", content=BLOCKS), "tool_use_id")
-_TEXT = _shape("", "text")
+_TOOL_RESULT = _result(
+    _shape("tool_use_id is_error cache_control", "toolset_name", content=BLOCKS), "tool_use_id"
+)
+_TEXT = _shape("prompt_cache_breakpoint", "text")
 
 _blocks |= {
-    "text": replace(
-        _shape("cache_control", "text", citations=CITATION), derived={"citations": NoneType}
-    ),
+    "text": replace(_shape(_KEPT, "text", citations=CITATION), derived={"citations": NoneType}),
     "thinking": replace(_shape("", "thinking", signature=CIPHER), kind="thinking", sealed=True),
     "redacted_thinking": OPAQUE,
     "tool_use": _TOOL_USE,
@@ -197,20 +228,28 @@ _blocks |= {
     "tool_result": _TOOL_RESULT,
     "mcp_tool_result": _TOOL_RESULT,
     "web_search_tool_result": _SERVER_RESULT,
-    "web_fetch_tool_result": replace(_SERVER_RESULT, reads={"content": _FETCHED}),
+    "web_fetch_tool_result": replace(_SERVER_RESULT, reads={**_RESULT.reads, "content": _FETCHED}),
     "code_execution_tool_result": _SERVER_RESULT,
     "bash_code_execution_tool_result": _SERVER_RESULT,
     "text_editor_code_execution_tool_result": _SERVER_RESULT,
     "tool_search_tool_result": _SERVER_RESULT,
     "document": _DOCUMENT,
     "search_result": _document(_shape("citations cache_control", "title source", content=BLOCKS)),
-    "container_upload": OPAQUE,
-    "image": IMAGE,
-    "image_url": IMAGE,
-    "input_image": IMAGE,
-    "input_audio": OPAQUE,
-    "file": OPAQUE,
-    "input_file": OPAQUE,
+    "tool_reference": _shape("cache_control", "tool_name"),
+    "browser_state": _shape(
+        "cache_control",
+        tabs=_shape("tab_id active", "title url"),
+        state_changes=_shape("tab_id download_id size_bytes", "url path error"),
+    ),
+    "container_upload": _attached("container_upload", "file_id cache_control"),
+    "image": _attached("image", "cache_control transformations", source=_SOURCE),
+    "image_url": _attached("image_url", _KEPT, image_url=_shape("detail", url=DATA_URL)),
+    "input_image": _attached("input_image", f"{_KEPT} detail file_id", image_url=DATA_URL),
+    "input_audio": _attached("input_audio", _KEPT, input_audio=_shape("format", data=BASE64)),
+    "file": _attached("file", _KEPT, file=_shape("file_id", "filename", file_data=BASE64)),
+    "input_file": _attached(
+        "input_file", f"{_KEPT} detail file_id", "filename file_url", file_data=BASE64
+    ),
     "input_text": _TEXT,
     "output_text": replace(
         _shape("", "text", annotations=ANNOTATION, logprobs=Logprobs(of="text")),
@@ -244,13 +283,23 @@ CHAT_MESSAGE = replace(
             },
         ),
         function_call=FUNCTION,
-        audio=replace(_shape("id expires_at", "transcript"), unreadable=frozenset({"data"})),
+        audio=replace(
+            _attached("audio", "id expires_at", "transcript"), unreadable=frozenset({"data"})
+        ),
         annotations=ANNOTATION,
     ),
     derived={"annotations": list},
 )
 
-_CALL_FIELDS = "id call_id status caller async async_ namespace"
+_PRINTED = replace(
+    _GIVEN,
+    reads=Choice(
+        ("type",), {"logs": _shape("", "logs"), "image": _attached("image", url=DATA_URL)}
+    ),
+)
+"""What code that the provider has run wrote and drew."""
+
+_CALL_FIELDS = "id call_id status caller async async_ namespace created_by"
 ITEMS = Choice(
     ("type", "role"),
     {
@@ -286,11 +335,32 @@ ITEMS = Choice(
             called="file_search",
         ),
         "code_interpreter_call": _call(
-            _shape(_CALL_FIELDS + " container_id", "code", outputs=_GIVEN),
+            _shape(_CALL_FIELDS + " container_id", "code", outputs=_PRINTED),
             inputs=("code",),
             called="code_interpreter",
         ),
-        "image_generation_call": IMAGE,
+        "image_generation_call": _attached(
+            "image_generation_call",
+            "id status action background output_format quality size",
+            "revised_prompt",
+            result=BASE64,
+            error=_shape("code", "message"),
+            svg_usage=USAGE,
+        ),
+        "computer_call_output": _result(
+            _shape(
+                _CALL_FIELDS,
+                output=Choice(
+                    ("type",),
+                    {
+                        "computer_screenshot": _attached(
+                            "computer_screenshot", "detail file_id", image_url=DATA_URL
+                        )
+                    },
+                ),
+            ),
+            "call_id",
+        ),
     },
 )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import io
 import re
 import uuid
 import zoneinfo
@@ -23,10 +24,10 @@ from pydantic import AnyUrl, BaseModel
 from pydantic_core import MultiHostUrl, TzInfo, Url
 
 from guardrails.errors import WireFormatError
-from guardrails.exchange import Kind, Part, Path, Role
+from guardrails.exchange import ATTACHED, Kind, Part, Path, Role
 from guardrails.wire import embedded, numerals, rebuild
 from guardrails.wire.logprobs import MOST_ALTERNATIVES, Logprobs, unsaid
-from guardrails.wire.quiet import Quiet
+from guardrails.wire.quiet import Encoded, Quiet
 from guardrails.wire.shapes import FREE, As, Choice, Json, Reads, Shape, sdk_reads
 
 __all__ = [
@@ -65,6 +66,9 @@ ZONE_NAME = re.compile(r"[A-Za-z0-9_+:/-]{0,40}")
 
 SPELLED = (PurePath, Url, MultiHostUrl, AnyUrl)
 """Their text is `str(value)`, and they can be made from a text."""
+
+RAW = (bytes, bytearray, io.IOBase)
+"""What the SDKs encode themselves."""
 
 NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 """What may stand as a tool's name; anything else could be a sentence, which names keep out."""
@@ -214,6 +218,8 @@ class Walk:
             return self._string(value, text, at)
         if isinstance(value, SPELLED):
             return self._changed(value, str(value), at)
+        if isinstance(at.reads, Encoded) and isinstance(value, RAW):
+            return value
         return self._container(value, at)
 
     def _count(self) -> None:
@@ -283,7 +289,13 @@ class Walk:
 
     def _opaque(self, value: object, at: Place, name: str) -> object:
         """Something nobody can read. It can only go on as it is."""
-        kind: Kind = at.kind if at.kind == "image" else "opaque"
+        if name in ATTACHED:  # a class or a field of the application's own, called like one
+            name = f"{name} of another kind"
+        self._visitor.see(replace(self._part("", at), kind="opaque", name=name), fixed=at.fixed)
+        return value
+
+    def _attached(self, value: object, at: Place, name: str) -> object:
+        kind: Kind = "image" if ATTACHED[name] == "image" else "opaque"
         self._visitor.see(replace(self._part("", at), kind=kind, name=name), fixed=at.fixed)
         return value
 
@@ -367,6 +379,8 @@ class Walk:
         else:
             mark = self._visitor.mark()
             inside = self._answering(at.within(shape, fields), shape, fields)
+            if shape.attached and not shape.unreadable:
+                self._attached(value, inside, shape.attached)
             changes = self._shaped(fields, inside, shape, told)
             if shape.kind == "tool_call":
                 self._called(inside, shape, fields, mark)
@@ -435,7 +449,12 @@ class Walk:
                 self._count()
                 continue
             below = at.below(key, position, reads or FREE)
-            new = self._opaque(old, below, key) if reads is None else self.value(old, below)
+            if reads is not None:
+                new = self.value(old, below)
+            elif shape.attached:
+                new = self._attached(old, below, shape.attached)
+            else:
+                new = self._opaque(old, below, key)
             if new is not old:
                 changes[key] = (key, new)
         if derived:

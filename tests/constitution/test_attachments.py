@@ -22,6 +22,7 @@ from guardrails.settings import Settings
 PII = {"pii": {"input": {"CREDIT_CARD": "block"}, "output": {"CREDIT_CARD": "mask"}}}
 IMAGE = [{"type": "text", "text": "Hm."}, {"type": "image", "source": {"data": "x"}}]
 FILE = [{"type": "input_file", "file_id": "x"}]
+PDF = [{"type": "document", "source": {"type": "base64", "data": "aGk="}, "title": "Terms"}]
 UNKNOWN = [{"type": "later", "text": "words"}]
 
 
@@ -55,7 +56,11 @@ def test_only_what_is_named_is_let_through_and_never_what_may_be_text() -> None:
     images, every = ({"input": said} for said in ({"image": "flag"}, "flag"))
     assert verdict(load(**PII, attachments=images), FILE) == "block"
     assert verdict(load(**PII, attachments=every), FILE) == "flag"
+    assert verdict(load(**PII, attachments=images), PDF) == "block"
+    assert verdict(load(**PII, attachments={"input": {"file": "flag"}}), PDF) == "flag"
     assert verdict(load(**PII, attachments=every), UNKNOWN) == "block"
+    later = [{"type": "document", "source": {"type": "later", "data": "aGk="}}]
+    assert verdict(load(**PII, attachments=every), later) == "block"
     assert verdict(load(**PII, attachments=every), [*IMAGE, *UNKNOWN]) == "block"
     sealed = [{"type": "redacted_thinking", "data": "x"}]
     assert verdict(load(**PII, attachments=every), sealed) == "block"
@@ -66,8 +71,10 @@ def test_what_is_beside_an_attachment_is_judged_as_ever() -> None:
         load(**PII, attachments={"input": "flag"}), offline=True, settings=Settings(audit="memory")
     )
     text = {"type": "text", "text": "My card is 4111 1111 1111 1111."}
-    decision = guard.sync.check_input([{"role": "user", "content": [*IMAGE, text]}])
-    assert (decision.verdict, decision.breaches) == ("block", ("pii.input.CREDIT_CARD",))
+    named = {"type": "input_file", "filename": text["text"], "file_data": "aGk="}
+    for beside in (text, named, {**PDF[0], "title": text["text"]}):
+        decision = guard.sync.check_input([{"role": "user", "content": [*IMAGE, beside]}])
+        assert (decision.verdict, decision.breaches) == ("block", ("pii.input.CREDIT_CARD",))
 
 
 def test_attachments_can_be_kept_out_where_a_principle_would_let_them_in() -> None:

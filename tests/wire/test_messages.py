@@ -138,10 +138,10 @@ def test_a_request_of_openais_responses_form() -> None:
     ("block", "kind", "name"),
     [
         ({"type": "image", "source": {"type": "base64", "data": "aGk="}}, "image", "image"),
-        ({"type": "image_url", "image_url": {"url": "data:,"}}, "image", "image_url"),
+        ({"type": "image_url", "image_url": {"url": "data:;base64,aGk="}}, "image", "image_url"),
         ({"type": "input_audio", "input_audio": {"data": "aGk="}}, "opaque", "input_audio"),
         (
-            {"type": "document", "source": {"type": "base64", "data": "aGk="}},
+            {"type": "document", "source": {"type": "of_next_year", "data": "aGk="}},
             "opaque",
             "content of an unknown type",
         ),

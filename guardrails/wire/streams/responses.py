@@ -18,13 +18,15 @@ from guardrails.wire.event_fields import (
     RESPONSE_DELTAS,
     RESPONSE_ECHOES,
     RESPONSE_ENDS,
+    RESPONSE_IMAGE,
+    RESPONSE_IMAGE_FIELDS,
     RESPONSE_OBJECTS,
     RESPONSE_PLACES,
     RESPONSE_SILENT,
     RESPONSE_TEXTS,
 )
 from guardrails.wire.logprobs import unsaid
-from guardrails.wire.quiet import MOST_USED
+from guardrails.wire.quiet import BASE64, MOST_USED
 from guardrails.wire.refusals import known_of
 from guardrails.wire.shapes import ANNOTATION, BLOCKS, FREE, ITEMS, RESPONSE, Reads
 from guardrails.wire.streams.finding import Found, find
@@ -135,6 +137,8 @@ class ResponsesReader(JsonEventReader):
             self._object(telling, data, kind)
         elif kind in RESPONSE_ECHOES or kind in RESPONSE_ENDS:
             self._response(telling, data, kind)
+        elif kind == RESPONSE_IMAGE:
+            self._image(telling, data)
         elif kind == "error" or RESPONSE_SILENT.fullmatch(kind):
             self._around(telling, data, "")
         else:
@@ -235,6 +239,19 @@ class ResponsesReader(JsonEventReader):
         if kind.endswith("annotation.added"):
             return (*path, "annotations", index(data, "annotation_index")), ANNOTATION
         return path, BLOCKS
+
+    def _image(self, telling: Telling, data: Json) -> None:
+        """Its item is a part that nobody can read, and stands for what is shown of it before."""
+        at, (image, *others) = index(data, "output_index"), RESPONSE_IMAGE_FIELDS
+        said = data.get(image)
+        if self._types.get(at) != "image_generation_call" or type(said) is not str:
+            raise WireFormatError("an image that cannot be placed")
+        if not BASE64.passes(said):
+            raise WireFormatError("an image that is none")
+        for key in others:
+            self._quiet(telling, data, key)
+        left = {key: value for key, value in data.items() if key not in others}
+        self._around(telling, left, image)
 
     def _known_item(self, at: int, item: Json, *, is_new: bool) -> None:
         shape, kind = ITEMS.of(item), str(item.get("type"))
