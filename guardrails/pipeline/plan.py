@@ -42,6 +42,9 @@ __all__ = ["TIERS", "BoundCritic", "Plan", "StagePlan", "make_plan"]
 T = TypeVar("T")
 
 TIERS: tuple[Tier, ...] = ("deterministic", "local", "model")
+MOST_REACH = 8_000
+"""A finding that is wider is not looked for across the borders of texts."""
+
 UNIT_CHARACTERS = 1_000
 """A sentence is at most this long (`text.sentences`), so a unit has a width too."""
 
@@ -71,12 +74,15 @@ class StagePlan:
     margin: int = field(init=False, repr=False, compare=False)
     """How much before a place critics without a model must see to judge what is behind it."""
     _tiers: Mapping[Tier, tuple[BoundCritic, ...]] = field(init=False, repr=False, compare=False)
+    _reaches: Mapping[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         tiers = {tier: tuple(c for c in self.critics if c.tier == tier) for tier in TIERS}
         object.__setattr__(self, "_tiers", tiers)
         margins = [_margin(bound, self.stage) for bound in self.tier("deterministic")]
         object.__setattr__(self, "margin", max(margins, default=0))
+        reaches = {bound.name: _reach(bound, self.stage) for bound in self.tier("deterministic")}
+        object.__setattr__(self, "_reaches", reaches)
 
     @property
     def principles(self) -> tuple[Principle, ...]:
@@ -92,6 +98,11 @@ class StagePlan:
 
     def tier(self, tier: Tier) -> tuple[BoundCritic, ...]:
         return self._tiers[tier]
+
+    def reach(self, bound: BoundCritic) -> int:
+        """How many characters from the border of two texts a critic without a model must see to
+        find what crosses it; 0 for one that speaks of all of a text, and not of a place in it."""
+        return self._reaches[bound.name]
 
     def is_open(self, text: str, at: int) -> bool:
         """Whether what begins before a place in a growing text may yet turn out to be a finding
@@ -335,6 +346,18 @@ def _margin(bound: BoundCritic, stage: Stage) -> int:
         return _told(bound, lambda: operator.index(critic.margin(stage)))
     need = _needed(bound, stage)
     return need.characters if isinstance(need, Width) and not isinstance(critic, TellsOpen) else 0
+
+
+def _reach(bound: BoundCritic, stage: Stage) -> int:
+    declared = max((item.pattern.width for item in _declared(bound, stage)), default=0)
+    match _needed(bound, stage):
+        case Width(characters):
+            reach = max(characters, declared)
+        case Unit():
+            reach = max(UNIT_CHARACTERS, declared)
+        case _:
+            reach = declared and declared + 2 * UNIT_CHARACTERS  # what excepts it, too
+    return min(reach, MOST_REACH)
 
 
 def _for_good(text: str) -> str:

@@ -249,6 +249,7 @@ class Progress:
                 schemas=self._schemas,
                 is_counted=True,
                 may_vanish=self._has_said or not self._is_last(cut),
+                is_whole=self._held.rhythm == "whole",
             )
         made = outcome.content
         if outcome.reply is not None or not isinstance(made, SoFar):

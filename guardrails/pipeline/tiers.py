@@ -7,14 +7,15 @@ raises here: it becomes an observation.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar, TypeVarTuple
 
 from guardrails.constitution.model import Tier
 from guardrails.critic.limits import BudgetHandle, Deadline
 from guardrails.critic.protocol import Critique, CritiqueRequest, Hits
 from guardrails.exchange import Call, Context, Part
+from guardrails.pipeline.borders import JOINTS, Crossing, by_reach, windows
 from guardrails.pipeline.calls import calls_in
 from guardrails.pipeline.consult import Silence, consult, consult_now
 from guardrails.pipeline.decide import Limit, Observation
@@ -24,6 +25,7 @@ from guardrails.pipeline.matter import Matter, applies
 from guardrails.pipeline.plan import TIERS, BoundCritic, Plan, asks_models
 from guardrails.pipeline.views import Views, look_at
 from guardrails.verdict import NOTHING_USED, Coverage, Span, Stage, Usage, Verdict
+from guardrails.wire.runs import Run, runs
 
 __all__ = ["Judgement", "judge"]
 
@@ -55,16 +57,19 @@ async def judge(
     deadline: Deadline,
     tiers: Sequence[Tier] = TIERS,
     calls: Sequence[Call] | None = None,
+    is_whole: bool = False,
 ) -> Judgement:
     """Judge the targets of an exchange by all principles of a stage that hold for the caller.
-    `calls` are the tool calls in it; None: each part of one is one."""
+    `calls` are the tool calls in it; None: each part of one is one. `is_whole`: all of it is there,
+    so that what crosses the borders of its texts is looked for, too."""
     matters = [m for m in plan.stages[stage].matters if applies(m.principle, context)]
     if not matters:
         looked_at = sum(part.target and part.readable for part in parts)
         return Judgement(observations=(), coverage=Coverage(windows=looked_at), models={})
     views = await look_at(parts)
     calls = calls_in(parts) if calls is None else tuple(calls)
-    sitting = _Sitting(plan, matters, views, stage, context, budget, deadline, calls)
+    seen_as_one = runs(parts) if is_whole and len(parts) > 1 else ()
+    sitting = _Sitting(plan, matters, views, stage, context, budget, deadline, calls, seen_as_one)
     if sitting.has_targets:
         for tier in tiers:
             await sitting.ask(tier)
@@ -84,12 +89,14 @@ class _Sitting:
         budget: BudgetHandle,
         deadline: Deadline,
         calls: tuple[Call, ...],
+        seen_as_one: Sequence[Run],
     ) -> None:
         self.plan, self.views, self.stage = plan, views, stage
         self.has_targets = bool(views.targets or calls)
         self.stage_plan = plan.stages[stage]
         self.inquiries = {matter.principle.id: Inquiry(matter) for matter in matters}
         self.context, self.budget, self.deadline, self.calls = context, budget, deadline, calls
+        self.seen_as_one = seen_as_one
         self.limits: dict[Limit, tuple[str, str]] = {}
         self.usage = NOTHING_USED
         self.models: dict[str, str] = {}
@@ -124,7 +131,7 @@ class _Sitting:
         if tier == "local" or (tier == "deterministic" and self.calls):
             await self.aside(views.settle, is_long=views.is_long)  # they may look at all of it
         before = _spent(self.budget)
-        hits = await self.aside(self._scan) if tier == "deterministic" else {}
+        hits = await self.aside(self._scan, views) if tier == "deterministic" else {}
         answers = await self._answers(
             [(bound, self._request(bound, asked, views, hits)) for bound, asked in questions]
         )
@@ -135,6 +142,44 @@ class _Sitting:
                 await self.aside(self._heard, bound, asked, answer, views)
         if all(isinstance(answer, Silence) for answer in answers):
             self.usage += self._untold(before)
+        if tier == "deterministic" and self.seen_as_one:
+            await self._look_across(questions)
+
+    async def _look_across(self, questions: Sequence[Question]) -> None:
+        """What crosses a border of texts that are read as one."""
+        parts = self.views.parts
+        for reach, asking in by_reach(questions, self.stage_plan.reach):
+            for joint in JOINTS:
+                found = [
+                    window
+                    for run in self.seen_as_one
+                    for window in windows(parts, run, reach, joint)
+                ]
+                if not found:
+                    continue
+                views = await look_at([window.as_part(parts) for window in found])
+                hits = await self.aside(self._scan, views, is_long=views.is_large)
+                answers = await self._answers(
+                    [
+                        (bound, replace(self._request(bound, asked, views, hits), calls=()))
+                        for bound, asked in asking
+                    ]
+                )
+                for (bound, asked), answer in zip(asking, answers, strict=True):
+                    if isinstance(answer, Silence):
+                        self._silent(bound, asked, answer)
+                    else:
+                        crossing = Crossing(parts, found, views.views, self._seen(bound, asked))
+                        told = await self.aside(crossing.told, answer, is_long=views.is_large)
+                        self._heard(bound, asked, told, self.views)
+
+    def _seen(self, bound: BoundCritic, asked: Sequence[str]) -> Iterator[tuple[str, Observation]]:
+        """What a critic has observed so far, and by which principle."""
+        for id in asked:
+            inquiry = self.inquiries[id]
+            for observation in (*inquiry.breaches, *inquiry.looks, *inquiry.doubts):
+                if observation.critic == bound.name:
+                    yield id, observation
 
     def _request(
         self, bound: BoundCritic, asked: tuple[str, ...], views: Views, hits: AllHits
@@ -224,7 +269,7 @@ class _Sitting:
             return await asyncio.to_thread(work, *given)
         return work(*given)
 
-    def _scan(self) -> AllHits:
+    def _scan(self, views: Views) -> AllHits:
         """One scan of every target for all declared patterns: critic → part → key → spans.
 
         It ends with the time of the call; nobody is asked then.
@@ -233,7 +278,7 @@ class _Sitting:
         scan = self.stage_plan.scan
         if scan is None:
             return hits
-        for target in self.views.targets:
+        for target in views.targets:
             if self.deadline.passed:
                 break
             for index, spans in scan.run(target.text).items():

@@ -4,7 +4,7 @@ whatever kind of text it stands in, and wherever the bytes are cut."""
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -37,6 +37,7 @@ from guardrails.critic.protocol import CriticFinding, Critique, CritiqueRequest,
 from guardrails.exchange import Part
 from guardrails.guard import Guard
 from guardrails.guard.streamed_body import StreamedBody
+from guardrails.pipeline import tiers
 from guardrails.pipeline.holdback import FIRST_POINT
 from guardrails.testing import scripted_critic
 from guardrails.verdict import Decision, Stage, Verdict
@@ -166,6 +167,15 @@ def called_with(made: Made) -> set[str]:
 def finely(data: bytes) -> Sequence[int]:
     """More cuts than there are events, or signs where there are none."""
     return range(0, len(data), 5 if len(data) < 1_000 else 31)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def each_text_by_itself() -> Iterator[None]:
+    """What crosses the border of two content blocks is found only where nothing has left of them:
+    a stream in pieces is held against each text by itself."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiers, "runs", lambda parts: [])
+        yield
 
 
 @pytest.fixture(scope="module")
