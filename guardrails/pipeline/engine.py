@@ -98,15 +98,15 @@ async def deliberate(
     known: frozenset[int] = frozenset(),
     is_counted: bool = False,
     may_vanish: bool = False,
-    is_whole: bool = True,
+    left: Sequence[Part] = (),
 ) -> Outcome:
     """Judge a content at a stage and make of it what may go on.
 
     `before` are the parts that only help to judge it, in their order, and so are the `known` ones
     among its own. A call whose arguments are
     changed still fits `schemas`, or nothing goes on. `is_counted`: its size is known to be within
-    the budget. `may_vanish`: it is a piece of a reply of which more is left. `is_whole`: none of it
-    has left or is yet to come. Raises nothing that a text, a critic or an endpoint could bring
+    the budget. `may_vanish`: it is a piece of a reply of which more is left. `left` are texts
+    that have gone right before it. Raises nothing that a text, a critic or an endpoint could bring
     about.
     """
     started = time.perf_counter()
@@ -124,7 +124,7 @@ async def deliberate(
             started,
             known=known,
             may_vanish=may_vanish,
-            is_whole=is_whole,
+            left=left,
         )
         return await work.outcome()
     except BudgetExceeded as error:
@@ -197,14 +197,14 @@ class _Deliberation:
         *,
         known: frozenset[int] = frozenset(),
         may_vanish: bool = False,
-        is_whole: bool = True,
+        left: Sequence[Part] = (),
     ) -> None:
         """`started`: when the work on it began, by the performance counter."""
         self.started = started
         self.plan, self.original, self.stage = plan, content, stage
         self.schemas, self.misfit, self.known = schemas, False, known
         self.context, self.budget, self.may_vanish = context, budget, may_vanish
-        self.is_whole = is_whole
+        self.left = left
         self.before = tuple(before)
         self.parts = (*before, *content.parts)
         self.is_long = (
@@ -263,7 +263,7 @@ class _Deliberation:
             budget=self.budget,
             deadline=self.deadline,
             calls=moved(calls, len(self.before)),
-            is_whole=self.is_whole,
+            left=self.left,
         )
         self.usage += judgement.usage
         self.models.update(judgement.models)

@@ -93,11 +93,25 @@ class Glances:
         judgement = await self.judged(self._texts.so_far((entry,)))
         if entry.head.is_json:
             return Glance(observations=judgement.observations, judgement=judgement)
-        found = (_moved(observation, shift) for observation in judgement.observations)
+        crossing = await self._across(number, text[: cut.offset - shift], len(margin), judgement)
+        found = (_moved(observation, shift) for observation in (*judgement.observations, *crossing))
         seen = (
             o for o in found if o.span is None or (o.span[1] > start and o.span[0] < cut.offset)
         )
         return Glance(observations=tuple(seen), judgement=judgement)
+
+    async def _across(
+        self, number: int, text: str, prefix: int, alone: Judgement
+    ) -> Sequence[Observation]:
+        """What crosses into a text from those that have left before it: of what is before the cut,
+        whatever has come behind it."""
+        left = self._texts.left_before(number) if self._held.rhythm == "sentences" else ()
+        entry = self._texts.entry(number, text, prefix) if left else None
+        if entry is None:
+            return ()
+        await self._give_way(len(text))
+        judgement = await self.judged(self._texts.so_far((entry,)), left)
+        return [o for o in judgement.observations if o not in alone.observations]
 
     async def _give_way(self, characters: int) -> None:
         self._since_turn += A_LOOK + characters
@@ -105,9 +119,9 @@ class Glances:
             self._since_turn = 0
             await asyncio.sleep(0)
 
-    async def judged(self, content: SoFar) -> Judgement:
+    async def judged(self, content: SoFar, left: Sequence[Part] | None = None) -> Judgement:
         """By the critics that need no model. What only a model could settle is not open to them
-        where one will be asked."""
+        where one will be asked. `left`: see `judge`."""
         started = time.perf_counter()
         calls = content.calls
         before = self._before if calls else ()  # what is handed to a tool may be from there
@@ -120,6 +134,7 @@ class Glances:
             deadline=self._budget.deadline(),
             tiers=("deterministic",),
             calls=moved(calls, len(before)),
+            left=left,
         )
         judgement = _back(judgement, len(before))
         self._budget.spend_time(time.perf_counter() - started)

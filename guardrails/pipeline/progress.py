@@ -249,7 +249,7 @@ class Progress:
                 schemas=self._schemas,
                 is_counted=True,
                 may_vanish=self._has_said or not self._is_last(cut),
-                is_whole=self._held.rhythm == "whole",
+                left=() if self._texts.keeps else self._texts.left_before(entries[0].number),
             )
         made = outcome.content
         if outcome.reply is not None or not isinstance(made, SoFar):

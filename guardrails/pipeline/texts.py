@@ -13,11 +13,15 @@ from guardrails.pipeline.given import Given, Release
 from guardrails.pipeline.holdback import Cut, HoldBack
 from guardrails.pipeline.so_far import Entry, Head, SoFar
 from guardrails.verdict import Edit, Finding, Span
+from guardrails.wire.runs import runs
 
 __all__ = ["Edits", "Texts"]
 
 WORDLESS = Head(part=Part(text="", role="assistant"))
 """What a reply without any text is judged as."""
+
+MOST_BEFORE = 50
+"""Nothing is looked for that crosses into a text from further back than so many."""
 
 Edits = Mapping[int, Sequence[tuple[Span, int]]]
 """What was changed in each text: where in what came, and the length of what stands there now."""
@@ -28,7 +32,7 @@ class Texts:
     left is remembered, and judged again with what follows."""
 
     def __init__(self, held: HoldBack, *, keeps: bool) -> None:
-        self.held, self._keeps = held, keeps
+        self.held, self.keeps = held, keeps
         self.given: list[Given] = []
         self._gave: dict[int, list[str]] = {}
         """What tools gave in the reply itself, by the number of the text."""
@@ -37,7 +41,7 @@ class Texts:
     # -- what comes and goes --------------------------------------------------------------------
 
     def open(self, head: Head) -> int:
-        self.given.append(Given(head, None if self._keeps else self.held.margin))
+        self.given.append(Given(head, None if self.keeps else self.held.margin))
         return self.held.open(whole=head.is_whole or not head.part.readable)
 
     def say(self, number: int, text: str) -> None:
@@ -76,16 +80,37 @@ class Texts:
             head = self.given[0].head if self.given else WORDLESS
             return (Entry.of(0, head, ""),)
         entries: list[Entry] = []
-        first = Cut(0, 0) if self._keeps else self.held.frontier
+        first = Cut(0, 0) if self.keeps else self.held.frontier
         for number, _, end in self.held.between(first, cut):
             given, start = self.given[number], self.start_in(number)
-            left = given.last(None if self._keeps else self.held.margin) if given.length else ""
+            left = given.last(None if self.keeps else self.held.margin) if given.length else ""
             entry = self.entry(number, left + self.held.text(number, start, end), len(left))
             if entry is None:
                 return None
             given.parts = len(entry.parts)
             entries.append(entry)
         return tuple(entries)
+
+    def left_before(self, number: int) -> tuple[Part, ...]:
+        """The ends of the texts that have left right before one and are read as one with it, as far
+        as what crosses into it may reach back: none once its own begin is not remembered."""
+        margin = self.held.margin
+        given = self.given[number] if number < len(self.given) else None
+        if given is None or given.head.is_json or given.length != len(given.last(margin)):
+            return ()
+        ends: list[Part] = []
+        for before in reversed(self.given[max(0, number - MOST_BEFORE) : number]):
+            part = before.head.part
+            is_like = part.kind == given.head.part.kind and before.length > 0
+            text = before.last(margin) if is_like else ""
+            ends.append(replace(part, text=text, target=False))
+            margin -= len(text)
+            if margin <= 0:
+                break
+        ends.reverse()
+        if not any(part.text for part in ends) or not runs((*ends, given.head.part)):
+            return ()
+        return tuple(ends)
 
     def so_far(self, entries: tuple[Entry, ...]) -> SoFar:
         if self._gave_parts is None:

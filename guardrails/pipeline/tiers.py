@@ -57,19 +57,20 @@ async def judge(
     deadline: Deadline,
     tiers: Sequence[Tier] = TIERS,
     calls: Sequence[Call] | None = None,
-    is_whole: bool = False,
+    left: Sequence[Part] | None = None,
 ) -> Judgement:
     """Judge the targets of an exchange by all principles of a stage that hold for the caller.
-    `calls` are the tool calls in it; None: each part of one is one. `is_whole`: all of it is there,
-    so that what crosses the borders of its texts is looked for, too."""
+    `calls` are the tool calls in it; None: each part of one is one. `left` are texts that have gone
+    right before the targets; unless it is None, what crosses borders is looked for, too."""
     matters = [m for m in plan.stages[stage].matters if applies(m.principle, context)]
     if not matters:
         looked_at = sum(part.target and part.readable for part in parts)
         return Judgement(observations=(), coverage=Coverage(windows=looked_at), models={})
     views = await look_at(parts)
     calls = calls_in(parts) if calls is None else tuple(calls)
-    seen_as_one = runs(parts) if is_whole and len(parts) > 1 else ()
-    sitting = _Sitting(plan, matters, views, stage, context, budget, deadline, calls, seen_as_one)
+    sitting = _Sitting(plan, matters, views, stage, context, budget, deadline, calls)
+    if left is not None and len(parts) + len(left) > 1:
+        sitting.is_read_on(left)
     if sitting.has_targets:
         for tier in tiers:
             await sitting.ask(tier)
@@ -89,18 +90,34 @@ class _Sitting:
         budget: BudgetHandle,
         deadline: Deadline,
         calls: tuple[Call, ...],
-        seen_as_one: Sequence[Run],
     ) -> None:
         self.plan, self.views, self.stage = plan, views, stage
         self.has_targets = bool(views.targets or calls)
         self.stage_plan = plan.stages[stage]
         self.inquiries = {matter.principle.id: Inquiry(matter) for matter in matters}
         self.context, self.budget, self.deadline, self.calls = context, budget, deadline, calls
-        self.seen_as_one = seen_as_one
+        self.left: tuple[Part, ...] = ()
+        self.seen_as_one: Sequence[Run] = ()
+        """Of the parts, and of what has left behind them."""
         self.limits: dict[Limit, tuple[str, str]] = {}
         self.usage = NOTHING_USED
         self.models: dict[str, str] = {}
         self.windows = self.left_out = 0
+
+    def is_read_on(self, left: Sequence[Part]) -> None:
+        """Find out what is read as one, of what has left and of what is judged."""
+        parts, self.left = self.views.parts, tuple(left)
+        if not left:
+            self.seen_as_one = runs(parts)
+            return
+        first = next((n for n, part in enumerate(parts) if part.target), 0)
+        order = [*range(first), *range(len(parts), len(parts) + len(left))]
+        order += range(first, len(parts))
+        known = (*parts, *left)
+        self.seen_as_one = [
+            [[order[number] for number in numbers] for numbers in run]
+            for run in runs([known[number] for number in order])
+        ]
 
     async def ask(self, tier: Tier) -> None:
         """Ask the critics of a tier, all at once, about what is open."""
@@ -147,7 +164,7 @@ class _Sitting:
 
     async def _look_across(self, questions: Sequence[Question]) -> None:
         """What crosses a border of texts that are read as one."""
-        parts = self.views.parts
+        parts = (*self.views.parts, *self.left)
         for reach, asking in by_reach(questions, self.stage_plan.reach):
             for joint in JOINTS:
                 found = [

@@ -171,8 +171,8 @@ def finely(data: bytes) -> Sequence[int]:
 
 @pytest.fixture(scope="module", autouse=True)
 def each_text_by_itself() -> Iterator[None]:
-    """What crosses the border of two content blocks is found only where nothing has left of them:
-    a stream in pieces is held against each text by itself."""
+    """Of what crosses the border of two content blocks a stream lets the first half go, so that it
+    is held against each text by itself here; `test_stream_borders` holds it to the rest."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tiers, "runs", lambda parts: [])
         yield
