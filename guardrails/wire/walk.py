@@ -43,6 +43,10 @@ __all__ = [
 MAX_DEPTH = 100
 MAX_NODES = 100_000
 
+AT_A_GLANCE = 1_000_000
+"""Characters of an attachment that are looked through in a millisecond or two; who cannot wait for
+more says so by reading fewer values than may be read."""
+
 PLAIN_NUMBERS = frozenset({int, float, bool, NoneType})
 WITHOUT_TEXT = (
     NoneType,
@@ -228,8 +232,11 @@ class Walk:
             raise TooManyValuesError(f"the value holds more than {self._most:,} values")
 
     def _string(self, value: str, text: str, at: Place) -> object:
-        if isinstance(at.reads, Quiet) and at.reads.passes(text):
-            return value
+        if isinstance(at.reads, Quiet):
+            if len(text) > AT_A_GLANCE and self._most < MAX_NODES:
+                raise TooManyValuesError(f"a text in it has more than {AT_A_GLANCE:,} characters")
+            if at.reads.passes(text):
+                return value
         if isinstance(at.reads, Json):
             self._keep_short(text)
             data = embedded.parse(text)
@@ -505,7 +512,7 @@ def _says_nothing(value: object, reads: Reads) -> bool:
     if not isinstance(reads, Quiet):
         return False
     if type(value) is str:
-        return reads.passes(value)
+        return len(value) <= AT_A_GLANCE and reads.passes(value)
     if type(value) is int or type(value) is float:
         return -reads.most < value < reads.most
     return value is None or type(value) is bool

@@ -16,13 +16,15 @@ from guardrails.wire.event_replies import ANTHROPIC, RESPONSES
 from guardrails.wire.formats import NAMES
 from guardrails.wire.messages import read_messages
 from guardrails.wire.payload import EVENTS, Payload
+from guardrails.wire.quiet import BASE64, PIECE
+from guardrails.wire.quiet import DATA_URL as CODED_URL
 from guardrails.wire.reading import Reading, read
 from guardrails.wire.shapes import BLOCKS, ITEMS
 from guardrails.wire.sse import Event, write_events
 from guardrails.wire.streams.anthropic import AnthropicReader
 from guardrails.wire.streams.responses import ResponsesReader
 from guardrails.wire.strict_json import dump_json, parse_json
-from guardrails.wire.walk import Place
+from guardrails.wire.walk import AT_A_GLANCE, MAX_NODES, Place, TooManyValuesError
 
 URL = "https://example.com/a?b"
 DATA_URL = "data:application/pdf;base64,aGk="
@@ -302,3 +304,21 @@ def test_a_sound_that_is_told_in_pieces_is_attached() -> None:
         "[audio]",
         "hi",
     ]
+
+
+@pytest.mark.parametrize("end", ["", "=", "==", "===", "=a", " ", ".", "\n"])
+@pytest.mark.parametrize("length", [0, 4, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE])
+def test_base64_is_known_however_long_it_is(length: int, end: str) -> None:
+    is_coded = end in ("", "=", "==")
+    for begin, reads in (("", BASE64), ("data:;base64,", BASE64), ("DATA:a/b;base64,", CODED_URL)):
+        assert reads.passes(f"{begin}{'a' * length}{end}") is is_coded
+        assert not reads.passes(f"{begin}{'a' * length} {'a' * length}x{end}")
+    assert not CODED_URL.passes("a" * length)
+
+
+def test_promise_10_a_long_attachment_is_looked_through_off_the_loop() -> None:
+    data = "aGk=".rjust(AT_A_GLANCE + 4, "A")
+    block = document(pdf(data))
+    with pytest.raises(TooManyValuesError):
+        read_messages([{"role": "user", "content": [block]}], most=MAX_NODES - 1)
+    assert seen(sent(block)) == ["[file]"]
