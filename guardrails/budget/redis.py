@@ -18,12 +18,18 @@ if TYPE_CHECKING:
 __all__ = ["RedisTally"]
 
 PREFIX = "guardrails:budget:"
+PROBED = f"{PREFIX}{{probe}}"
 TIMEOUT_S = 1.0
 """For one operation, connecting included. Longer than for verdicts: nobody is asked without."""
 MOST_AT_ONCE = 16
 """Counts that one call tells Redis of, when that is back: no call is to wait for all others'."""
 TTL_S = 2 * 86_400
 """A day, and as long again for what is settled after midnight and for clocks that differ."""
+
+MEANWHILE = {
+    "refuse": "no model is asked, and principles go by their on_outage",
+    "local": "each process counts by itself, so that together they may overrun a budget",
+}
 
 _FIELDS = "local fields = {'calls', 'tokens', 'nano_usd'}\n"
 RESERVE = (
@@ -81,8 +87,13 @@ class RedisTally:
         timeout_s: float = TIMEOUT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._connection = Connection(
-            url, setting="budget_store", what="daily_budgets", timeout_s=timeout_s, clock=clock
+        self.connection = Connection(
+            url,
+            setting="budget_store",
+            what="daily_budgets",
+            meanwhile=MEANWHILE[on_outage],
+            timeout_s=timeout_s,
+            clock=clock,
         )
         self._on_outage, self._entries = on_outage, entries
         self._known = MemoryTally(entries=entries)
@@ -90,11 +101,11 @@ class RedisTally:
         self._owed: dict[tuple[str, str], tuple[Account, Amounts]] = {}
 
     def __repr__(self) -> str:
-        return f"<RedisTally{', away' if self._connection.away else ''}>"
+        return f"<RedisTally{', away' if self.connection.away else ''}>"
 
     @property
     def away(self) -> bool:
-        return self._connection.away
+        return self.connection.away
 
     async def reserve(self, day: str, accounts: Sequence[Account], more: Amounts) -> Short | None:
         await self.square()
@@ -122,9 +133,17 @@ class RedisTally:
     async def square(self) -> None:
         await self._square(MOST_AT_ONCE)
 
+    async def probe(self) -> None:
+        """Find out whether it can be counted there, by what counting itself does."""
+
+        async def counted(client: Redis) -> object:
+            return await client.eval(ADD, 1, PROBED, 1, 0, 0, 0)
+
+        await self.connection.tried(counted)
+
     async def aclose(self) -> None:
         await self._square(self._entries)
-        await self._connection.aclose()
+        await self.connection.aclose()
 
     async def _square(self, most: int) -> None:
         """Tell Redis of up to so many counts what is owed; what it did not hear stays so."""
@@ -187,7 +206,7 @@ class RedisTally:
                 raise ValueError("an answer to something else")
             return counts
 
-        return await self._connection.tried(evaluated)
+        return await self.connection.tried(evaluated)
 
     def _learn(self, day: str, accounts: Sequence[Account], told: Sequence[int]) -> None:
         for n, account in enumerate(accounts):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
+import weakref
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
 
 from guardrails.errors import SettingsError
 from guardrails.loop.per_loop import PerLoop
@@ -15,7 +18,7 @@ from guardrails.telemetry import log
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-__all__ = ["AWAY_S", "TIMEOUT_S", "Connection"]
+__all__ = ["AWAY_S", "TIMEOUT_S", "Connection", "shown_address"]
 
 T = TypeVar("T")
 
@@ -26,11 +29,41 @@ AWAY_S = 1.0
 MOST_CONNECTIONS = 16  # for each loop
 
 
+class _Standing:
+    """How it went with a Redis last: of all connections to it, so that an outage costs one time-out
+    and one line, however many constitutions there are."""
+
+    __slots__ = ("__weakref__", "outages", "retry_at", "why")
+
+    def __init__(self) -> None:
+        self.why: str | None = None
+        self.outages = 0
+        self.retry_at = 0.0
+
+
+class _Standings:
+    """Those of the process, each for as long as there is a connection."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._standings: weakref.WeakValueDictionary[tuple[object, ...], _Standing] = (
+            weakref.WeakValueDictionary()
+        )
+
+    def of(self, *connection: object) -> _Standing:
+        with self._lock:
+            return self._standings.setdefault(connection, _Standing())
+
+
+_standings = _Standings()
+
+
 class Connection:
     """Works from any loop and thread. No operation raises, or takes longer than `timeout_s`.
 
-    `setting` is what errors name, `what` the beginning of what is logged. Raises SettingsError if
-    the extra `redis` is not installed, or the address is none.
+    `setting` is what errors name, `what` the beginning of what is logged, `meanwhile` what it means
+    that Redis is away. Raises SettingsError if the extra `redis` is not installed, or the address
+    is none.
     """
 
     def __init__(
@@ -39,46 +72,74 @@ class Connection:
         *,
         setting: str,
         what: str,
+        meanwhile: str,
         timeout_s: float = TIMEOUT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._timeout_s, self._clock, self._what = timeout_s, clock, what
+        self._timeout_s, self._clock = timeout_s, clock
+        self.what, self.meanwhile = what, meanwhile
         _connect(url, timeout_s, setting)  # says now what is wrong; connects to nothing
+        self.address = shown_address(url)
         made = partial(_made, url, timeout_s, setting)
         self._clients: PerLoop[Redis] = PerLoop(made, _closed)
-        self._retry_at = 0.0
-        self.away = False
-        self.outages = 0
+        self._standing = _standings.of(url, what, meanwhile, timeout_s, id(clock))
 
     def __repr__(self) -> str:
         return f"<Connection{', away' if self.away else ''}>"
 
+    @property
+    def away(self) -> bool:
+        return self._standing.why is not None
+
+    @property
+    def why(self) -> str | None:
+        """What the last operation failed with, by its type; None if it did not."""
+        return self._standing.why
+
+    @property
+    def outages(self) -> int:
+        return self._standing.outages
+
     async def tried(self, operation: Callable[[Redis], Awaitable[T]]) -> T | None:
         """What it came to; None while Redis is away."""
-        if self.away:
-            if self._clock() < self._retry_at:
+        standing = self._standing
+        if standing.why is not None:
+            if self._clock() < standing.retry_at:
                 return None
-            self._retry_at = self._clock() + AWAY_S  # one tries, the others need not
+            standing.retry_at = self._clock() + AWAY_S  # one tries, the others need not
         try:
             async with asyncio.timeout(self._timeout_s):
                 result = await operation(await self._clients.get())
         except Exception as error:  # what is there may answer anything, and its client choke on it
             self._fails(error)
             return None
-        if self.away:
-            self.away = False
-            log.info(f"{self._what}_back")
+        if standing.why is not None:
+            standing.why = None
+            log.info(f"{self.what}_back")
         return result
 
     async def aclose(self) -> None:
         await self._clients.aclose()
 
     def _fails(self, error: Exception) -> None:
-        self.outages += 1
-        self._retry_at = self._clock() + AWAY_S
-        if not self.away:
-            self.away = True
-            log.warning(f"{self._what}_away", error=type(error).__name__)
+        standing, known = self._standing, self.away
+        standing.outages += 1
+        standing.retry_at = self._clock() + AWAY_S
+        standing.why = type(error).__name__
+        if not known:
+            log.warning(f"{self.what}_away", error=standing.why, meanwhile=self.meanwhile)
+
+
+def shown_address(url: str) -> str:
+    """Where it leads, without what may be a name, a password or a part of one."""
+    found = urlsplit(url)
+    if "@" in f"{found.path}{found.query}{found.fragment}":  # of a password that is not encoded
+        return f"{found.scheme}://…"
+    if found.scheme == "unix":
+        return f"unix://{found.path}"
+    host = found.hostname or "localhost"
+    number = found.path if found.path.strip("/").isdecimal() else ""
+    return f"{found.scheme}://{f'[{host}]' if ':' in host else host}:{found.port or 6379}{number}"
 
 
 def _connect(url: str, timeout_s: float, setting: str) -> Redis:

@@ -32,8 +32,13 @@ class RedisStore:
         timeout_s: float = TIMEOUT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._connection = Connection(
-            url, setting="cache", what="verdict_cache", timeout_s=timeout_s, clock=clock
+        self.connection = Connection(
+            url,
+            setting="cache",
+            what="verdict_cache",
+            meanwhile="nothing is kept, so models are asked again",
+            timeout_s=timeout_s,
+            clock=clock,
         )
 
     def __repr__(self) -> str:
@@ -41,11 +46,11 @@ class RedisStore:
 
     @property
     def away(self) -> bool:
-        return self._connection.away
+        return self.connection.away
 
     @property
     def outages(self) -> int:
-        return self._connection.outages
+        return self.connection.outages
 
     async def get(self, names: Sequence[Name]) -> Sequence[bytes | None]:
         async def mget(client: Redis) -> list[Any]:
@@ -54,7 +59,7 @@ class RedisStore:
                 raise ValueError("an answer to something else")
             return found
 
-        found = await self._connection.tried(mget) or [None] * len(names)
+        found = await self.connection.tried(mget) or [None] * len(names)
         return [value if isinstance(value, bytes) else None for value in found]
 
     async def put(self, values: Mapping[Name, bytes], *, ttl_s: int) -> None:
@@ -64,10 +69,18 @@ class RedisStore:
                 pipeline.set(_key(name), value, ex=ttl_s)
             return await pipeline.execute()
 
-        await self._connection.tried(set_all)
+        await self.connection.tried(set_all)
+
+    async def probe(self) -> None:
+        """Find out whether values can be kept: written, not only read."""
+
+        async def kept(client: Redis) -> object:
+            return await client.set(PREFIX + "probe", b"", ex=1)
+
+        await self.connection.tried(kept)
 
     async def aclose(self) -> None:
-        await self._connection.aclose()
+        await self.connection.aclose()
 
 
 def _key(name: Name) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import os
 import platform
@@ -19,11 +20,13 @@ from guardrails.audit.trail import check_trail
 from guardrails.cli.documents import document
 from guardrails.cli.outcome import Status
 from guardrails.cli.screen import show, write_json
+from guardrails.cli.stores import look_at
 from guardrails.constitution.find import constitution_names
 from guardrails.constitution.load import load_constitution
 from guardrails.critic.registry import CriticRegistry
 from guardrails.display.visible import visible
 from guardrails.errors import AuditError, ConstitutionError, CriticError, SettingsError
+from guardrails.guard.stores import shared_stores
 from guardrails.settings import PREFIX, Settings, load_settings
 
 __all__ = ["Check", "examine"]
@@ -81,6 +84,7 @@ def _checks() -> Iterator[Check]:
     yield from critics(CriticRegistry())
     yield from constitutions(settings)
     yield models(settings)
+    yield from stores(settings)
 
 
 def _python() -> Check:
@@ -285,3 +289,30 @@ def models(settings: Settings) -> Check:
         found="none is configured: constitutions that need a judge load only offline",
         remedy="say --offline (offline=True), or name one in guardrails.toml: [models] small = …",
     )
+
+
+def stores(settings: Settings) -> Iterator[Check]:
+    """Whether every Redis that settings name can be used. Without the one of the budgets no model
+    is asked, unless settings say otherwise; without the one of the verdicts it only costs more."""
+    try:
+        found = shared_stores(settings, offline=False)
+    except SettingsError as error:
+        extra = "pip install 'constitutional-guardrails[redis]', or correct the address"
+        yield Check(name="stores", level="error", found=str(error), remedy=extra)
+        return
+    asyncio.run(look_at(found))
+    for store in found:
+        seen = store.connection
+        name = seen.what.replace("_", " ")
+        if seen.why is None:
+            yield Check(name=name, level="ok", found=f"{seen.address} can be used")
+            continue
+        counts = seen.what == "daily_budgets"
+        setting = "budget_store" if counts and settings.budget_store is not None else "cache"
+        yield Check(
+            name=name,
+            level="error" if counts and settings.on_budget_outage == "refuse" else "warning",
+            found=f"{seen.address} cannot be used ({seen.why}): {seen.meanwhile}",
+            remedy=f"start it, let it be reached from here, or correct {setting} "
+            f"({PREFIX}{setting.upper()})",
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from guardrails.proxy.config import PROVIDERS, ServeConfig, is_loopback, load_co
 from guardrails.telemetry import log
 
 if TYPE_CHECKING:
+    from guardrails.guard.stores import SharedStore
     from guardrails.proxy.hosting import Hosting
 
 __all__ = ["serve"]
@@ -37,6 +38,7 @@ def serve(config_file: Path | None, said: Mapping[str, Any], *, check_only: bool
     asyncio.run(_try(proxy.hosting, check_only=check_only, goes_on=config.workers == 1))
     if check_only:
         note("the configuration, the keys, the constitutions and the record can be served")
+        _tell_stores(proxy.stores.all)
         for path, route in config.routes.items():
             if route.format == "text":
                 note(f"{path}: {EVENTS_AS_TEXT}")
@@ -72,6 +74,16 @@ async def _try(hosting: Hosting, *, check_only: bool, goes_on: bool) -> None:
     finally:
         if check_only or not goes_on:
             await hosting.aclose()
+
+
+def _tell_stores(stores: Sequence[SharedStore]) -> None:
+    """It is served without them, so that it can start before they do."""
+    from guardrails.cli.stores import look_at
+    from guardrails.proxy.stores import told
+
+    asyncio.run(look_at(stores))
+    for store in stores:
+        note(told(store))
 
 
 def _tell(config: ServeConfig, port: int, operations_port: int | None) -> None:

@@ -3,8 +3,8 @@
 `call` is one guarded call, `content` reads what callers hand over, `ledger` writes down what was
 decided. `reply` is one that leaves while it comes, `outbox` keeps the order of what it is made of,
 `streamed_body` and `stream` are the two ways through: bytes of a format, pieces of a text. `turns`
-is what is known of a conversation, `sync` and `sync_stream` adapt checks and streams to callers
-that cannot await. May import lines 0 to 5.
+is what is known of a conversation, `stores` the Redis that settings name, `sync` and `sync_stream`
+adapt checks and streams to callers that cannot await. May import lines 0 to 5.
 """
 
 from __future__ import annotations

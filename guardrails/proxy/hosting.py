@@ -143,7 +143,7 @@ class Hosting:
         self._owns_trail = trail is None
         if settings.audit_file is not None:  # as a guard finds its key that opens its own trail
             settings = settings.model_copy(update={"key_file": settings.key_path})
-        self._settings = settings
+        self.settings = settings
         self.known_models = known_models(settings, config.models)
         self._hosted: dict[str, Hosted] = {}
         self._seen: dict[str, Mapping[Path, Stamp]] = {}
@@ -255,12 +255,12 @@ class Hosting:
 
     def _host(self, name: str) -> Hosted:
         guard = Guard.load(
-            name, offline=self._config.offline, settings=self._settings, trail=self._trail
+            name, offline=self._config.offline, settings=self.settings, trail=self._trail
         )
         return Hosted(guard, self._relay, self._config, self._served)
 
     def _stamps(self, name: str) -> Mapping[Path, Stamp]:
-        return stamps(family([name], self._settings.constitutions))
+        return stamps(family([name], self.settings.constitutions))
 
     def _changed(self) -> tuple[str, ...]:
         return tuple(

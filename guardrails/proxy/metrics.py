@@ -121,6 +121,14 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livemin",
         )
+        self._reachable = Gauge(
+            "guardrails_proxy_store_reachable",
+            "Whether a Redis that settings name could be used when it was last; 0 if a process "
+            "could not.",
+            ("store",),
+            registry=registry,
+            multiprocess_mode="livemin",
+        )
         self.in_flight = Gauge(
             "guardrails_proxy_in_flight",
             "Requests under way.",
@@ -156,6 +164,10 @@ class Metrics:
     def holds_still(self, name: str) -> None:
         """A constitution could not be loaded again."""
         self._reloaded_well.labels(name).set(0)
+
+    def reaches(self, store: str, *, is_away: bool) -> None:
+        """A store that processes share was looked at."""
+        self._reachable.labels(store).set(0 if is_away else 1)
 
     def begun(self, route: str, seconds: float) -> None:
         """The provider's response."""

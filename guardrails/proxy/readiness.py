@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from guardrails.errors import AuditError
 from guardrails.proxy.hosting import Hosting, Standing
+from guardrails.proxy.stores import Stores
 
 __all__ = ["Readiness", "State"]
 
@@ -33,8 +34,8 @@ class State:
 class Readiness:
     """`is_taking` says whether the listener takes requests. Close it on the loop that asks it."""
 
-    def __init__(self, hosting: Hosting, is_taking: Callable[[], bool]) -> None:
-        self._hosting, self._is_taking = hosting, is_taking
+    def __init__(self, hosting: Hosting, stores: Stores, is_taking: Callable[[], bool]) -> None:
+        self._hosting, self._stores, self._is_taking = hosting, stores, is_taking
         self._looking: asyncio.Task[None] | None = None
         self._record = ""
         self._looked_at = float("-inf")
@@ -44,6 +45,7 @@ class Readiness:
         lines = (
             f"requests: {'taken' if taking else 'not taken, it starts or drains'}",
             f"record: {record or 'can be written'}",
+            *self._stores.lines,
             *(line for standing in self._hosting.standings for line in _of(standing)),
         )
         return State(is_ready=taking and not record, lines=lines)

@@ -20,6 +20,7 @@ import uvicorn
 from guardrails.asgi.messages import ASGIApp
 from guardrails.audit.trail import MemoryTrail, Trail
 from guardrails.errors import GuardrailsError, SettingsError, raise_together
+from guardrails.guard.stores import shared_stores
 from guardrails.proxy.check import CheckEndpoint
 from guardrails.proxy.config import Limits, ServeConfig, check_tls
 from guardrails.proxy.gate import CHECK, Gate
@@ -33,6 +34,7 @@ from guardrails.proxy.protocol import bounded_protocol
 from guardrails.proxy.readiness import Readiness
 from guardrails.proxy.relay import Relay
 from guardrails.proxy.routes import Endpoints
+from guardrails.proxy.stores import Stores
 from guardrails.proxy.tracing import Tracing
 from guardrails.settings import Settings
 from guardrails.telemetry import log
@@ -60,26 +62,29 @@ class Proxy:
     relay: Relay
     hosting: Hosting
     metrics: Metrics
+    stores: Stores
     tracing: Tracing | None = None
-    _watching: asyncio.Task[None] | None = field(default=None, repr=False)
+    _watching: list[asyncio.Task[None]] = field(default_factory=list, repr=False)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Gate]:
         """Open while it serves. At the end all records are written."""
         await self.relay.begin()
+        self._watching.append(asyncio.create_task(self.stores.watch()))
         if self.config.reload_s:
-            self._watching = asyncio.create_task(self.hosting.watch())
+            self._watching.append(asyncio.create_task(self.hosting.watch()))
         try:
             yield self.gate
         finally:
-            if self._watching is not None:
-                self._watching.cancel()
+            for task in self._watching:
+                task.cancel()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TO_END_S):
                     while self.gate.traffic.in_flight:  # noqa: ASYNC110 - they are being cancelled
                         await asyncio.sleep(0.01)
             await self.relay.aclose()
             await self.hosting.aclose()
+            await self.stores.aclose()
             if self.tracing is not None:
                 await asyncio.to_thread(self.tracing.close)
 
@@ -118,8 +123,11 @@ def make_proxy(
     trial = hosting or tried(lambda: host(trail=MemoryTrail()))
     if trial is not None:
         tried(trial.load)
+    stores = None
+    if hosting is not None:
+        stores = tried(partial(shared_stores, hosting.settings, offline=config.offline))
     raise_together(wrong)
-    if keys is None or hosting is None:
+    if keys is None or hosting is None or stores is None:
         raise AssertionError("what could not be made is told")
     check = None
     if config.check is not None and digest is not None:
@@ -143,7 +151,13 @@ def make_proxy(
         access=access_log() if config.access_log else None,
     )
     return Proxy(
-        config=config, gate=gate, relay=relay, hosting=hosting, metrics=metrics, tracing=tracing
+        config=config,
+        gate=gate,
+        relay=relay,
+        hosting=hosting,
+        metrics=metrics,
+        stores=Stores(stores, metrics),
+        tracing=tracing,
     )
 
 
@@ -199,7 +213,7 @@ class Serving:
                 loop.add_signal_handler(signal.SIGHUP, self.reload)
             orphaned = None if parent is None else asyncio.create_task(self._watch(parent))
             proxy.metrics.ready.set(1)
-            readiness = Readiness(proxy.hosting, lambda: self.is_ready)
+            readiness = Readiness(proxy.hosting, proxy.stores, lambda: self.is_ready)
             lives = OperationsApp(proxy.metrics, readiness)
             side, telling = None, None
             if self._operations is not None:

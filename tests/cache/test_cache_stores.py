@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from redis_samples import NONSENSE, Server, talking_nonsense
 
+from guardrails.cache.connection import shown_address
 from guardrails.cache.memory import OVERHEAD, MemoryStore
 from guardrails.cache.names import Name
 from guardrails.cache.redis import AWAY_S, TIMEOUT_S, RedisStore
@@ -281,6 +282,39 @@ async def test_cancelling_harms_no_later_operation(server: Server) -> None:
 
 
 # Settings
+
+
+async def test_stores_at_one_redis_find_its_outage_once(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "guardrails")
+    server.kill()
+    stores = [RedisStore(server.url) for _ in range(3)]
+    for store in stores:
+        await store.put({name(1): b"x"}, ttl_s=1)
+    assert [store.away for store in stores] == [True] * 3
+    assert stores[0].outages == 1
+    assert caplog.text.count("verdict_cache_away") == 1
+    assert "models are asked again" in caplog.text
+    for store in stores:
+        await store.aclose()
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"),
+        ("redis://user:hunter2@cache.example/3?db=4", "redis://cache.example:6379/3"),
+        ("rediss://:hunter2@[::1]:7000", "rediss://[::1]:7000"),
+        ("redis://localhost:6379?password=hunter2", "redis://localhost:6379"),
+        ("unix:///run/redis.sock?password=hunter2", "unix:///run/redis.sock"),
+        ("unix://user:hunter2@/run/redis.sock", "unix:///run/redis.sock"),
+        ("redis://:1/hunter2@cache.example:6379/0", "redis://…"),
+        ("redis://cache.example:6379/hunter2", "redis://cache.example:6379"),
+    ],
+)
+def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
+    assert shown_address(url) == shown
 
 
 def test_redis_needs_a_key_that_lasts() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from guardrails.audit.keys import make_keys
 from guardrails.cli import main
-from guardrails.cli.doctor import Check, critics, key, models, owner, trail
+from guardrails.cli.doctor import Check, critics, key, models, owner, stores, trail
 from guardrails.critic.registry import CriticRegistry
 from guardrails.settings import Settings
 
@@ -111,3 +111,37 @@ def test_models_are_named() -> None:
     assert models(Settings(models={"small": "a/b"})) == Check(
         name="models", level="ok", found="small = a/b"
     )
+
+
+NOBODY = "redis://:hunter2@127.0.0.1:1/0"
+
+
+@pytest.mark.parametrize(
+    ("said", "levels", "setting"),
+    [
+        ({}, {}, ""),
+        ({"cache": NOBODY}, {"verdict cache": "warning"}, "cache"),
+        ({"budget_store": NOBODY}, {"daily budgets": "error"}, "budget_store"),
+        (
+            {"budget_store": NOBODY, "on_budget_outage": "local"},
+            {"daily budgets": "warning"},
+            "budget_store",
+        ),
+        ({"cache": NOBODY}, {"verdict cache": "warning", "daily budgets": "error"}, "cache"),
+    ],
+    ids=["none", "cache", "budgets", "budgets, counted here", "both at one"],
+)
+def test_a_redis_that_cannot_be_reached_is_told(
+    said: dict[str, str],
+    levels: dict[str, str],
+    setting: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    daily = {"tenant": {"max_calls": 5}} if "daily budgets" in levels else {}
+    found = tuple(stores(Settings.model_validate({**said, "daily": daily})))
+    assert {check.name: check.level for check in found} == levels
+    for check in found:
+        assert "redis://127.0.0.1:1/0 cannot be used (ConnectionError)" in check.found
+        assert f"correct {setting} (GUARDRAILS_{setting.upper()})" in check.remedy
+        assert "hunter2" not in check.found + check.remedy
+    assert not capsys.readouterr().err, "told once"

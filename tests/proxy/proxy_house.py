@@ -111,11 +111,16 @@ def config_of(upstream: str, file: Path | str, **said: Any) -> ServeConfig:
 
 @contextmanager
 def serving(
-    config: ServeConfig, *, tracing: Tracing | None = None, records: Records | None = None
+    config: ServeConfig,
+    *,
+    tracing: Tracing | None = None,
+    records: Records | None = None,
+    settings: Settings | None = None,
 ) -> Iterator[House]:
     """At its end it drains, and no task of it is left."""
     records = Records() if records is None else records
-    proxy = make_proxy(config, settings=Settings(audit="memory"), trail=records, tracing=tracing)
+    settings = settings or Settings(audit="memory")
+    proxy = make_proxy(config, settings=settings, trail=records, tracing=tracing)
     public, operations = _listening(), _listening()
     ready = threading.Event()
     made: list[Any] = []

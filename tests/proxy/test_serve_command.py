@@ -495,6 +495,27 @@ def test_what_is_wrong_beyond_the_file_is_told_at_once_too(
         assert part in told, part
 
 
+def test_a_redis_that_is_away_is_told_and_can_be_served(tmp_path: Path) -> None:
+    (tmp_path / "guardrails.toml").write_text(
+        f'cache = "redis://:hunter2@127.0.0.1:1/0"\naudit = "audit.db"\n'
+        f'[serve]\nupstream = "http://127.0.0.1:9"\n'
+        f'constitution = "{written(tmp_path)}"\noffline = true\n'
+    )
+    done = subprocess.run(
+        [*COMMAND, "serve", "--check-config"],
+        cwd=tmp_path,
+        env={**os.environ, "GUARDRAILS_AUDIT": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    away = "AWAY, redis://127.0.0.1:1/0 cannot be used (ConnectionError); nothing is kept"
+    assert f"verdict cache: {away}" in done.stderr
+    assert done.stderr.count("127.0.0.1:1/0") == 1, "told once"
+    assert "hunter2" not in done.stderr
+
+
 @pytest.mark.parametrize("more", [(), ("--check-config",)], ids=["serving", "checking"])
 def test_a_record_that_cannot_be_written_is_told_at_start(
     more: tuple[str, ...],
