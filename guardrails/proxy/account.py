@@ -25,6 +25,7 @@ __all__ = [
     "accounting",
     "in_ms",
     "known_models",
+    "model_told",
 ]
 
 OTHER = "other"
@@ -103,12 +104,18 @@ def known_models(settings: Settings, more: AbstractSet[str]) -> frozenset[str]:
     return frozenset({*more, *(name.partition("/")[2] for name in named)})
 
 
+def model_told(asked: str, models: AbstractSet[str]) -> str | None:
+    """A model's name in logs and traces: one of these, also with a date behind it."""
+    if not asked:
+        return None
+    return asked if asked in models or DATED.sub("", asked) in models else OTHER
+
+
 def _of_provider(passage: Passage, models: AbstractSet[str]) -> Mapping[str, Any]:
     """Tokens are as the provider counts them."""
-    usage, asked = passage.usage, passage.asked.model
-    known = asked in models or DATED.sub("", asked) in models
+    usage = passage.usage
     return {
-        "model": None if not asked else asked if known else OTHER,
+        "model": model_told(passage.asked.model, models),
         "stream": passage.asked.stream or None,
         "upstream": passage.upstream_status,
         "upstream_ms": in_ms(passage.first_byte_s),

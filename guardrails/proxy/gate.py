@@ -11,7 +11,7 @@ import structlog
 
 from guardrails.asgi.messages import Headers, Message, Receive, Scope, Send, replaying
 from guardrails.asgi.routes import ambiguity
-from guardrails.proxy.account import Account, accounting, in_ms
+from guardrails.proxy.account import Account, accounting, in_ms, model_told
 from guardrails.proxy.answers import RefusedError, named, send_error
 from guardrails.proxy.check import CheckEndpoint
 from guardrails.proxy.config import Provider, ServeConfig
@@ -39,7 +39,7 @@ from guardrails.proxy.passage import (
 from guardrails.proxy.relay import Relay
 from guardrails.proxy.routes import Endpoint, Endpoints, check_query, spoken
 from guardrails.proxy.tokens import UsageReader
-from guardrails.proxy.tracing import Tracing
+from guardrails.proxy.tracing import TracedCall, Tracing
 from guardrails.telemetry import log
 
 __all__ = ["Gate"]
@@ -122,7 +122,7 @@ class _Visit:
     __slots__ = (
         "account", "began", "client", "endpoint", "first_s", "gate", "headers", "left", "limit",
         "method", "passage", "provider", "reading", "reason", "receive", "request_id", "route",
-        "scope", "send_on", "sent", "status", "task", "told", "verdict",
+        "scope", "send_on", "sent", "status", "task", "told", "traced", "verdict",
     )  # fmt: skip
 
     def __init__(self, gate: Gate, scope: Scope, receive: Receive, send: Send) -> None:
@@ -144,6 +144,7 @@ class _Visit:
         self.left = self.told = False
         self.reason: str | None = None
         self.verdict: tuple[str, str, str] | None = None
+        self.traced: TracedCall | None = None
 
     async def run(self) -> None:
         gate = self.gate
@@ -316,11 +317,10 @@ class _Visit:
     async def _run(self, application: Callable[..., Awaitable[None]], body: bytes) -> None:
         receive = replaying(body, _for_ever)
         tracing, passage = self.gate.tracing, self.passage
-        if tracing is None or passage is None:
-            await application(self.scope, receive, self._send)
-        else:
-            with tracing.call(passage, self.headers, self._outcome):
-                await application(self.scope, receive, self._send)
+        if tracing is not None and passage is not None:
+            model = model_told(passage.asked.model, self.gate.hosting.known_models)
+            self.traced = tracing.begin(passage, self.headers, model)
+        await application(self.scope, receive, self._send)
 
     # -- out -------------------------------------------------------------------------------------
 
@@ -401,9 +401,6 @@ class _Visit:
 
     # -- afterwards ------------------------------------------------------------------------------
 
-    def _outcome(self) -> tuple[int, tuple[str, str, str] | None, str | None]:
-        return self.status, self.verdict, self.reason
-
     def _tell(self) -> None:
         """At its end, whichever that is."""
         gate, passage, route = self.gate, self.passage, self.route
@@ -414,6 +411,17 @@ class _Visit:
             gate.metrics.judged(route, self.verdict[0])
         if passage is not None and passage.first_byte_s is not None:
             gate.metrics.begun(route, passage.first_byte_s)
+        if gate.access is None and self.traced is None:
+            return
+        told = self.account.told(
+            status,
+            passage,
+            models=gate.hosting.known_models,
+            verdict=self.verdict,
+            reason=self.reason,
+        )
+        if self.traced is not None:
+            self.traced.end(told, status)
         if gate.access is None:
             return
         fields: dict[str, Any] = {
@@ -424,13 +432,8 @@ class _Visit:
             "first_ms": in_ms(self.first_s),
             "sent": self.sent,
             "client": None if self.client is None else self.client.name,
-            **self.account.told(
-                status,
-                passage,
-                models=gate.hosting.known_models,
-                verdict=self.verdict,
-                reason=self.reason,
-            ),
+            "trace": None if self.traced is None else self.traced.trace_id,
+            **told,
         }
         said = {name: value for name, value in fields.items() if value is not None}
         gate.access.info("request", **said)

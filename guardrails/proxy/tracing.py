@@ -5,9 +5,9 @@ Needs the extra `otel`; where to send them, the standard's own variables say (OT
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,8 +24,8 @@ DURATIONS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 
 TOKENS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864)
 """Source: OpenTelemetry semantic conventions, "Generative AI client metrics"."""
 
-Outcome = Callable[[], tuple[int, tuple[str, str, str] | None, str | None]]
-"""Status, (verdict, record, constitution), and why the gate answered itself."""
+TRACESTATE = re.compile(r"[a-z0-9_*/@-]{1,256}=[!-~]{1,256}")
+"""A member of it that holds no blanks, and so no sentence. Source: W3C Trace Context, 3.3.1."""
 
 
 class Tracing:
@@ -43,7 +43,10 @@ class Tracing:
             raise SettingsError(
                 "otel: needs the extra: pip install 'constitutional-guardrails[otel]'"
             ) from None
-        resource = Resource.create({"service.name": "constitutional-guardrails"})
+        resource = Resource.create()
+        if str(resource.attributes.get("service.name", "")).startswith("unknown_service"):
+            resource = resource.merge(Resource({"service.name": "constitutional-guardrails"}))
+        self.resource: Mapping[str, Any] = resource.attributes
         self._spans = TracerProvider(resource=resource)
         self._spans.add_span_processor(span_processor or _span_exporter())
         self._meters = MeterProvider(
@@ -63,35 +66,24 @@ class Tracing:
         )
         self._models = set[str]()
 
-    @contextmanager
-    def call(self, passage: Passage, headers: Headers, outcome: Outcome) -> Iterator[None]:
-        """One request to the provider, as a span, below the client's if it sends one."""
+    def begin(self, passage: Passage, headers: Headers, model: str | None) -> TracedCall | None:
+        """One request to the provider, as a span, below the client's if it sends one. `model` is
+        the name that may be told. None for what is none of a model's business."""
         operation = passage.endpoint.operation
         if operation is None:
-            yield
-            return
-        attributes = self._attributes(passage, operation)
-        carrier = {
-            name: said
-            for name in ("traceparent", "tracestate")
-            if (said := headers.get(name)) is not None
-        }
-        parent = self._propagate.extract(carrier)
-        model = passage.asked.model
+            return None
+        attributes = self._attributes(passage, operation, model)
+        parent = self._propagate.extract(_carried(headers))
         span = self._tracer.start_span(
-            f"{operation} {model}".strip(), context=parent, kind=self._kind, attributes=attributes
+            f"{operation} {model or ''}".strip(),
+            context=parent,
+            kind=self._kind,
+            attributes=attributes,
         )
         passage.more_headers = self._injected(span)
-        began = time.perf_counter()
-        try:
-            yield
-        except BaseException as error:
-            attributes["error.type"] = type(error).__name__
-            raise
-        finally:
-            self._end(span, passage, attributes, outcome(), time.perf_counter() - began)
+        return TracedCall(self, span, attributes)
 
-    def _attributes(self, passage: Passage, operation: str) -> dict[str, Any]:
+    def _attributes(self, passage: Passage, operation: str, model: str | None) -> dict[str, Any]:
         address = urlsplit(passage.upstream)
         found: dict[str, Any] = {
             "gen_ai.operation.name": operation,
@@ -99,8 +91,8 @@ class Tracing:
             "server.address": address.hostname or "",
             "server.port": address.port or (443 if address.scheme == "https" else 80),
         }
-        if passage.asked.model:
-            found["gen_ai.request.model"] = passage.asked.model
+        if model is not None:
+            found["gen_ai.request.model"] = model
         return found
 
     def _injected(self, span: Any) -> tuple[tuple[bytes, bytes], ...]:
@@ -114,40 +106,18 @@ class Tracing:
             if name in ("traceparent", "tracestate")
         )
 
-    def _end(
-        self,
-        span: Any,
-        passage: Passage,
-        attributes: dict[str, Any],
-        outcome: tuple[int, tuple[str, str, str] | None, str | None],
-        took_s: float,
+    def measure(
+        self, attributes: Mapping[str, Any], took_s: float, tokens: Mapping[str, int]
     ) -> None:
-        status, decided, _ = outcome
-        if passage.upstream_status is not None:
-            span.set_attribute("http.response.status_code", passage.upstream_status)
-            if passage.upstream_status >= 400:
-                attributes["error.type"] = str(passage.upstream_status)
-        if decided is not None:
-            verdict, record, constitution = decided
-            span.set_attribute("guardrails.verdict", verdict)
-            span.set_attribute("guardrails.record.id", record)
-            span.set_attribute("guardrails.constitution", constitution)
-        if "error.type" in attributes:
-            span.set_attribute("error.type", attributes["error.type"])
-            span.set_status(self._status(self._error))
-        elif status >= 500:
-            span.set_status(self._status(self._error))
         counted = {**attributes}
         if "gen_ai.request.model" in counted:
-            counted["gen_ai.request.model"] = self._counted(passage.asked.model)
+            counted["gen_ai.request.model"] = self._counted(counted["gen_ai.request.model"])
         self._duration.record(took_s, counted)
-        usage = passage.usage
-        if usage is not None:
-            for kind, count in (("input", usage.input_tokens), ("output", usage.output_tokens)):
-                if count is not None:
-                    span.set_attribute(f"gen_ai.usage.{kind}_tokens", count)
-                    self._tokens.record(count, {**counted, "gen_ai.token.type": kind})
-        span.end()
+        for kind, count in tokens.items():
+            self._tokens.record(count, {**counted, "gen_ai.token.type": kind})
+
+    def failed(self, span: Any) -> None:
+        span.set_status(self._status(self._error))
 
     def _counted(self, model: str) -> str:
         if model not in self._models:
@@ -160,6 +130,63 @@ class Tracing:
         """Send what is waiting."""
         self._spans.shutdown()
         self._meters.shutdown()
+
+
+class TracedCall:
+    """A span that ends with its response, a stream's end included: until then nobody knows what
+    was decided."""
+
+    def __init__(self, tracing: Tracing, span: Any, attributes: dict[str, Any]) -> None:
+        self._tracing, self._span, self._attributes = tracing, span, attributes
+        self._began = time.perf_counter()
+
+    @property
+    def trace_id(self) -> str | None:
+        """None where the standard's variables turn tracing off."""
+        number = self._span.get_span_context().trace_id
+        return f"{number:032x}" if number else None
+
+    def end(self, told: Mapping[str, Any], status: int) -> None:
+        """`told` as the log has it (`Account.told`), `status` of the response."""
+        span, attributes = self._span, self._attributes
+        for name, key in TOLD.items():
+            if told.get(key) is not None:
+                span.set_attribute(name, told[key])
+        upstream = told.get("upstream")
+        error = str(upstream) if upstream is not None and upstream >= 400 else told.get("reason")
+        if error is not None:
+            attributes["error.type"] = error
+            span.set_attribute("error.type", error)
+        if error is not None or status >= 500:
+            self._tracing.failed(span)
+        counts = {kind: told.get(key) for kind, key in TOKENS_TOLD.items()}
+        tokens = {kind: count for kind, count in counts.items() if count is not None}
+        for kind, count in tokens.items():
+            span.set_attribute(f"gen_ai.usage.{kind}_tokens", count)
+        self._tracing.measure(attributes, time.perf_counter() - self._began, tokens)
+        span.end()
+
+
+TOLD = {
+    "http.response.status_code": "upstream",
+    "guardrails.verdict": "verdict",
+    "guardrails.cause": "cause",
+    "guardrails.record.id": "record",
+    "guardrails.constitution": "constitution",
+}
+TOKENS_TOLD = {"input": "tokens_in", "output": "tokens_out"}
+
+
+def _carried(headers: Headers) -> dict[str, str]:
+    """Whose span it stands below. Of the vendors' state only what holds no blanks: it is told in
+    traces, and sent on."""
+    found = {}
+    if (parent := headers.get("traceparent")) is not None:
+        found["traceparent"] = parent
+    members = [member.strip() for member in (headers.get("tracestate") or "").split(",")]
+    if state := ",".join(member for member in members if TRACESTATE.fullmatch(member)):
+        found["tracestate"] = state
+    return found
 
 
 def _span_exporter() -> Any:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +14,12 @@ from hypothesis import strategies as st
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from proxy_house import House, config_of, provider, serving, until, written
-from proxy_wire import CHAT, MESSAGES, RESPONSES, ask, chat, messages, responses
+from proxy_house import REPLY, House, config_of, provider, serving, until, written
+from proxy_wire import CHAT, MESSAGES, RESPONSES, ask, chat, connected, messages, request, responses
 
 from guardrails.proxy.tokens import UsageReader
 from guardrails.proxy.tracing import Tracing
-from guardrails.testing import FakeProvider, api_error
+from guardrails.testing import FakeProvider, Fault, api_error
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -62,7 +64,7 @@ def upstream() -> Iterator[FakeProvider]:
 def house(
     seen: Seen, upstream: FakeProvider, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[House]:
-    config = config_of(upstream.url, written(tmp_path_factory.mktemp("tracing")))
+    config = config_of(upstream.url, written(tmp_path_factory.mktemp("tracing")), models=["gpt-5"])
     with serving(config, tracing=seen.tracing) as made:
         yield made
 
@@ -88,6 +90,7 @@ def test_a_call_is_a_span(
     span = seen.span()
     said = dict(span.attributes)
     assert span.name == f"chat {asked['model']}"
+    assert asked["model"] in house.proxy.hosting.known_models
     assert span.kind.name == "CLIENT"
     assert f"{span.parent.trace_id:032x}" in PARENT
     assert said["gen_ai.operation.name"] == "chat"
@@ -95,7 +98,8 @@ def test_a_call_is_a_span(
     assert said["gen_ai.request.model"] == asked["model"]
     assert said["server.address"] == "127.0.0.1"
     assert said["http.response.status_code"] == 200
-    assert said["guardrails.verdict"] == answer.headers["guardrails-verdict"]
+    assert said["guardrails.verdict"] == "allow"
+    assert said["guardrails.record.id"] == answer.headers["guardrails-record"]
     assert said["gen_ai.usage.input_tokens"] > 0
     assert said["gen_ai.usage.output_tokens"] > 0
     sent = upstream.requests[-1].headers["traceparent"]
@@ -123,6 +127,115 @@ def test_durations_and_tokens_are_measured(
     assert kinds == {"input", "output"}
 
 
+def dripping(text: str) -> Fault:
+    return Fault(name="drip", treatment="slow_drip", answer=text, pause_s=0.005)
+
+
+def test_a_stream_tells_what_was_decided_at_its_end(
+    house: House, seen: Seen, upstream: FakeProvider
+) -> None:
+    upstream.extend(dripping("This is fine. " * 20 + "And this is forbidden. And so on."))
+    answer = ask(house.port, MESSAGES, messages(stream=True))
+    assert (answer.status, answer.headers["guardrails-verdict"]) == (200, "pending")
+    assert REPLY.encode() in answer.body
+    said = dict(seen.span().attributes)
+    assert said["guardrails.verdict"] == "block"
+    assert "error.type" not in said, "what the constitution stopped is no fault"
+
+
+def test_a_fault_is_told_as_the_log_has_it(tmp_path: Path) -> None:
+    seen = Seen()
+    config = config_of("http://127.0.0.1:1", written(tmp_path))
+    with serving(config, tracing=seen.tracing) as house:
+        assert ask(house.port, MESSAGES, messages()).status == 503
+        span = seen.span()
+    assert span.attributes["error.type"] == "upstream_connect"
+    assert span.status.status_code.name == "ERROR"
+
+
+def test_who_leaves_a_stream_ends_its_span(tmp_path: Path) -> None:
+    seen = Seen()
+    with (
+        provider(dripping("Four. " * 2_000)) as upstream,
+        serving(config_of(upstream.url, written(tmp_path)), tracing=seen.tracing) as house,
+    ):
+        with connected(house.port) as connection:
+            connection.sendall(request(MESSAGES, messages(stream=True)))
+            assert connection.recv(200)
+        span = seen.span()
+    assert span.attributes["error.type"] == "left"
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ("claude-haiku-5-5", "claude-haiku-5-5"),
+        ("claude-haiku-5-5-20261001", "claude-haiku-5-5-20261001"),
+        ("jane.doe@example.com", "other"),
+        ("aWdub3JlIHByZXZpb3Vz", "other"),
+        ("my secret is that I like it", None),
+    ],
+)
+def test_a_model_that_nobody_knows_is_not_told(
+    house: House, seen: Seen, upstream: FakeProvider, model: str, told: str | None
+) -> None:
+    upstream.extend("Four.")
+    ask(house.port, MESSAGES, messages(model=model))
+    span = seen.span()
+    assert span.name == f"chat {told or ''}".strip()
+    assert span.attributes.get("gen_ai.request.model") == told
+    if told != model:
+        assert model not in span.to_json()
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("dd=s:2;o:rum, ot=th:0", "dd=s:2;o:rum,ot=th:0"),
+        ("a=jane likes it, ot=th:0", "ot=th:0"),
+        ("jane likes it", None),
+    ],
+)
+def test_the_state_of_other_tracers_holds_no_sentence(
+    house: House, seen: Seen, upstream: FakeProvider, said: str, kept: str | None
+) -> None:
+    upstream.extend("Four.")
+    headers = {"traceparent": PARENT, "tracestate": said}
+    assert ask(house.port, MESSAGES, messages(), headers=headers).status == 200
+    assert "jane" not in seen.span().to_json()
+    assert upstream.requests[-1].headers.get("tracestate") == kept
+
+
+@pytest.mark.parametrize(
+    ("environ", "name"),
+    [
+        ({}, "constitutional-guardrails"),
+        ({"OTEL_SERVICE_NAME": "shop-guard"}, "shop-guard"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=shop-guard"}, "shop-guard"),
+    ],
+    ids=["ours", "a variable of its own", "among others"],
+)
+def test_whoever_runs_it_may_name_it(
+    environ: dict[str, str], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in environ.items():
+        monkeypatch.setenv(variable, value)
+    spans = InMemorySpanExporter()
+    made = Tracing(span_processor=SimpleSpanProcessor(spans), metric_reader=InMemoryMetricReader())
+    assert made.resource["service.name"] == name
+    made.close()
+
+
+def test_the_log_tells_the_trace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    seen = Seen()
+    with provider("Four.") as upstream:
+        config = config_of(upstream.url, written(tmp_path), access_log=True)
+        with serving(config, tracing=seen.tracing) as house:
+            ask(house.port, MESSAGES, messages(), headers={"traceparent": PARENT})
+    line = json.loads(capsys.readouterr().err.splitlines()[-1])
+    assert (line["event"], line["trace"]) == ("request", PARENT.split("-")[1])
+
+
 def test_models_that_are_made_up_stay_few_and_hold_no_text(
     house: House, seen: Seen, upstream: FakeProvider
 ) -> None:
@@ -134,20 +247,22 @@ def test_models_that_are_made_up_stay_few_and_hold_no_text(
     until(lambda: len(seen.spans.get_finished_spans()) == 121)
     spans = seen.spans.get_finished_spans()
     seen.spans.clear()
-    assert "secret" not in "".join(span.to_json() for span in spans)
+    told = "".join(span.to_json() for span in spans)
+    assert "secret" not in told
+    assert "made-up" not in told
     duration = seen.points()["gen_ai.client.operation.duration"]
     assert len({point.attributes.get("gen_ai.request.model") for point in duration}) <= 102
 
 
 # -- counts of tokens ----------------------------------------------------------------------------
 
-REPLY = b'{"text": "\\"input_tokens\\": 9, ", "usage": {"input_tokens": 3, "output_tokens" : 12}}'
+COUNTED = b'{"text": "\\"input_tokens\\": 9, ", "usage": {"input_tokens": 3, "output_tokens" : 12}}'
 
 
-@given(st.lists(st.integers(0, len(REPLY)), max_size=8))
+@given(st.lists(st.integers(0, len(COUNTED)), max_size=8))
 def test_counts_are_read_however_they_are_cut(cuts: list[int]) -> None:
     reader = UsageReader()
-    edges = [0, *sorted(cuts), len(REPLY)]
+    edges = [0, *sorted(cuts), len(COUNTED)]
     for start, end in pairwise(edges):
-        reader.feed(REPLY[start:end])
+        reader.feed(COUNTED[start:end])
     assert (reader.input_tokens, reader.output_tokens) == (3, 12)
