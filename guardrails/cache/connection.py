@@ -7,8 +7,10 @@ import threading
 import time
 import weakref
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from inspect import signature
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from guardrails.errors import SettingsError
@@ -81,7 +83,7 @@ class Connection:
         _connect(url, timeout_s, setting)  # says now what is wrong; connects to nothing
         self.address = shown_address(url)
         made = partial(_made, url, timeout_s, setting)
-        self._clients: PerLoop[Redis] = PerLoop(made, _closed)
+        self._clients: PerLoop[_Client] = PerLoop(made, _closed)
         self._standing = _standings.of(url, what, meanwhile, timeout_s, id(clock))
 
     def __repr__(self) -> str:
@@ -109,7 +111,8 @@ class Connection:
             standing.retry_at = self._clock() + AWAY_S  # one tries, the others need not
         try:
             async with asyncio.timeout(self._timeout_s):
-                result = await operation(await self._clients.get())
+                client = await self._clients.get()
+                result = await operation(await client.without_idle(standing.outages))
         except Exception as error:  # what is there may answer anything, and its client choke on it
             self._fails(error)
             return None
@@ -160,6 +163,7 @@ def _connect(url: str, timeout_s: float, setting: str) -> Redis:
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
             retry=Retry(NoBackoff(), 0),
+            **_no_notifications(),
         )
     except (ValueError, TypeError):
         raise SettingsError(
@@ -169,9 +173,36 @@ def _connect(url: str, timeout_s: float, setting: str) -> Redis:
     return Redis.from_pool(pool)
 
 
-async def _made(url: str, timeout_s: float, setting: str) -> Redis:
-    return _connect(url, timeout_s, setting)
+def _no_notifications() -> dict[str, Any]:
+    """Of maintenance, which newer clients ask for. While they may come, a pool hands out what
+    Redis has closed: when it was started again, or when nothing was said for long."""
+    from redis.asyncio.connection import ConnectionPool
+
+    if "maint_notifications_config" not in signature(ConnectionPool.__init__).parameters:
+        return {}
+    from redis.maint_notifications import MaintNotificationsConfig
+
+    return {"maint_notifications_config": MaintNotificationsConfig(enabled=False)}
 
 
-async def _closed(client: Redis) -> None:
-    await client.aclose()
+@dataclass(slots=True, eq=False)
+class _Client:
+    """`outages` are those that its connections have outlived."""
+
+    redis: Redis
+    outages: int
+
+    async def without_idle(self, outages: int) -> Redis:
+        """What was open before an outage may be dead, and each would look like another one."""
+        if self.outages != outages:
+            self.outages = outages
+            await self.redis.connection_pool.disconnect(inuse_connections=False)
+        return self.redis
+
+
+async def _made(url: str, timeout_s: float, setting: str) -> _Client:
+    return _Client(_connect(url, timeout_s, setting), 0)
+
+
+async def _closed(client: _Client) -> None:
+    await client.redis.aclose()

@@ -219,6 +219,40 @@ async def test_a_redis_that_dies_and_comes_back(
     await store.aclose()
 
 
+async def test_what_redis_has_closed_is_not_used_again(server: Server) -> None:
+    """It closes who says nothing for long (`timeout`), and everybody as it is started again: that
+    is no outage, and nobody is to be refused a budget for it."""
+    store, other = RedisStore(server.url), RedisStore(server.url)
+    for each in (store, other):
+        await asyncio.gather(*(each.put({name(n): b"v"}, ttl_s=60) for n in range(8)))
+    with server.client() as here:
+        here.client_kill_filter(_type="normal", skipme=True)
+    await asyncio.sleep(0.05)
+    for each in (store, other):
+        assert await asyncio.gather(*(each.get([name(n)]) for n in range(8))) == [[b"v"]] * 8
+    assert (store.outages, store.away) == (0, False)
+    for each in (store, other):
+        await each.aclose()
+
+
+async def test_once_it_is_back_it_stays(server: Server) -> None:
+    clock = Clock()
+    stores = [RedisStore(server.url, clock=clock) for _ in range(3)]
+    for each in stores:
+        await asyncio.gather(*(each.put({name(n): b"v"}, ttl_s=60) for n in range(8)))
+    server.kill()
+    await stores[0].put({name(1): b"w"}, ttl_s=60)
+    assert stores[1].away
+    server.start()
+    clock.now += AWAY_S
+    await stores[0].put({name(1): b"w"}, ttl_s=60)
+    for each in stores:
+        assert await asyncio.gather(*(each.get([name(1)]) for n in range(8))) == [[b"w"]] * 8
+    assert (stores[0].outages, stores[0].away) == (1, False)
+    for each in stores:
+        await each.aclose()
+
+
 async def test_a_redis_that_hangs_costs_one_time_out(server: Server) -> None:
     store = RedisStore(server.url)
     await store.put({name(1): b"v"}, ttl_s=60)
