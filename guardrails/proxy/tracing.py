@@ -5,7 +5,9 @@ Needs the extra `otel`; where to send them, the standard's own variables say (OT
 
 from __future__ import annotations
 
+import os
 import re
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -14,11 +16,14 @@ from urllib.parse import urlsplit
 from guardrails.asgi.messages import Headers
 from guardrails.errors import SettingsError
 from guardrails.proxy.passage import Passage
+from guardrails.telemetry import log
 
 __all__ = ["Tracing"]
 
 MOST_MODELS = 100
 """Names of models that metrics tell apart: a client can make up any number."""
+
+TO_SEND_S = 5.0
 
 DURATIONS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 TOKENS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864)
@@ -30,7 +35,7 @@ TRACESTATE = re.compile(r"[a-z0-9_*/@-]{1,256}=[!-~]{1,256}")
 
 class Tracing:
     """`span_processor` and `metric_reader` stand in for the exporters. Raises SettingsError without
-    the extra."""
+    the extra, and for an address that is none."""
 
     def __init__(self, *, span_processor: Any = None, metric_reader: Any = None) -> None:
         try:
@@ -47,10 +52,14 @@ class Tracing:
         if str(resource.attributes.get("service.name", "")).startswith("unknown_service"):
             resource = resource.merge(Resource({"service.name": "constitutional-guardrails"}))
         self.resource: Mapping[str, Any] = resource.attributes
-        self._spans = TracerProvider(resource=resource)
-        self._spans.add_span_processor(span_processor or _span_exporter())
+        self._spans = TracerProvider(resource=resource, shutdown_on_exit=False)
+        if (processor := span_processor or _span_exporter()) is not None:
+            self._spans.add_span_processor(processor)
+        reader = metric_reader or _metric_exporter()
         self._meters = MeterProvider(
-            resource=resource, metric_readers=[metric_reader or _metric_exporter()]
+            resource=resource,
+            metric_readers=[] if reader is None else [reader],
+            shutdown_on_exit=False,
         )
         self._propagate, self._kind = propagate, SpanKind.CLIENT
         self._status, self._error = Status, StatusCode.ERROR
@@ -127,9 +136,18 @@ class Tracing:
         return model
 
     def close(self) -> None:
-        """Send what is waiting."""
-        self._spans.shutdown()
-        self._meters.shutdown()
+        """Send what is waiting, for a while: a collector that hangs must not hold up the end."""
+        sending = [
+            threading.Thread(target=each.shutdown, daemon=True)
+            for each in (self._spans, self._meters)
+        ]
+        for thread in sending:
+            thread.start()
+        until = time.monotonic() + TO_SEND_S
+        for thread in sending:
+            thread.join(max(0.0, until - time.monotonic()))
+        if any(thread.is_alive() for thread in sending):
+            log.warning("the collector of traces does not answer; what it was not told is lost")
 
 
 class TracedCall:
@@ -189,7 +207,24 @@ def _carried(headers: Headers) -> dict[str, str]:
     return found
 
 
+def _goes_nowhere(kind: str) -> bool:
+    """Whether whoever runs it wants none of these. Raises SettingsError for an address that would
+    fail later, time and again."""
+    if os.environ.get(f"OTEL_{kind}_EXPORTER", "").strip().lower() == "none":
+        return True
+    for variable in (f"OTEL_EXPORTER_OTLP_{kind}_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"):
+        address = os.environ.get(variable, "").strip()
+        if address and not address.startswith(("http://", "https://")):
+            raise SettingsError(
+                f"{variable}: expected an address such as http://collector:4318; traces and "
+                f"metrics are sent by OTLP over HTTP"
+            )
+    return False
+
+
 def _span_exporter() -> Any:
+    if _goes_nowhere("TRACES"):
+        return None
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
@@ -197,6 +232,8 @@ def _span_exporter() -> Any:
 
 
 def _metric_exporter() -> Any:
+    if _goes_nowhere("METRICS"):
+        return None
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
     from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 

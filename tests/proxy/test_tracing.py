@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -14,9 +15,20 @@ from hypothesis import strategies as st
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from proxy_house import REPLY, House, config_of, provider, serving, until, written
+from proxy_house import (
+    LIMIT_S,
+    REPLY,
+    House,
+    config_of,
+    provider,
+    serving,
+    until,
+    written,
+)
 from proxy_wire import CHAT, MESSAGES, RESPONSES, ask, chat, connected, messages, request, responses
 
+from guardrails.errors import SettingsError
+from guardrails.proxy import tracing
 from guardrails.proxy.tokens import UsageReader
 from guardrails.proxy.tracing import Tracing
 from guardrails.testing import FakeProvider, Fault, api_error
@@ -224,6 +236,32 @@ def test_whoever_runs_it_may_name_it(
     made = Tracing(span_processor=SimpleSpanProcessor(spans), metric_reader=InMemoryMetricReader())
     assert made.resource["service.name"] == name
     made.close()
+
+
+def test_an_address_without_its_scheme_is_told_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317")
+    with pytest.raises(SettingsError, match="OTEL_EXPORTER_OTLP_ENDPOINT: expected an address"):
+        Tracing()
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "none")
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
+    Tracing().close()
+
+
+def test_a_collector_that_hangs_does_not_hold_up_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tracing, "TO_SEND_S", 0.2)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    with socket.create_server(("127.0.0.1", 0)) as collector, provider("Four.") as upstream:
+        address = f"http://127.0.0.1:{collector.getsockname()[1]}"
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
+        config = config_of(upstream.url, written(tmp_path), otel=True)
+        with serving(config) as house:
+            assert ask(house.port, MESSAGES, messages()).status == 200
+            house.drain()
+            house.thread.join(LIMIT_S / 4)
+            assert not house.thread.is_alive()
+    assert "the collector of traces does not answer" in caplog.text
 
 
 def test_the_log_tells_the_trace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
