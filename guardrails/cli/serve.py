@@ -32,7 +32,10 @@ def serve(config_file: Path | None, said: Mapping[str, Any], *, check_only: bool
     """Serve. Raises SettingsError, and what `Guard.load` raises, before anything is served."""
     from guardrails.proxy import logs
     from guardrails.proxy.server import bind, make_proxy, run
+    from guardrails.proxy.signals import hold_reloads
 
+    if not check_only:
+        hold_reloads()
     config = load_config(config_file, said=said)
     proxy = make_proxy(config)
     asyncio.run(_try(proxy.hosting, check_only=check_only, goes_on=config.workers == 1))

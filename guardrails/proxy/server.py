@@ -34,6 +34,7 @@ from guardrails.proxy.protocol import bounded_protocol
 from guardrails.proxy.readiness import Readiness
 from guardrails.proxy.relay import Relay
 from guardrails.proxy.routes import Endpoints
+from guardrails.proxy.signals import hear_reloads
 from guardrails.proxy.stores import Stores
 from guardrails.proxy.tracing import Tracing
 from guardrails.settings import Settings
@@ -211,6 +212,7 @@ class Serving:
             for number in signals:
                 loop.add_signal_handler(number, self.drain)
                 loop.add_signal_handler(signal.SIGHUP, self.reload)
+                hear_reloads()
             orphaned = None if parent is None else asyncio.create_task(self._watch(parent))
             proxy.metrics.ready.set(1)
             readiness = Readiness(proxy.hosting, proxy.stores, lambda: self.is_ready)

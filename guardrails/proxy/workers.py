@@ -18,6 +18,7 @@ from guardrails.errors import GuardrailsError
 from guardrails.proxy import logs
 from guardrails.proxy.config import ServeConfig
 from guardrails.proxy.metrics import FOLDER
+from guardrails.proxy.signals import hear_reloads, hold_reloads
 from guardrails.telemetry import OwnText, log
 
 __all__ = ["Workers"]
@@ -64,6 +65,7 @@ class Workers:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_end)
         signal.signal(signal.SIGHUP, self._on_again)
+        hear_reloads()
         logging.getLogger("guardrails").setLevel(logging.INFO)
         try:
             for _ in range(self._config.workers):
@@ -77,7 +79,11 @@ class Workers:
         process = self._spawn.Process(
             target=_work, args=(self._config, self._public, self._operations, os.getpid())
         )
-        process.start()
+        hold_reloads()  # until it hears them itself
+        try:
+            process.start()
+        finally:
+            hear_reloads()
         if process.pid is not None:
             self._processes[process.pid] = process, time.monotonic()
 

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,11 +70,14 @@ class Running:
 
 @contextmanager
 def running(
-    *arguments: str, folder: Path, environ: dict[str, str] | None = None
+    *arguments: str,
+    folder: Path,
+    environ: dict[str, str] | None = None,
+    command: Sequence[str] = COMMAND,
 ) -> Iterator[Running]:
     free = [_free_port(), _free_port()]
     process = subprocess.Popen(
-        [*COMMAND, "serve", "--port", str(free[0]), "--operations-port", str(free[1]), *arguments],
+        [*command, "serve", "--port", str(free[0]), "--operations-port", str(free[1]), *arguments],
         cwd=folder,
         env={**os.environ, "GUARDRAILS_AUDIT": "memory", **(environ or {})},
         stderr=subprocess.PIPE,
@@ -231,6 +234,35 @@ def test_several_processes_share_the_port_the_record_and_the_numbers(
     verified = verify(record, key=tmp_path / "key")
     assert verified.ok, verified
     assert verified.writers >= 2
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_reload_while_it_starts_waits(
+    upstream: FakeProvider, tmp_path: Path, workers: str
+) -> None:
+    """As the system's service manager sends it to what was started a moment ago."""
+    (tmp_path / "begin.py").write_text(
+        "import os, signal, sys\n"
+        "from guardrails.cli import main\n"
+        "from guardrails.proxy import server\n"
+        "made = server.make_proxy\n"
+        "def make_proxy(*args, **more):\n"
+        "    os.kill(os.getpid(), signal.SIGHUP)\n"
+        "    return made(*args, **more)\n"
+        "server.make_proxy = make_proxy\n"  # workers that are spawned read this file, too
+        "if __name__ == '__main__':\n"
+        "    sys.exit(main())\n"
+    )
+    arguments = (*options(upstream, tmp_path), "--workers", workers)
+    command = (sys.executable, "begin.py")
+    with running(*arguments, folder=tmp_path, command=command) as run:
+        for _ in range(int(workers)):
+            run.until("a constitution is reloaded")
+        ready = f"guardrails_proxy_ready {workers}.0"
+        _until(lambda: ready in run.operations("/metrics").body.decode())
+        assert not any("a worker ended" in line for line in run.lines)
+        assert run.end() == 0
 
 
 @pytest.mark.timeout(120)
