@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from guardrails.proxy.answers import error_body, named
@@ -22,6 +23,9 @@ PHRASES: Mapping[int, str] = {
     408: "Request Timeout",
     431: "Request Header Fields Too Large",
 }
+
+WISHES = frozenset({b"upgrade", b"http2-settings"})
+"""Of a request for another protocol: what is left out to have it answered in this one."""
 
 DROPPED_BYTES = 1 << 20
 DROPPED_S = 5
@@ -72,12 +76,41 @@ def bounded_protocol(limits: Limits) -> type[HttpToolsProtocol]:
             if self._in_head:
                 self._head_bytes += len(data)
             self._silent_bytes += len(data)
-            super().data_received(data)
+            self._unset_keepalive_if_required()
+            self._feed(data)
             if self._in_head and self._head_bytes > limits.header_bytes + 8_192:
                 self._end(431, "the request's head is too long")
             elif self._in_body and self._silent_bytes > limits.header_bytes:
                 self._end(431, "the request's trailers are too long")
             self._arm()
+
+        def _feed(self, data: bytes) -> None:
+            left: bytes | None = data
+            while left is not None:
+                left = self._read(left)
+
+        def _read(self, data: bytes) -> bytes | None:
+            """What is to be read after it, if anything."""
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                if self.parser.get_method() != b"CONNECT":
+                    return self._without_wish() + data[upgrade.args[0] :]
+                self.send_400_response("CONNECT is not served.")
+            except httptools.HttpParserError:
+                self.send_400_response("Invalid HTTP request received.")
+            return None
+
+        def _without_wish(self) -> bytes:
+            """The head of who would like another protocol, and gets this one. The parser has taken
+            it for the whole request, and would take its body for the next one."""
+            method = self.parser.get_method()
+            version = self.parser.get_http_version().encode("ascii")
+            fields = b"".join(
+                b"%b: %b\r\n" % field for field in self.headers if field[0] not in WISHES
+            )
+            self.parser = httptools.HttpRequestParser(self)
+            return b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, fields)
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
@@ -91,6 +124,8 @@ def bounded_protocol(limits: Limits) -> type[HttpToolsProtocol]:
                 super().on_header(name, value)
 
         def on_headers_complete(self) -> None:
+            if self.parser.should_upgrade():
+                return
             self._in_head, self._in_body = False, True
             self._silent_bytes = self._dropped_bytes = 0
             self._stop_clock()
@@ -108,6 +143,8 @@ def bounded_protocol(limits: Limits) -> type[HttpToolsProtocol]:
             super().on_body(body)
 
         def on_message_complete(self) -> None:
+            if self.parser.should_upgrade():
+                return
             super().on_message_complete()
             self._in_body = False
             self._idle_until = self.loop.time() + self.timeout_keep_alive

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -63,6 +64,76 @@ def is_cut_off(connection: socket.socket, piece: bytes) -> bool:
     except ConnectionError:
         return True
     return False
+
+
+# -- another protocol ----------------------------------------------------------------------------
+
+CLOSE = {"connection": "Upgrade, close", "upgrade": "h2c"}
+H2C = {"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c", "http2-settings": "AAMAAABkAAQA"}
+"""As Java's own client asks on every connection without TLS."""
+
+
+@pytest.mark.parametrize("framing", ["length", "chunks"])
+@pytest.mark.parametrize("pause", [False, True], ids=["at once", "late"])
+def test_who_would_like_another_protocol_is_answered_in_this_one(
+    house: House, upstream: FakeProvider, pause: bool, framing: str
+) -> None:
+    """RFC 9110, section 7.8: a server may ignore what it does not speak."""
+    whole = request(MESSAGES, messages(), headers=H2C)
+    if framing == "chunks":
+        data = json.dumps(messages()).encode()
+        head = request(MESSAGES, headers={**H2C, **CHUNKED})
+        whole = head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data)
+    at = whole.index(b"\r\n\r\n") + 4
+    with connected(house.port) as connection:
+        for _ in range(2):  # and the connection goes on
+            before = upstream.requests.total
+            connection.sendall(whole[:at] if pause else whole)
+            if pause:
+                time.sleep(0.1)
+                connection.sendall(whole[at:])
+            answer = got(connection)
+            assert (answer.status, answer.json["content"][0]["text"]) == (200, "Four.")
+            assert upstream.requests.total == before + 1
+            assert "upgrade" not in upstream.requests[-1].headers
+
+
+@pytest.mark.parametrize("upgrade", ["h2c", "websocket", "TLS/1.0"])
+def test_the_body_of_who_would_like_another_protocol_is_no_request(
+    house: House, upstream: FakeProvider, upgrade: str
+) -> None:
+    before = upstream.requests.total
+    hidden = request(MESSAGES, messages())
+    head = {**H2C, "upgrade": upgrade, "content-length": str(len(hidden))}
+    with connected(house.port) as connection:
+        connection.sendall(request(MESSAGES, b"", headers=head))
+        time.sleep(0.1)
+        connection.sendall(hidden)
+        answer = ends(connection)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert upstream.requests.total == before
+
+
+def test_many_who_would_like_another_protocol_at_once(house: House) -> None:
+    one = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n"
+    with connected(house.port) as connection:
+        connection.sendall(one * 3_000 + request(MESSAGES, messages(), headers=CLOSE))
+        answers = ends(connection)
+    assert answers.count(b"HTTP/1.1 421 ") == 3_000
+    assert answers.count(b"HTTP/1.1 200 ") == 1
+
+
+def test_nobody_is_connected_to_elsewhere(house: House, upstream: FakeProvider) -> None:
+    before = upstream.requests.total
+    with connected(house.port) as connection:
+        connection.sendall(request(MESSAGES, b"", method="CONNECT"))
+        time.sleep(0.1)
+        connection.sendall(request(MESSAGES, messages()))
+        answer = ends(connection)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert upstream.requests.total == before
 
 
 # -- trailers ------------------------------------------------------------------------------------
