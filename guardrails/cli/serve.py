@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["serve"]
 
 
+UNGUARDED = "guard = false, so nothing of it is judged or recorded"
 EVENTS_AS_TEXT = (
     "events of this path are read as pieces of a plain text; if their data is JSON, say where the "
     'pieces stand: format = "sse: /pointer"'
@@ -45,6 +46,8 @@ def serve(config_file: Path | None, said: Mapping[str, Any], *, check_only: bool
         for path, route in config.routes.items():
             if route.format == "text":
                 note(f"{path}: {EVENTS_AS_TEXT}")
+            if not route.guard:
+                note(f"{path}: {UNGUARDED}")
         return Status.FINE
     with ExitStack() as open_until_the_end:
         operations = None
@@ -100,6 +103,8 @@ def _tell(config: ServeConfig, port: int, operations_port: int | None) -> None:
         clients=len(config.clients),
         workers=config.workers,
     )
+    if unguarded := [path for path, route in config.routes.items() if not route.guard]:
+        log.warning("nothing of these paths is judged", paths=", ".join(unguarded)[:150])
     addresses = [config.upstream_for(provider) or "" for provider in PROVIDERS]
     addresses += [route.upstream or "" for route in config.routes.values()]
     if any(_is_open(address) for address in addresses):

@@ -63,6 +63,9 @@ Port = Annotated[int, Field(ge=0, le=65_535)]
 Text = Annotated[str, StringConstraints(min_length=1)]
 
 
+ENDPOINTS = ("/v1/messages", "/v1/chat/completions", "/v1/responses", "/v1/models")
+
+
 def _address(said: str) -> str:
     """An upstream's base, without what every path begins with already."""
     try:
@@ -70,9 +73,13 @@ def _address(said: str) -> str:
         fine = found.scheme in ("http", "https") and bool(found.hostname) and found.port != 0
     except ValueError:
         fine, found = False, urlsplit("")
-    if not fine or found.query or found.fragment or found.username or "@" in found.netloc:
+    plain = said.isascii() and said.isprintable() and " " not in said
+    if not fine or not plain or found.query or found.fragment or "@" in found.netloc:
         raise ValueError("expected an address such as https://api.anthropic.com")
-    return said.rstrip("/").removesuffix("/v1")
+    base = said.rstrip("/")
+    if base.endswith(ENDPOINTS):
+        raise ValueError("expected an address without the path of an endpoint, which is put after")
+    return base.removesuffix("/v1")
 
 
 Address = Annotated[str, AfterValidator(_address)]
@@ -101,7 +108,28 @@ def _format(said: Named) -> Named:
     return said
 
 
-HeaderName = Annotated[str, of_form("[a-z0-9-]+", "a header's name in lower case")]
+NOT_FOR_THE_PROVIDER = frozenset(
+    {
+        *("authorization", "x-api-key", "api-key", "cookie", "proxy-authorization"),
+        *("host", "content-length", "transfer-encoding", "te", "trailer", "expect", "upgrade"),
+        *("connection", "keep-alive", "proxy-connection", "http2-settings"),
+        *("accept-encoding", "traceparent", "tracestate"),
+    }
+)
+"""Who the client is here, how its connection works, and what the proxy says itself."""
+
+
+def _header(said: str) -> str:
+    if said in NOT_FOR_THE_PROVIDER or said.startswith("guardrails-"):
+        raise ValueError(
+            f"{said!r} is between the client and the proxy: it never goes to the provider"
+        )
+    return said
+
+
+HeaderName = Annotated[
+    str, of_form("[a-z0-9-]+", "a header's name in lower case"), AfterValidator(_header)
+]
 PathPattern = Annotated[str, AfterValidator(_pattern)]
 
 
@@ -225,7 +253,7 @@ class ServeConfig(_Table):
     host: Text = "127.0.0.1"
     port: Port = 8080
     workers: Annotated[int, Field(ge=1, le=64)] = 1
-    hosts: frozenset[Text] | None = None
+    hosts: Annotated[frozenset[Text], Field(min_length=1)] | None = None
     upstream_key_env: Variables = Field(default_factory=dict)
     refuse: Literal["reply", "problem"] = "reply"
     trust_system: bool = True
@@ -302,14 +330,10 @@ def load_config(
     except ValidationError as error:
         told = wrongs(error, values, tell=tell, known=_fields_at, hints=MISSING)
         raise SettingsError("\n".join(told)) from None
-    if config.upstream_key_env and not config.clients and not is_loopback(config.host):
-        raise SettingsError(
-            tell(
-                ("host",),
-                f"{config.host!r} would offer the provider's key to whoever reaches it; name who "
-                f"may ask under [serve.clients.NAME], or serve 127.0.0.1",
-            )
-        )
+    from guardrails.proxy.contradictions import contradictions  # which looks at what is made here
+
+    if found_wrong := [tell(steps, what) for steps, what in contradictions(config)]:
+        raise SettingsError("\n".join(found_wrong))
     return config
 
 

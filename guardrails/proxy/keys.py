@@ -19,7 +19,15 @@ from guardrails.exchange import Context
 from guardrails.proxy.answers import RefusedError
 from guardrails.proxy.config import CheckConfig, ClientConfig, Provider, ServeConfig
 
-__all__ = ["Client", "Credential", "Keys", "check_token_digest", "credential", "secret_of"]
+__all__ = [
+    "Client",
+    "Credential",
+    "Keys",
+    "check_token_digest",
+    "credential",
+    "refuse_shared_token",
+    "secret_of",
+]
 
 LONGEST_KEY = 4_096
 SHORTEST_KEY = 16
@@ -123,11 +131,23 @@ class Keys:
             raise RefusedError(
                 401, "no_key", "no key: send authorization: Bearer KEY, or x-api-key: KEY"
             )
-        digest = hashlib.sha256(given.key).digest()
-        found = self._clients.get(hmac.digest(self._secret, digest, hashlib.sha256))
+        found = self.of_digest(hashlib.sha256(given.key).digest())
         if found is None:
             raise RefusedError(401, "unknown_key", "this key is not known here")
         return found
+
+    def of_digest(self, digest: bytes) -> Client | None:
+        """Whose key has this SHA-256."""
+        return self._clients.get(hmac.digest(self._secret, digest, hashlib.sha256))
+
+
+def refuse_shared_token(keys: Keys, token: bytes) -> None:
+    """Who may ask for checks could ask for anything, and the other way round. Raises
+    SettingsError."""
+    if (client := keys.of_digest(token)) is not None:
+        raise SettingsError(
+            f"serve.check: its token is the key of serve.clients.{client.name}; make it another one"
+        )
 
 
 def check_token_digest(config: CheckConfig, environ: Mapping[str, str] = os.environ) -> bytes:

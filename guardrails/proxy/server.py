@@ -25,7 +25,7 @@ from guardrails.proxy.check import CheckEndpoint
 from guardrails.proxy.config import Limits, ServeConfig, check_tls
 from guardrails.proxy.gate import CHECK, Gate
 from guardrails.proxy.hosting import Hosting
-from guardrails.proxy.keys import Keys, check_token_digest
+from guardrails.proxy.keys import Keys, check_token_digest, refuse_shared_token
 from guardrails.proxy.limits import Traffic
 from guardrails.proxy.logs import access_log
 from guardrails.proxy.metrics import Metrics
@@ -115,6 +115,8 @@ def make_proxy(
     if tracing is None and config.otel:
         tracing = tried(Tracing)
     digest = None if config.check is None else tried(partial(check_token_digest, config.check))
+    if keys is not None and digest is not None:
+        tried(partial(refuse_shared_token, keys, digest))
     if served is None:  # what follows is looked at all the same
         served = Endpoints(config.model_copy(update={"routes": {}, "clients": {}}))
     metrics = Metrics([*(each.name for each in served.all), CHECK])
