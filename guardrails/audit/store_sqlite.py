@@ -14,6 +14,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from guardrails.audit.chain import COLUMNS, Entry, Row
+from guardrails.audit.moved import brought_home, make_room
 from guardrails.errors import AuditError
 
 __all__ = ["SqliteStore", "alterations", "open_for_reading", "rows"]
@@ -75,7 +76,8 @@ class SqliteStore:
 
     def _connect(self, patience_s: float) -> sqlite3.Connection:
         self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite's own mode is wider
+        make_room(self._file, patience_s=patience_s)
+        os.close(os.open(self._file, os.O_RDWR))
         found = self._file.stat()
         self._identity = (found.st_dev, found.st_ino)
         connection = sqlite3.connect(
@@ -155,9 +157,8 @@ class SqliteStore:
 
     def close(self) -> None:
         """What was acknowledged is on disk already: a failure here loses nothing."""
-        with suppress(sqlite3.Error):
-            if not self.is_current:  # SQLite itself leaves the log of a moved file behind
-                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        if not self.is_current:
+            brought_home(self._connection)
         with suppress(sqlite3.Error):
             self._connection.close()
 

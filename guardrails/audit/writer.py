@@ -198,9 +198,7 @@ class Writer:
     def _prepare(self) -> Store:
         """The store that now has that name, once it is known what it holds of us."""
         if self._store is not None and not self._store.is_current:
-            self._disconnect()
-            self._begin_chain()  # another file: our chain ended in the one that is gone
-            self._doubtful = None
+            self._leave_moved()
         if self._store is None:
             self._store = self._connect()
         if self._doubtful is not None:
@@ -212,6 +210,13 @@ class Writer:
             self._doubtful = None
         return self._store
 
+    def _leave_moved(self) -> None:
+        """Another file: our chain ended in the one that is gone."""
+        log.warning("the audit trail was moved away or removed; a new one is begun")
+        self._disconnect()
+        self._begin_chain()
+        self._doubtful = None
+
     def _commit(self, store: Store, items: list[Item]) -> None:
         entries: list[Entry] = []
         for item in items:
@@ -221,6 +226,8 @@ class Writer:
         store.append(entries)
         self._doubtful = None
         self._chain.advance(entries[-1])
+        if not store.is_current:  # moved meanwhile: nobody else may look into its log any more
+            self._leave_moved()
         if self._backlog:
             log.warning("the audit store is back", entries=len(self._backlog))
             self._backlog = []

@@ -12,16 +12,18 @@ from urllib.parse import urlsplit
 from guardrails.cli.outcome import Status
 from guardrails.cli.screen import note
 from guardrails.errors import AuditError
-from guardrails.proxy.config import PROVIDERS, ServeConfig, is_loopback, load_config
+from guardrails.proxy.config import PROVIDERS, is_loopback, load_config
 from guardrails.telemetry import log
 
 if TYPE_CHECKING:
     from guardrails.guard.stores import SharedStore
     from guardrails.proxy.hosting import Hosting
+    from guardrails.proxy.server import Proxy
 
 __all__ = ["serve"]
 
 
+IN_MEMORY = "the record is in memory, and ends with each process (audit = memory)"
 UNGUARDED = "guard = false, so nothing of it is judged or recorded"
 EVENTS_AS_TEXT = (
     "events of this path are read as pieces of a plain text; if their data is JSON, say where the "
@@ -43,6 +45,8 @@ def serve(config_file: Path | None, said: Mapping[str, Any], *, check_only: bool
     if check_only:
         note("the configuration, the keys, the constitutions and the record can be served")
         _tell_stores(proxy.stores.all)
+        if proxy.hosting.settings.audit_file is None:
+            note(f"but {IN_MEMORY}")
         for path, route in config.routes.items():
             if route.format == "text":
                 note(f"{path}: {EVENTS_AS_TEXT}")
@@ -60,7 +64,7 @@ def serve(config_file: Path | None, said: Mapping[str, Any], *, check_only: bool
             bind(config.host, config.port, options="--host or --port")
         )
         logs.set_up()
-        _tell(config, public.getsockname()[1], operations.getsockname()[1] if operations else None)
+        _tell(proxy, public.getsockname()[1], operations.getsockname()[1] if operations else None)
         if config.workers == 1:
             run(proxy, public, operations)
             return Status.FINE
@@ -92,7 +96,8 @@ def _tell_stores(stores: Sequence[SharedStore]) -> None:
         note(told(store))
 
 
-def _tell(config: ServeConfig, port: int, operations_port: int | None) -> None:
+def _tell(proxy: Proxy, port: int, operations_port: int | None) -> None:
+    config = proxy.config
     log.info(
         "serving",
         address=f"{'https' if config.tls else 'http'}://{config.host}:{port}",
@@ -103,6 +108,8 @@ def _tell(config: ServeConfig, port: int, operations_port: int | None) -> None:
         clients=len(config.clients),
         workers=config.workers,
     )
+    if proxy.hosting.settings.audit_file is None:
+        log.warning(IN_MEMORY)
     if unguarded := [path for path, route in config.routes.items() if not route.guard]:
         log.warning("nothing of these paths is judged", paths=", ".join(unguarded)[:150])
     addresses = [config.upstream_for(provider) or "" for provider in PROVIDERS]

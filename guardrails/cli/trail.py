@@ -103,8 +103,8 @@ def _verification(report: Report) -> Iterator[RenderableType]:
     if report.unclosed_count:
         named = ", ".join(report.unclosed[:MOST_UNCLOSED])
         more = ", …" if report.unclosed_count > MOST_UNCLOSED else ""
-        said = f"{report.unclosed_count:,} not closed, their process ended first: {named}{more}"
-        yield plain(said, "yellow")
+        why = "their process ended first or could not write"
+        yield plain(f"{report.unclosed_count:,} not closed, {why}: {named}{more}", "yellow")
     if not report.tail_anchored:
         yield Text("tail not anchored: entries cut off the end would not be missed", "yellow")
     elif report.unanchored_entries:
@@ -147,7 +147,7 @@ def record_whole(record: StoredRecord) -> Group:
         lines += _opened(record.opened)
     closed = record.closed
     if closed is None:
-        lines.append(Text("never closed: its process ended first", "yellow"))
+        lines.append(Text("never closed: its process ended first, or could not write", "yellow"))
     else:
         reply = f" {closed.reply_key}" if closed.reply_key else ""
         lines.append(plain(f"delivered {closed.how}{reply} at {closed.at:%Y-%m-%d %H:%M:%S}"))

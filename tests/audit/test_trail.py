@@ -9,11 +9,13 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from audit_samples import JUDGED, closed, opened, settings_in, write
 
+from guardrails.audit.keys import make_keys
 from guardrails.audit.read import show
 from guardrails.audit.record import new_record_id
 from guardrails.audit.trail import MemoryTrail, StoredTrail, open_trail
@@ -256,6 +258,87 @@ async def test_a_trail_moved_away_is_followed_by_a_new_one(tmp_path: Path) -> No
         assert verify(tmp_path / name, key=settings.key_path).ok
     (fault,) = verified(settings).faults
     assert fault.what == "truncated"
+
+
+def test_several_processes_follow_a_trail_that_is_moved_away(tmp_path: Path) -> None:
+    """Renamed, a file leaves its log behind under the old name: some of them still write to that,
+    and it must never be the new one's."""
+    code = """
+import asyncio, sys
+from pathlib import Path
+from audit_samples import *
+
+trail = open_trail(settings_in(Path(sys.argv[1])))
+async def call():
+    while True:
+        record_id = new_record_id()
+        await trail.open(opened(record_id))
+        sys.stdout.write(record_id + "\\n")
+        sys.stdout.flush()
+        await asyncio.sleep(0.002)
+async def main():
+    await asyncio.gather(*(call() for _ in range(3)))
+asyncio.run(main())
+"""
+    make_keys(tmp_path / "key")
+    with ExitStack() as until_killed:
+        processes = []
+        for _ in range(3):
+            process = subprocess.Popen(
+                [sys.executable, "-c", code, str(tmp_path)],
+                stdout=subprocess.PIPE,
+                cwd=HERE,
+                text=True,
+            )
+            until_killed.callback(process.wait)
+            until_killed.callback(process.kill)
+            processes.append(process)
+        acknowledged = set()
+
+        def wait_for(lines: int) -> None:
+            for process in processes:
+                assert process.stdout is not None
+                acknowledged.update(process.stdout.readline().strip() for _ in range(lines))
+
+        for number in range(4):
+            wait_for(30)
+            (tmp_path / "audit.db").rename(tmp_path / f"old-{number}.db")
+        wait_for(30)
+        for process in processes:
+            process.send_signal(signal.SIGKILL)
+        for process in processes:
+            assert process.stdout is not None
+            rest = [line.strip() for line in process.stdout if line.endswith("\n")]
+            acknowledged.update(rest)
+            process.stdout.close()
+    stored = set()
+    for file in sorted(tmp_path.glob("*.db")):
+        report = verify(file, key=tmp_path / "key")
+        assert report.ok, (file, report)
+        stored |= set(stored_ids(Settings(audit=str(file), key_file=tmp_path / "key")))
+    assert acknowledged <= stored
+
+
+def test_what_a_killed_process_left_of_a_trail_that_was_moved_is_kept(tmp_path: Path) -> None:
+    code = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from audit_samples import *
+
+trail = open_trail(settings_in(Path(sys.argv[1])))
+asyncio.run(trail.open(opened("r1")))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=HERE, timeout=30)
+    settings = settings_in(tmp_path)
+    (tmp_path / "audit.db").rename(tmp_path / "old.db")
+    asyncio.run(write(settings, ["r2"]))
+    assert stored_ids(settings) == ["r2"]
+    (left,) = tmp_path.glob("audit.db-wal.*")
+    left.rename(tmp_path / "old.db-wal")
+    assert stored_ids(Settings(audit=str(tmp_path / "old.db"), key_file=settings.key_path)) == [
+        "r1"
+    ]
 
 
 def test_one_thread_writes_however_many_call(tmp_path: Path) -> None:

@@ -103,4 +103,6 @@ def test_a_path_that_is_not_judged_is_told(
         '[serve.routes."/v1/messages"]\nguard = false\n'
     )
     assert main(["serve", "--check-config"]) == 0
-    assert "/v1/messages: guard = false, so nothing of it is judged" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "/v1/messages: guard = false, so nothing of it is judged" in told
+    assert "the record is in memory" in told
