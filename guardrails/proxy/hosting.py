@@ -7,7 +7,7 @@ under one ends under it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from guardrails.asgi import BYTES_PER_CHARACTER, ROOM_BESIDE_TEXT, GuardrailMidd
 from guardrails.asgi.messages import ASGIApp, Scope
 from guardrails.audit.trail import Trail, check_trail, open_trail
 from guardrails.constitution.family import Stamp, family, stamps
-from guardrails.errors import ConstitutionError, GuardrailsError, raise_together
+from guardrails.errors import ConstitutionError, GuardrailsError, Problem, raise_together
 from guardrails.exchange import Context
 from guardrails.guard import Guard
 from guardrails.proxy.account import known_models
@@ -147,6 +147,7 @@ class Hosting:
         self.known_models = known_models(settings, config.models)
         self._hosted: dict[str, Hosted] = {}
         self._seen: dict[str, Mapping[Path, Stamp]] = {}
+        self._made_of: dict[str, tuple[Path, ...]] = {}
         self._refused: dict[str, tuple[datetime, tuple[str, ...]]] = {}
         self._loading = asyncio.Lock()
 
@@ -160,6 +161,7 @@ class Hosting:
             except GuardrailsError as error:
                 wrong.append(error)
                 continue
+            self._made_of[name] = tuple(self._seen[name])
             self._metrics.holds(name, hosted.pin, None, hosted.since.timestamp())
         raise_together(wrong)
 
@@ -228,7 +230,7 @@ class Hosting:
         seen = await asyncio.to_thread(self._stamps, name)
         old = self._hosted[name]
         try:
-            new = await asyncio.to_thread(self._host, name)
+            new = await asyncio.to_thread(self._host_anew, name)
         except (GuardrailsError, OSError) as error:
             self._seen[name] = seen  # it is told once, until the file changes again
             self._metrics.reloads.labels("refused").inc()
@@ -239,6 +241,7 @@ class Hosting:
                 log.error("a constitution is not reloaded; the old one stays", problem=line)
             return False
         self._seen[name] = seen
+        self._made_of[name] = tuple(seen)
         self._hosted[name] = new
         self._refused.pop(name, None)
         old.retire()
@@ -259,6 +262,13 @@ class Hosting:
         )
         return Hosted(guard, self._relay, self._config, self._served)
 
+    def _host_anew(self, name: str) -> Hosted:
+        """Looked at behind it, too: the file may go while it is loaded."""
+        _refuse_stand_ins(self._made_of[name], tuple(self._stamps(name)))
+        new = self._host(name)
+        _refuse_stand_ins(self._made_of[name], tuple(self._stamps(name)))
+        return new
+
     def _stamps(self, name: str) -> Mapping[Path, Stamp]:
         return stamps(family([name], self.settings.constitutions))
 
@@ -266,6 +276,23 @@ class Hosting:
         return tuple(
             name for name in self._config.constitutions if self._stamps(name) != self._seen[name]
         )
+
+
+def _refuse_stand_ins(before: Sequence[Path], now: Sequence[Path]) -> None:
+    """A file of one's own goes before one of that name that ships. Were it gone for a moment, other
+    rules would be in force. Raises ConstitutionError."""
+    for file in before:
+        others = [other for other in now if other.name == file.name and other != file]
+        if others and not file.exists():
+            raise ConstitutionError(
+                [
+                    Problem(
+                        file=str(file),
+                        what=f"{file} is gone, and {others[0]} would stand in for it",
+                        hint="put it back, or start again to be held to the other one",
+                    )
+                ]
+            )
 
 
 def _told(error: GuardrailsError | OSError) -> list[str]:

@@ -14,6 +14,7 @@ from proxy_house import CONSTITUTION, REPLY, config_of, provider, serving, until
 from proxy_wire import MESSAGES, Got, ask, connected, got, messages, request
 
 from guardrails.errors import ConstitutionError
+from guardrails.settings import Settings
 from guardrails.testing import FakeProvider
 
 NEWER = CONSTITUTION.replace("version: 1.0.0", "version: 1.1.0")
@@ -34,6 +35,33 @@ def upstream() -> Iterator[FakeProvider]:
 
 def under(answer: Got) -> str:
     return answer.headers["guardrails-constitution"]
+
+
+@pytest.mark.parametrize("name", ["finance", "child"], ids=["itself", "its parent"])
+def test_no_other_of_the_same_name_stands_in_for_what_is_gone(tmp_path: Path, name: str) -> None:
+    """A folder that is unmounted must not put shipped rules in the place of one's own."""
+    own = written(tmp_path, CONSTITUTION.replace("id: house", "id: finance"), "finance")
+    written(tmp_path, CHILD.replace("house@^1", "finance@^1"), "child")
+    settings = Settings(audit="memory", constitutions=tmp_path)
+    with (
+        provider("Four.") as made,
+        serving(config_of(made.url, name), settings=settings) as house,
+    ):
+        before = under(ask(house.port, MESSAGES, messages()))
+        text = own.read_text()
+        own.unlink()
+        assert not house.reload()
+        assert under(ask(house.port, MESSAGES, messages())) == before
+        answer = ask(house.port, MESSAGES, messages("A forbidden thing."))
+        assert answer.json["content"][0]["text"] == REPLY
+        told = ask(house.operations_port, "/readyz", method="GET").body.decode()
+        assert f"{own} is gone" in told
+        own.write_text(text)
+        assert house.reload()
+        own.unlink()
+        if name == "child":  # whoever no longer extends it may do without it
+            (tmp_path / "child.yaml").write_text(CHILD.replace("house@^1", "base@^1"))
+            assert house.reload()
 
 
 def test_what_has_begun_ends_under_the_constitution_it_began_with(tmp_path: Path) -> None:
