@@ -71,6 +71,7 @@ class Proxy:
     async def running(self) -> AsyncIterator[Gate]:
         """Open while it serves. At the end all records are written."""
         await self.relay.begin()
+        await self.stores.look()  # a second at most: told before a request meets it
         self._watching.append(asyncio.create_task(self.stores.watch()))
         if self.config.reload_s:
             self._watching.append(asyncio.create_task(self.hosting.watch()))

@@ -31,10 +31,10 @@ class Stores:
             self._metrics.reaches(store.connection.what, is_away=store.connection.away)
 
     async def watch(self) -> None:
-        """Never ends by itself."""
+        """Look again and again; never ends by itself."""
         while self.all:
-            await self.look()
             await asyncio.sleep(LOOK_S)
+            await self.look()
 
     @property
     def lines(self) -> Iterator[str]:

@@ -65,7 +65,8 @@ def test_who_is_away_is_told_once_and_keeps_nobody_from_being_served(
                 answer = ask(house.operations_port, "/readyz", method="GET")
                 return answer.body.decode() if answer.status == 200 else ""
 
-            until(lambda: "AWAY" in ready())
+            until(lambda: bool(ready()))
+            assert ready().count("AWAY") == 2, "from the first moment on"
             address = server.url
             assert f"verdict cache: AWAY, {address} cannot be used (ConnectionError)" in ready()
             assert f"daily budgets: AWAY, {address} cannot be used (ConnectionError)" in ready()
