@@ -14,7 +14,7 @@ import time
 from multiprocessing.process import BaseProcess
 from types import FrameType
 
-from guardrails.errors import GuardrailsError
+from guardrails.errors import GuardrailsError, SettingsError
 from guardrails.proxy import logs
 from guardrails.proxy.config import ServeConfig
 from guardrails.proxy.metrics import FOLDER
@@ -45,6 +45,18 @@ def _work(
         sys.exit(2)
 
 
+def _folder() -> str:
+    """Where processes put their numbers together. Raises SettingsError."""
+    try:
+        return tempfile.mkdtemp(prefix="guardrails-metrics-")
+    except OSError as error:
+        raise SettingsError(
+            f"serve.workers: several processes need a folder for what they count, and none can be "
+            f"made: {error.strerror or type(error).__name__}; name one that can be written in "
+            f"TMPDIR, or serve with workers = 1"
+        ) from None
+
+
 class Workers:
     """Runs until SIGTERM or SIGINT. The constitutions were loaded once before, so that a mistake
     shows before any process starts."""
@@ -60,8 +72,8 @@ class Workers:
         self._folder = ""
 
     def run(self) -> int:
-        """The exit status: 0, or 1 if processes kept failing."""
-        self._folder = os.environ[FOLDER] = tempfile.mkdtemp(prefix="guardrails-metrics-")
+        """The exit status: 0, or 1 if processes kept failing. Raises SettingsError."""
+        self._folder = os.environ[FOLDER] = _folder()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_end)
         signal.signal(signal.SIGHUP, self._on_again)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import queue
@@ -27,6 +28,8 @@ from redis_samples import serving as redis
 
 from guardrails.audit.verify import verify
 from guardrails.cli import main
+from guardrails.proxy import logs, workers
+from guardrails.proxy.signals import hear_reloads
 from guardrails.testing import FakeProvider, fault
 
 COMMAND = (sys.executable, "-c", "import sys; from guardrails.cli import main; sys.exit(main())")
@@ -525,6 +528,27 @@ def test_what_is_wrong_beyond_the_file_is_told_at_once_too(
         "unheard-of",
     ):
         assert part in told, part
+
+
+def test_processes_that_can_put_their_numbers_nowhere_are_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in a container whose root cannot be written, without a /tmp."""
+
+    def nowhere(**_: Any) -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GUARDRAILS_AUDIT", "memory")
+    monkeypatch.setattr(workers.tempfile, "mkdtemp", nowhere)
+    monkeypatch.setattr(logs, "set_up", lambda: None)
+    arguments = ["--upstream", "https://a.example", "-c", str(written(tmp_path)), "--offline"]
+    ports = ["--port", "0", "--operations-port", "0"]
+    assert main(["serve", *arguments, *ports, "--workers", "2"]) == 2
+    hear_reloads()
+    told = capsys.readouterr().err
+    assert "serve.workers: several processes need a folder" in told
+    assert "TMPDIR" in told
 
 
 def test_a_redis_that_is_away_is_told_and_can_be_served(tmp_path: Path) -> None:
