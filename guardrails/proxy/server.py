@@ -258,7 +258,9 @@ class Serving:
         self.drain()
 
     def reload(self) -> None:
-        """Load all constitutions again."""
+        """Load all constitutions again. Who waits already will find what is newest then."""
+        if len(self._reloading) > 1:
+            return
         task = asyncio.get_running_loop().create_task(self._proxy.hosting.reload())
         self._reloading.add(task)
         task.add_done_callback(self._reloading.discard)

@@ -64,6 +64,23 @@ def test_no_other_of_the_same_name_stands_in_for_what_is_gone(tmp_path: Path, na
             assert house.reload()
 
 
+def test_many_reloads_at_once_are_two(upstream: FakeProvider, tmp_path: Path) -> None:
+    """One that is under way, and one behind it that finds what is newest."""
+    file = written(tmp_path)
+    with serving(config_of(upstream.url, file)) as house:
+
+        def many() -> None:
+            for _ in range(50):
+                house.serving.reload()
+
+        file.write_text(NEWER)
+        house.loop.call_soon_threadsafe(many)
+        until(lambda: house.metric("guardrails_proxy_reloads_total", result="done") == 2)
+        assert house.reload(), "which waits for all others"
+        assert house.metric("guardrails_proxy_reloads_total", result="done") == 3
+        assert under(ask(house.port, MESSAGES, messages())) == "house@1.1.0"
+
+
 def test_what_has_begun_ends_under_the_constitution_it_began_with(tmp_path: Path) -> None:
     release = threading.Event()
 
