@@ -20,6 +20,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
     StringConstraints,
     ValidationError,
     model_validator,
@@ -58,8 +59,8 @@ Label = Annotated[
 ]
 """Of a client: it stands in logs."""
 
-Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
-Port = Annotated[int, Field(ge=0, le=65_535)]
+Seconds = Annotated[float, Field(strict=True, gt=0, le=86_400, allow_inf_nan=False)]
+Port = Annotated[int, Field(strict=True, ge=0, le=65_535)]
 Text = Annotated[str, StringConstraints(min_length=1)]
 
 
@@ -141,9 +142,9 @@ class Limits(_Table):
     """Times are in seconds, all else for one process. `body_bytes` stands for requests and for
     responses; None leaves room for what the constitution lets be judged."""
 
-    body_bytes: Annotated[int, Field(ge=1_024, le=1 << 30)] | None = None
-    header_bytes: Annotated[int, Field(ge=1_024, le=1 << 20)] = 32_768
-    headers: Annotated[int, Field(ge=10, le=1_000)] = 100
+    body_bytes: Annotated[int, Field(strict=True, ge=1_024, le=1 << 30)] | None = None
+    header_bytes: Annotated[int, Field(strict=True, ge=1_024, le=1 << 20)] = 32_768
+    headers: Annotated[int, Field(strict=True, ge=10, le=1_000)] = 100
     header_s: Seconds = 10
     body_s: Seconds = 30
     connect_s: Seconds = 10
@@ -152,11 +153,11 @@ class Limits(_Table):
     write_s: Seconds = 60
     total_s: Seconds = 900
     keep_alive_s: Seconds = 20
-    connections: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
-    in_flight: Annotated[int, Field(ge=1, le=100_000)] = 1_000
-    in_flight_per_client: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    per_minute_per_client: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
-    burst_per_client: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    connections: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 10_000
+    in_flight: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 1_000
+    in_flight_per_client: Annotated[int, Field(strict=True, ge=1, le=100_000)] | None = None
+    per_minute_per_client: Annotated[int, Field(strict=True, ge=1, le=10_000_000)] | None = None
+    burst_per_client: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] | None = None
 
 
 class Allowed(_Table):
@@ -179,7 +180,7 @@ class RouteConfig(_Table):
     constitution: Text | None = None
     upstream: Address | None = None
     format: Annotated[Named, AfterValidator(_format)] | None = None
-    guard: bool = True
+    guard: StrictBool = True
     methods: frozenset[Literal["GET", "POST", "PUT", "PATCH", "DELETE"]] = frozenset({"POST"})
 
     @model_validator(mode="after")
@@ -202,9 +203,9 @@ class ClientConfig(_Table):
     upstream_key_env: Variables = Field(default_factory=dict)
     attributes: Mapping[Text, str | tuple[str, ...]] = Field(default_factory=dict)
     language: Text | None = None
-    in_flight: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    per_minute: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
-    burst: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    in_flight: Annotated[int, Field(strict=True, ge=1, le=100_000)] | None = None
+    per_minute: Annotated[int, Field(strict=True, ge=1, le=10_000_000)] | None = None
+    burst: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] | None = None
 
     @model_validator(mode="after")
     def _one_key(self) -> Self:
@@ -219,8 +220,8 @@ class CheckConfig(_Table):
     token_env: Variable | None = None
     token_sha256: Digest | None = None
     tenant: Text = "check"
-    per_minute: Annotated[int, Field(ge=1, le=10_000_000)] = 600
-    burst: Annotated[int, Field(ge=1, le=1_000_000)] = 60
+    per_minute: Annotated[int, Field(strict=True, ge=1, le=10_000_000)] = 600
+    burst: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 60
 
     @model_validator(mode="after")
     def _one_token(self) -> Self:
@@ -234,7 +235,7 @@ class Operations(_Table):
 
     host: Text = "127.0.0.1"
     port: Port = 9090
-    enabled: bool = True
+    enabled: StrictBool = True
 
 
 class Tls(_Table):
@@ -249,20 +250,20 @@ class ServeConfig(_Table):
 
     upstream: Addresses
     constitution: Text
-    offline: bool = False
+    offline: StrictBool = False
     host: Text = "127.0.0.1"
     port: Port = 8080
-    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    workers: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
     hosts: Annotated[frozenset[Text], Field(min_length=1)] | None = None
     upstream_key_env: Variables = Field(default_factory=dict)
     refuse: Literal["reply", "problem"] = "reply"
-    trust_system: bool = True
-    access_log: bool = True
+    trust_system: StrictBool = True
+    access_log: StrictBool = True
     models: frozenset[Text] = frozenset()
-    otel: bool = False
+    otel: StrictBool = False
     drain_s: Seconds = 30
-    drain_delay_s: Annotated[float, Field(ge=0, le=600)] = 0
-    reload_s: Annotated[float, Field(ge=0, le=3_600)] = 1
+    drain_delay_s: Annotated[float, Field(strict=True, ge=0, le=600)] = 0
+    reload_s: Annotated[float, Field(strict=True, ge=0, le=3_600)] = 1
     limits: Limits = Limits()
     allow: Allowed = Allowed()
     routes: Mapping[PathPattern, RouteConfig] = Field(default_factory=dict)

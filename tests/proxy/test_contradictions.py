@@ -106,3 +106,22 @@ def test_a_path_that_is_not_judged_is_told(
     told = capsys.readouterr().err
     assert "/v1/messages: guard = false, so nothing of it is judged" in told
     assert "the record is in memory" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("port", "true", "expected a whole number"),
+        ("port", '"8080"', "expected a whole number"),
+        ("workers", "true", "expected a whole number"),
+        ("workers", "2.0", "expected a whole number"),
+        ("drain_s", "true", "expected a number"),
+        ("drain_s", '"30"', "expected a number"),
+        ("offline", '"no"', "expected true or false"),
+        ("otel", "1", "expected true or false"),
+    ],
+)
+def test_what_is_of_another_type_is_told(tmp_path: Path, name: str, value: str, told: str) -> None:
+    with pytest.raises(SettingsError, match=f"serve.{name}: {told}"):
+        loaded(tmp_path, "", **{name: value})
+    assert loaded(tmp_path, "", drain_s="30").drain_s == 30
