@@ -311,7 +311,7 @@ def _fields(steps: Steps) -> Iterable[str]:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8-sig")  # editors may put a mark before it
     except FileNotFoundError:
         raise SettingsError(
             f"{file}: no such settings file (GUARDRAILS_SETTINGS names it)"

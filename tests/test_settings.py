@@ -98,6 +98,11 @@ def test_what_is_wrong_in_the_file_is_named_with_its_place(
     assert re.search(rf"{re.escape(str(file))}:(\d+:\d+:)? {re.escape(told)}", str(caught.value))
 
 
+def test_a_mark_of_the_byte_order_is_no_part_of_the_file(tmp_path: Path) -> None:
+    write(tmp_path, "\ufeffaudit = 'memory'")
+    assert load_settings(environ={}, folder=tmp_path).audit_file is None
+
+
 def test_what_is_wrong_in_a_variable_is_named_with_it(tmp_path: Path) -> None:
     environ = {"GUARDRAILS_AUDIT_BUFFER": "many", "GUARDRAILS_ON_AUDIT_FAILURE": "ignore"}
     with pytest.raises(SettingsError) as caught:

@@ -34,6 +34,7 @@ EVENTS_AS_TEXT = (
 def serve(config_file: Path | None, said: Mapping[str, Any], *, check_only: bool) -> int:
     """Serve. Raises SettingsError, and what `Guard.load` raises, before anything is served."""
     from guardrails.proxy import logs
+    from guardrails.proxy.descriptors import make_room
     from guardrails.proxy.server import bind, make_proxy, run
     from guardrails.proxy.signals import hold_reloads
 
@@ -64,6 +65,7 @@ def serve(config_file: Path | None, said: Mapping[str, Any], *, check_only: bool
             bind(config.host, config.port, options="--host or --port")
         )
         logs.set_up()
+        make_room(config.limits.connections)
         _tell(proxy, public.getsockname()[1], operations.getsockname()[1] if operations else None)
         if config.workers == 1:
             run(proxy, public, operations)

@@ -364,7 +364,7 @@ def _over(values: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8-sig")  # editors may put a mark before it
     except FileNotFoundError:
         raise SettingsError(f"{file}: there is no such file") from None
     except (OSError, UnicodeDecodeError) as error:
