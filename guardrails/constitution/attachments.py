@@ -67,6 +67,10 @@ def gravest(doubts: Iterable[str]) -> str | None:
     return max(doubts, key=_SCALE.index, default=None)
 
 
+def _milder(action: str, inherited: str | None) -> bool:
+    return inherited is not None and _SCALE.index(action) < _SCALE.index(inherited)
+
+
 def common_attachments(parents: Iterable[tuple[Attachments, Doubts]]) -> Attachments:
     """What parents say together: what one lets through is kept by another's principles."""
     parents = [*parents]
@@ -88,8 +92,8 @@ def tightened_attachments(
     new = dict(old)
     for (stage, kind), action in said.rules().items():
         inherited = old.get((stage, kind)) or doubts[stage]
-        if action == "flag" and inherited not in (None, "flag"):
-            what = f"'flag' is milder than the inherited {inherited!r}"
+        if _milder(action, inherited):
+            what = f"{action!r} is milder than the inherited {inherited!r}"
             report.add(_place(said, stage, kind), what, USE_RELAX)
         else:
             new[stage, kind] = action
@@ -105,10 +109,10 @@ def relaxed_attachments(
     for (stage, kind), action in said.rules().items():
         inherited = old.get((stage, kind)) or doubts[stage]
         place = _place(said, stage, kind)
-        if action != "flag":
-            report.add(place, "is no milder", "say it under 'attachments'")
-        elif inherited in (None, "flag"):
+        if inherited == action or (inherited is None and action == "flag"):
             report.add(place, "the constitution says so already", "drop it")
+        elif not _milder(action, inherited):
+            report.add(place, "is no milder", "say it under 'attachments'")
         new[stage, kind] = action
     return new
 

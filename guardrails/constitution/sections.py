@@ -142,7 +142,10 @@ class PrincipleFields(Entry):
     ] = None
     applies: Annotated[
         dict[Label, Annotated[list[Label], Field(min_length=1, max_length=100)]] | None,
-        Field(description="Only for callers whose attributes say so, as {audience: [patient]}."),
+        Field(
+            description="Not for callers whose attributes say something else: {audience: [patient]} "
+            "holds for patients, and where no audience is known."
+        ),
     ] = None
     critics: Annotated[
         Critics | None, Field(description="Who looks. Default: [negative_examples, judge].")

@@ -127,6 +127,19 @@ def test_a_child_lets_through_more_only_with_a_reason(tmp_path: Path) -> None:
     )
 
 
+def test_what_opened_a_case_for_a_person_is_only_blocked_with_a_reason(tmp_path: Path) -> None:
+    rule = {
+        "id": "p.abuse", "text": "No x.", "stages": ["input"], "action": "escalate",
+        "on_undecided": "escalate", "critics": [{"pattern": {"breach": ["xyz"]}}],
+    }  # fmt: skip
+    parents = {"p": {"principles": [rule]}}
+    assert verdict(child(tmp_path, parents), IMAGE) == "escalate"
+    with pytest.raises(ConstitutionError, match="'block' is milder than the inherited 'escalate'"):
+        child(tmp_path, parents, attachments={"input": {"file": "block"}})
+    found = child(tmp_path, parents, **relaxing(input={"file": "block"}))
+    assert (verdict(found, IMAGE), verdict(found, FILE)) == ("escalate", "block")
+
+
 def test_a_lock_holds_a_principle_and_not_what_it_could_not_read(tmp_path: Path) -> None:
     locked = {
         "id": "p.words", "text": "No x.", "locked": True, "stages": ["input"],
@@ -154,7 +167,8 @@ def test_where_nothing_is_inherited_a_child_says_what_it_likes(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("said", "told"),
     [
-        ({"input": "block"}, "is no milder; say it under 'attachments'"),
+        ({"input": "block"}, "the constitution says so already"),
+        ({"retrieval": "block"}, "is no milder; say it under 'attachments'"),
         ({"retrieval": "flag"}, "the constitution says so already"),
     ],
 )
