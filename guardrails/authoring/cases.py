@@ -6,7 +6,7 @@ test with `judge:` scripts the judge; one without runs offline.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -164,15 +164,25 @@ def _compared(case: CaseTest, decision: Decision, constitution: Constitution) ->
     """Whether the decision is what was expected. It is not judged where nothing settled it and the
     word of a judge who was not asked could still make it so; where no word could, it failed."""
     unasked = _unasked(decision)
-    decided = decision.cause == "policy" and any(
-        finding.value == "breach" and Verdict.of(finding.action) == decision.verdict
-        for finding in decision.findings
-    )
-    if unasked and not decided and _could_be(case, decision, constitution, unasked):
+    if unasked and not _decided(decision) and _could_be(case, decision, constitution, unasked):
         return "not_judged", f"only a judge can say: {', '.join(unasked)}"
     if wrong := _differences(case, decision):
-        return "failed", "; ".join(wrong)
+        return "failed", "; ".join([*wrong, *_unmended(case, decision, constitution)])
     return "passed", ""
+
+
+def _decided(decision: Decision) -> bool:
+    """Whether something that needs no judge brought the verdict about: a breach, or what nobody
+    can read, where that stops it."""
+    stopped = decision.verdict >= Verdict.BLOCK
+    return any(
+        Verdict.of(finding.action) == decision.verdict
+        and (
+            (finding.value == "breach" and decision.cause == "policy")
+            or (finding.cause == "unjudged_part" and stopped)
+        )
+        for finding in decision.findings
+    )
 
 
 def _unasked(decision: Decision) -> tuple[str, ...]:
@@ -222,3 +232,21 @@ def _differences(case: CaseTest, decision: Decision) -> list[str]:
     elif wrong and decision.breaches:
         wrong.append(f"breaches: {', '.join(decision.breaches)}")
     return wrong
+
+
+def _unmended(case: CaseTest, decision: Decision, constitution: Constitution) -> Iterator[str]:
+    """Why nothing came of a revision that was expected."""
+    if case.expect != "revise" or decision.verdict != Verdict.BLOCK:
+        return
+    for id in decision.breaches:
+        principle = constitution.principle(id)
+        if Verdict.of(principle.actions[case.stage]) != Verdict.REVISE:
+            continue
+        remedy = principle.remedy
+        if remedy is None or (remedy.replace_sentence is None and remedy.append is None):
+            yield (
+                "no model writes a revision in a test: give its remedy replace_sentence or append"
+            )
+            return
+    if decision.attempts and not any(attempt.released for attempt in decision.attempts):
+        yield f"with its remedy it came to {decision.attempts[-1].verdict} again"

@@ -143,8 +143,8 @@ class PrincipleFields(Entry):
     applies: Annotated[
         dict[Label, Annotated[list[Label], Field(min_length=1, max_length=100)]] | None,
         Field(
-            description="Not for callers whose attributes say something else: {audience: [patient]} "
-            "holds for patients, and where no audience is known."
+            description="Not for callers whose attributes say something else: "
+            "{audience: [patient]} holds for patients, and where no audience is known."
         ),
     ] = None
     critics: Annotated[
