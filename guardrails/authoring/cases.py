@@ -130,7 +130,8 @@ def _sent(case: CaseTest) -> object:
     """A prompt with what is attached to it."""
     if not case.attachments:
         return case.prompt
-    return [Part(text=case.prompt or ""), *(attached(kind) for kind in case.attachments)]
+    asked = [Part(text=case.prompt)] if case.prompt is not None else []
+    return [*asked, *(attached(kind) for kind in case.attachments)]
 
 
 def _before(case: CaseTest) -> object:

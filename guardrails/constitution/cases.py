@@ -53,49 +53,62 @@ class ScriptedBreach(Entry):
     ]
 
 
-NEEDED: Mapping[str, str] = {
-    "input": "prompt",
-    "output": "reply",
-    "tool_call": "tool",
-    "tool_result": "result",
-    "retrieval": "documents",
-}
-"""What a test must give for its stage."""
-
 SAYING: Mapping[Stage, str] = {
     Stage.OUTPUT: "reply",
     Stage.TOOL_RESULT: "result",
     Stage.TOOL_CALL: "tool",
     Stage.RETRIEVAL: "documents",
 }
-"""What says the stage of a test that names none, the first that is there."""
+"""What a test must give for its stage, and what says the stage of a test that names none: the first
+that is there. At the stage input it is a prompt, or attachments."""
 
-RESULT = {"required": ["result"]}
-_NEEDED_SCHEMA: dict[str, Any] = {
-    "allOf": [
-        {
-            "if": {"required": ["stage"], "properties": {"stage": {"const": stage}}},
-            "then": {"required": [key]},
-        }
-        for stage, key in NEEDED.items()
-    ],
-    "anyOf": [{"required": [key]} for key in ("stage", *NEEDED.values())],
-    "dependentSchemas": {
-        "results": {
-            "properties": {"stage": {"const": "tool_call"}},
-            "anyOf": [
-                {"required": ["stage"]},
-                {"required": ["tool"], "not": {"anyOf": [{"required": ["reply"]}, RESULT]}},
-            ],
-        },
-        "attachments": {
-            "properties": {"stage": {"const": "input"}},
-            "anyOf": [
-                {"required": ["stage"]},
-                {"not": {"anyOf": [{"required": [key]} for key in SAYING.values()]}},
-            ],
-        },
+BESIDE: Mapping[Stage, frozenset[str]] = {
+    Stage.INPUT: frozenset({"prompt", "attachments"}),
+    Stage.OUTPUT: frozenset({"prompt"}),
+    Stage.TOOL_CALL: frozenset({"prompt", "results"}),
+    Stage.TOOL_RESULT: frozenset({"prompt", "tool"}),
+    Stage.RETRIEVAL: frozenset({"prompt"}),
+}
+"""What else a test of a stage may give."""
+
+GIVEN = frozenset({*SAYING.values(), *(key for keys in BESIDE.values() for key in keys)})
+BELONGS: Mapping[str, str] = {
+    "attachments": "'attachments' are for tests at the stage input",
+    "results": "'results' is for tests at the stage tool_call; one result is 'result'",
+}
+"""What is said of a key that is only for one stage."""
+
+
+def _of_no_use(stage: Stage) -> frozenset[str]:
+    return GIVEN - BESIDE[stage] - {SAYING.get(stage, "prompt")}
+
+
+def _at(stage: Stage) -> dict[str, Any]:
+    """What the JSON Schema asks of a test at a stage."""
+    needed = [[SAYING[stage]]] if stage in SAYING else [["prompt"], ["attachments"]]
+    return {
+        "anyOf": [{"required": keys} for keys in needed],
+        "properties": dict.fromkeys(sorted(_of_no_use(stage)), False),
+    }
+
+
+def _by_what_is_there() -> dict[str, Any]:
+    """For a test that names no stage."""
+    schema = _at(Stage.INPUT)
+    for stage, key in reversed(list(SAYING.items())):
+        schema = {"if": {"required": [key]}, "then": _at(stage), "else": schema}
+    return schema
+
+
+_STAGE_SCHEMA: dict[str, Any] = {
+    "if": {"required": ["stage"]},
+    "then": {
+        "allOf": [
+            {"if": {"properties": {"stage": {"const": str(stage)}}}, "then": _at(stage)}
+            for stage in Stage
+        ]
     },
+    "else": _by_what_is_there(),
 }
 
 
@@ -103,7 +116,7 @@ class TestEntry(Entry):
     """One case that the constitution must decide as it says here."""
 
     __test__ = False  # pytest takes the name for its own
-    model_config = ConfigDict(json_schema_extra=_NEEDED_SCHEMA)
+    model_config = ConfigDict(json_schema_extra=_STAGE_SCHEMA)
 
     name: Annotated[Label, Field(description="What the test is about; reports name it.")]
     stage: Annotated[
@@ -171,16 +184,17 @@ class TestEntry(Entry):
 
     @model_validator(mode="after")
     def _has_what_its_stage_needs(self) -> Self:
-        if getattr(self, NEEDED[self.at]) is None:
+        key = SAYING.get(self.at, "prompt")
+        if getattr(self, key) is None and not (self.at is Stage.INPUT and self.attachments):
             raise PydanticCustomError(
                 "needs",
                 "a test at stage {stage} needs the key '{key}'",
-                {"stage": str(self.at), "key": NEEDED[self.at]},
+                {"stage": str(self.at), "key": key},
             )
-        if self.attachments is not None and self.at is not Stage.INPUT:
-            raise PydanticCustomError("needs", "'attachments' are for tests at the stage input")
-        if self.results is not None and self.at is not Stage.TOOL_CALL:
+        for said in sorted(_of_no_use(self.at) & self.model_fields_set):
             raise PydanticCustomError(
-                "needs", "'results' is for tests at the stage tool_call; one result is 'result'"
+                "of_no_use",
+                BELONGS.get(said, "'{key}' is of no use in a test at the stage {stage}"),
+                {"stage": str(self.at), "key": said},
             )
         return self

@@ -8,6 +8,7 @@ import pytest
 from authoring_samples import loaded, principle, written
 
 from guardrails.authoring.cases import run_cases
+from guardrails.errors import ConstitutionError
 
 
 async def came(*rules: dict[str, Any], **test: Any) -> tuple[str, str]:
@@ -54,3 +55,25 @@ async def test_a_revision_that_came_to_nothing_is_told(remedy: Any, told: str) -
     said = {"reply": "What a bother you are.", "judge": {"tone.insults": {"breach": "a bother"}}}
     assert await came(rule, **said, expect="revise") == ("failed", told)
     assert await came(rule, **said, expect="block") == ("passed", "")
+
+
+@pytest.mark.parametrize(
+    ("test", "told"),
+    [
+        ({"reply": "r", "result": "x"}, "'result' is of no use in a test at the stage output"),
+        ({"reply": "r", "documents": ["x"]}, "'documents' is of no use in a test at the stage"),
+        ({"stage": "input", "prompt": "p", "tool": {"name": "t"}}, "'tool' is of no use in a test"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
+)
+async def test_what_a_test_has_no_use_for_is_an_error(test: Any, told: str) -> None:
+    with pytest.raises(ConstitutionError, match=told):
+        await came(**test, expect="allow")
+
+
+async def test_a_picture_may_come_without_a_word() -> None:
+    rule = principle(stages=["input"])
+    sent = {"attachments": ["image"], "expect": "block"}
+    assert await came(rule, **sent) == ("passed", "")
+    with pytest.raises(ConstitutionError, match="a test at stage input needs the key 'prompt'"):
+        await came(rule, expect="block")

@@ -168,7 +168,7 @@ def test_a_section_with_a_mistake_takes_no_test_with_it() -> None:
         ({"tool": {"name": "a"}, "result": "x"}, "tool_result"),
         ({"result": "x"}, "tool_result"),
         ({"documents": ["x"], "prompt": "x"}, "retrieval"),
-        ({"reply": "x", "documents": ["x"]}, "output"),
+        ({"reply": "x", "prompt": "x"}, "output"),
         ({"prompt": "x"}, "input"),
     ],
 )
