@@ -25,7 +25,12 @@ from guardrails.constitution.pii_merge import (
     tightened_keep,
     tightened_pii,
 )
-from guardrails.constitution.relaxing import RelaxAttachments, RelaxPrinciple, RelaxTools
+from guardrails.constitution.relaxing import (
+    RELAXED_TOGETHER,
+    RelaxAttachments,
+    RelaxPrinciple,
+    RelaxTools,
+)
 from guardrails.constitution.report import Report
 from guardrails.constitution.rule import (
     Rule,
@@ -103,6 +108,7 @@ class _Merge:
         self.parents, self.catalogue = parents, catalogue
         self.languages = self._languages()
         self.withdrawn = {entry.id for entry in document.withdraw.values()}
+        self.repeated: dict[tuple[int, int], list[str]] = {}
         self.locks = self._locks()
         self.rules = self._common("rules", lambda id: id, same)
         self.pii = self._common("pii", pii_id, lambda one, other: one == other)
@@ -113,6 +119,7 @@ class _Merge:
         )
         self.settings = inherited_settings([parent.settings for parent in parents], self._disagree)
         self.replies = self._inherited_replies()
+        self._tell_repeated()
         self.inherited = {*self.rules, *map(pii_id, self.pii), *self.tools.ids()}
         self.amendments: list[Amendment] = []
         for parent in parents:
@@ -184,11 +191,28 @@ class _Merge:
         self._conflict(other, what, self.parents[one], self.parents[other])
 
     def _conflict(self, index: int, what: str, one: Resolved, other: Resolved) -> None:
+        for near, far in ((one, other), (other, one)):
+            if far.id in near.lineage:
+                key = self.parents.index(near), self.parents.index(far)
+                self.repeated.setdefault(key, []).append(what)
+                return
         self.report.add(
             ("extends", index),
             f"{one.name} and {other.name} hold {what} with different content",
             "extend only one of them, or bring them to agree",
         )
+
+    def _tell_repeated(self) -> None:
+        """Of a parent's own parent that is named again, once what it says is no longer so."""
+        for (near, far), told in self.repeated.items():
+            what = ", ".join(told[:3]) if len(told) > 2 else " and ".join(told)
+            more = f" and {len(told) - 3:,} more" if len(told) > 3 else ""
+            self.report.add(
+                ("extends", far),
+                f"{self.parents[near].name} extends {self.parents[far].name} and says otherwise of "
+                f"{what}{more}",
+                f"drop {self.parents[far].id!r} from 'extends'",
+            )
 
     def _inherited_keep(self) -> tuple[str, ...]:
         holders = [(n, p) for n, p in enumerate(self.parents) if p.pii or p.keep]
@@ -265,8 +289,10 @@ class _Merge:
 
     def _changeable(self, id: str, report: Report) -> bool:
         if id not in self.inherited:
-            meant = did_you_mean(id, self.inherited)
-            report.add(("id",), f"no parent has a principle {id!r}", meant)
+            hint = did_you_mean(id, self.inherited)
+            if id in (*RELAXED_TOGETHER, "pii.keep"):
+                hint = "it is no principle: say under 'relax' what becomes milder"
+            report.add(("id",), f"no parent has a principle {id!r}", hint)
         elif not self._holds(id):
             report.add(("id",), f"{id!r} is withdrawn already")
         elif id in self.locks:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     Discriminator,
     Field,
     StringConstraints,
     Tag,
 )
+from pydantic_core import PydanticCustomError
 
 from guardrails.constitution.attachments import AttachmentsSection
 from guardrails.constitution.forms import (
     PII_ID,
     SETTINGS,
+    SHAPES,
     AnyId,
     Entry,
     Id,
@@ -30,9 +34,11 @@ from guardrails.constitution.sections import (
     RevisionEntry,
     StreamEntry,
 )
+from guardrails.constitution.spelling import meant
 from guardrails.constitution.tools import ToolsSection
 
 __all__ = [
+    "RELAXED_TOGETHER",
     "RelaxAttachments",
     "RelaxEntry",
     "RelaxPrinciple",
@@ -124,6 +130,55 @@ def _sets_stages(value: object) -> bool:
     return isinstance(changes, dict) and not changes.keys() & PrincipleChange.model_fields.keys()
 
 
+RELAXED_TOGETHER = (*SETTINGS, "attachments", "tools")
+"""What is relaxed as a whole section, under its own name."""
+
+_FREE = ("cache", "defaults", "languages", "owner", "replies", "title")
+"""What a child says freely."""
+
+
+def _well_named(value: object) -> object:
+    """An id that can be no principle's, with the one that was meant, before its `set` is read."""
+    id, changes = (value.get("id"), value.get("set")) if isinstance(value, dict) else (None, None)
+    if not isinstance(id, str) or len(id) > 120 or id in (*RELAXED_TOGETHER, "pii.keep"):
+        return value
+    section, _, below = id.partition(".")
+    if section == "tools":
+        lists = below in ("allow", "deny")
+        inner = f"{below}: …" if lists else f"rules: {{{_tool(below)}: …}}"
+        raise _misnamed(_together(section, inner))
+    if section == "pii" and not re.match(PII_ID, id):
+        raise _misnamed(f"{SHAPES[PII_ID]}, or pii.keep")
+    if not isinstance(changes, dict) or not changes or _names_a_principle(changes):
+        return value
+    if section in RELAXED_TOGETHER and below:
+        raise _misnamed(_together(section, f"{below}: …"))
+    if id in _FREE:
+        raise _misnamed(f"{id!r} needs no reason; say it at the top of the file")
+    near = meant(id, RELAXED_TOGETHER)
+    if near is not None:
+        raise _misnamed(f"no principle is called so; did you mean {near!r}?")
+    return value
+
+
+def _names_a_principle(changes: dict[Any, Any]) -> bool:
+    return bool(changes.keys() & PrincipleChange.model_fields.keys())
+
+
+def _tool(below: str) -> str:
+    return re.sub(r"^(arguments|never-from|rules)\.", "", below) or "TOOL"
+
+
+def _together(section: str, inner: str) -> str:
+    return (
+        f"what is under {section!r} is relaxed together; write {{id: {section}, set: {{{inner}}}}}"
+    )
+
+
+def _misnamed(told: str) -> PydanticCustomError:
+    return PydanticCustomError("misnamed", "{told}", {"told": told})
+
+
 RelaxEntry = Annotated[
     Annotated[RelaxPrinciple, Tag("<principle>")]
     | Annotated[RelaxBudget, Tag("<budget>")]
@@ -135,4 +190,5 @@ RelaxEntry = Annotated[
     | Annotated[RelaxAttachments, Tag("<attachments>")]
     | Annotated[RelaxPii, Tag("<pii>")],
     Discriminator(_relaxed),
+    BeforeValidator(_well_named),
 ]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, Tag, TypeAdapter, ValidationError
 
 from guardrails.constitution.cases import TestEntry
 from guardrails.constitution.document import File, Head
@@ -140,6 +140,8 @@ def _problem(error: Mapping[str, Any], source: Source, at: Loc, catalogue: Catal
             return source.problem(loc[:-1], f"the key {loc[-1]!r} is missing")
         case "empty":
             return source.problem(loc, error["msg"], at_key=True)
+        case "misnamed":
+            return source.problem((*loc, "id"), error["msg"])
     what, hint = _said(error)
     return source.problem(loc, what, hint, at_key="[key]" in loc)
 
@@ -172,8 +174,8 @@ _BOUNDS: Mapping[str, str] = {
     "less_than": "less than {lt:g}",
     "string_too_short": "at least {min_length} characters",
     "string_too_long": "at most {max_length:,} characters",
-    "too_short": "at least {min_length}",
-    "too_long": "at most {max_length:,}",
+    "too_short": "at least {min_length} entries",
+    "too_long": "at most {max_length:,} entries",
 }
 
 
@@ -182,6 +184,8 @@ def _said(error: Mapping[str, Any]) -> tuple[str, str]:
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     if kind in _WANTED:
         return _expected(_WANTED[kind], value)
+    if kind == "too_short" and context["min_length"] == 1:
+        return "expected at least one entry, found none", ""
     if kind in _BOUNDS:
         return f"expected {_BOUNDS[kind].format(**context)}", ""
     if kind == "string_pattern_mismatch":
@@ -221,14 +225,18 @@ def _keys(loc: Loc, catalogue: Catalogue) -> set[str]:
     for step, name in zip(loc, (*loc[2:], None, None), strict=False):
         if step == "critics" and name in catalogue:
             models = {catalogue[str(name)].config}
-        below = {f.annotation for m in models for n, f in m.model_fields.items() if step == n}
-        models = {model for kind in below for model in _models(kind)} or models
+        below = [f.annotation for m in models for n, f in m.model_fields.items() if step == n]
+        models = {model for kind in below for model in _models(kind, name)} or models
     return {field.alias or name for model in models for name, field in model.model_fields.items()}
 
 
-def _models(kind: Any) -> Iterator[type[BaseModel]]:
-    """The models inside a type: of a list's items, a mapping's values, a union's forms."""
+def _models(kind: Any, tag: object = None) -> Iterator[type[BaseModel]]:
+    """The models inside a type: of a list's items, a mapping's values, a union's forms; of a form
+    with a tag, only if it is this one, where that is known."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         yield kind
+    tags = [said.tag for said in getattr(kind, "__metadata__", ()) if isinstance(said, Tag)]
+    if tags and isinstance(tag, str) and tag.startswith("<") and tag not in tags:
+        return
     for argument in get_args(kind):
-        yield from _models(argument)
+        yield from _models(argument, tag)

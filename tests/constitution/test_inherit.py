@@ -610,6 +610,20 @@ def test_parents_that_disagree_are_both_named(
     ]
 
 
+def test_a_parent_of_a_parent_need_not_be_named(family: Family) -> None:
+    """What the nearer one changed is a conflict each; the way out is the same for all."""
+    family.add("top", amend("x.a", "text: One.") + "replies: {blocked: A}\n")
+    changes = relax("x.a", "{text: Two.}") + "replies: {blocked: B}\n"
+    family.add("near", changes, extends="top")
+    for parents, index in (("top, near", 0), ("near, top", 1)):
+        family.add("child", "", extends=parents)
+        column = (11, 17)[index]
+        assert family.problems("child") == [
+            f"child.yaml:3:{column}: extends[{index}]: near@1.0.0 extends top@1.0.0 and says "
+            "otherwise of 'x.a' and 'replies.blocked'; drop 'top' from 'extends'"
+        ]
+
+
 def test_parents_that_agree_in_meaning_agree(family: Family) -> None:
     family.add("left", amend("x.a", "text: One.\n    severity: medium"))
     family.add("right", amend("x.a", 'text: "One."\n    stages: [output]'))
@@ -796,3 +810,70 @@ def test_parents_that_route_otherwise_are_both_named(family: Family) -> None:
     family.add("child", "", extends="left, right")
     (problem,) = family.problems("child")
     assert "hold 'judge.routing' with different content" in problem
+
+
+@pytest.mark.parametrize(
+    ("id", "set", "told"),
+    [
+        (
+            "tools.arguments.mail", "{action: flag}",
+            "what is under 'tools' is relaxed together; write {id: tools, set: {rules: {mail: …}}}",
+        ),
+        (
+            "tools.allow", "{allow: [x]}",
+            "what is under 'tools' is relaxed together; write {id: tools, set: {allow: …}}",
+        ),
+        (
+            "pii.input", "{US_SSN: allow}",
+            "expected pii.<stage>.<ENTITY>, as 'pii.output.EMAIL_ADDRESS', or pii.keep",
+        ),
+        (
+            "budget.max_calls", "{max_calls: 30}",
+            "what is under 'budget' is relaxed together; write {id: budget, set: {max_calls: …}}",
+        ),
+        (
+            "attachments.retrieval", "{image: flag}",
+            "what is under 'attachments' is relaxed together; "
+            "write {id: attachments, set: {retrieval: …}}",
+        ),
+        (
+            "attachment", "{retrieval: flag}",
+            "no principle is called so; did you mean 'attachments'?",
+        ),
+        ("cache", "{ttl_s: 1}", "'cache' needs no reason; say it at the top of the file"),
+        ("replies", "{blocked: x}", "'replies' needs no reason; say it at the top of the file"),
+    ],
+    ids=lambda value: value.split(" ")[0],
+)  # fmt: skip
+def test_a_relaxation_under_a_wrong_name_is_told_the_right_one(
+    family: Family, id: str, set: str, told: str
+) -> None:
+    family.add("parent", PARENT)
+    family.add("child", relax(id, set), extends="parent")
+    assert family.problems("child") == [f"child.yaml:6:10: relax[0].id: {told}"]
+
+
+@pytest.mark.parametrize(
+    ("id", "set", "told"),
+    [
+        ("p.plain", "{actoin: flag}", "unknown key; did you mean 'action'?"),
+        ("budget", "{cascade: [small]}", "unknown key; expected deadline_s, max_calls, max_chars"),
+        ("pii.output.US_SSN", "{keep: [x]}", "unknown key; expected action, min_score"),
+        ("attachments", "{tool_call: flag, input: flag}", "did you mean 'tool_result'?"),
+    ],
+)
+def test_a_relaxation_knows_the_keys_of_what_it_relaxes(
+    family: Family, id: str, set: str, told: str
+) -> None:
+    family.add("parent", PARENT)
+    family.add("child", relax(id, set), extends="parent")
+    (problem,) = family.problems("child")
+    assert told in problem
+
+
+@pytest.mark.parametrize("id", ["attachments", "budget", "tools"])
+def test_settings_are_relaxed_and_not_withdrawn(family: Family, id: str) -> None:
+    family.add("parent", PARENT)
+    family.add("child", f"withdraw: [{{id: {id}, reason: r}}]\n", extends="parent")
+    (problem,) = family.problems("child")
+    assert f"no parent has a principle '{id}'; it is no principle: say under 'relax'" in problem

@@ -144,14 +144,14 @@ def test_errors_across_entries_are_told_with_those_of_entries() -> None:
         ("    breach: true", "6:13: principles[0].breach: expected a text, found 'true'; quote it"),
         ("    breach: ''", "6:13: principles[0].breach: expected some text; found an empty text"),
         ("    stages: output", "6:13: principles[0].stages: expected a list, found a text"),
-        ("    stages: []", "6:13: principles[0].stages: expected at least 1"),
+        ("    stages: []", "6:13: principles[0].stages: expected at least one entry, found none"),
         (
             "    stages: [input, input]",
             "6:13: principles[0].stages: the list holds one thing twice",
         ),
         ("    action: allow", "6:13: principles[0].action: unknown value 'allow'; expected"),
         ("    action: [block]", "6:13: principles[0].action: "),
-        ("    action: {}", "6:13: principles[0].action: expected at least 1"),
+        ("    action: {}", "6:13: principles[0].action: expected at least one entry, found none"),
         ("    action: {output: blok}", "6:22: principles[0].action.output: unknown value 'blok';"),
         ("    action: {outptu: block}", "6:14: principles[0].action.outptu: unknown value"),
         (
@@ -167,7 +167,7 @@ def test_errors_across_entries_are_told_with_those_of_entries() -> None:
             "    requires: true\n    action: redact",
             "7:13: principles[0].action: 'redact' has nothing",
         ),
-        ("    critics: []", "6:14: principles[0].critics: expected at least 1"),
+        ("    critics: []", "6:14: principles[0].critics: expected at least one entry, found none"),
         ("    critics: [pattrn]", "6:15: principles[0].critics[0]: unknown critic; did you mean"),
         ("    critics: [zzz]", "6:15: principles[0].critics[0]: unknown critic; known are"),
         (
@@ -260,7 +260,7 @@ def test_errors_across_entries_are_told_with_those_of_entries() -> None:
         ("judge: {cascade: small}", "6:18: judge.cascade: expected a list, found a text"),
         ("judge: {timeout_s: 0}", "6:20: judge.timeout_s: expected more than 0"),
         ("judge: {routing: {strat: []}}", "6:19: judge.routing.strat: unknown key; did you mean"),
-        ("judge: {routing: {start: []}}", "6:26: judge.routing.start: expected at least 1"),
+        ("judge: {routing: {start: []}}", "6:26: judge.routing.start: expected at least one entry"),
         (
             "judge: {routing: {start: [{look: true}]}}",
             "6:27: judge.routing.start[0]: the key 'role' is missing",
@@ -314,7 +314,7 @@ def test_errors_across_entries_are_told_with_those_of_entries() -> None:
         ("stream: {release: all}", "6:19: stream.release: unknown value 'all'; expected 'auto' or"),
         ("cache: {ttl_s: 1.5}", "6:16: cache.ttl_s: expected a whole number, found a number"),
         ("replies: {blokced: x}", "6:11: replies.blokced: unknown key; did you mean 'blocked'?"),
-        ("replies: {blocked: {}}", "6:20: replies.blocked: expected at least 1"),
+        ("replies: {blocked: {}}", "6:20: replies.blocked: expected at least one entry"),
         ("defaults: {action: flag}", "6:12: defaults.action: unknown key; expected on_outage,"),
         ("languages: en", "6:12: languages: expected a list, found a text"),
         ("languages: [english]", "6:13: languages[0]: expected a language tag in lower case"),
