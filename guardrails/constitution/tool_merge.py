@@ -210,18 +210,31 @@ def relaxed_tools(
     old: Tooling, said: ToolsSection, languages: tuple[str, ...], origin: str, report: Report
 ) -> Tooling:
     """The inherited section in which what is set takes the place of what was there: a list for a
-    list, a tool's rule for that tool's rule."""
+    list, a tool's rule for that tool's rule, of which an action, severity or reply may change
+    alone."""
     if old.is_empty:
         report.add(("id",), "no parent says anything about tools", "set it under 'tools'")
         return old
     below = report.under("set")
-    alone = tightened_tools(Tooling(), said, languages, origin, below)
-    if not _says_more(alone, old, said):
-        below.add((), "the constitution says so already", "drop the relaxation")
-    for name in said.rules or {}:
+    rules = {}
+    for name, entry in (said.rules or {}).items():
         if name not in old.rules:
             near = did_you_mean(name, old.rules)
             below.add(("rules", name), f"no parent has a rule for {name!r}", near, at_key=True)
+        else:
+            rules[name] = entry
+    whole = {name: entry for name, entry in rules.items() if says_something(entry)}
+    alone = tightened_tools(
+        Tooling(), said.model_copy(update={"rules": whole}), languages, origin, below
+    )
+    ways = {
+        name: _otherwise(old.rules[name], entry, languages)
+        for name, entry in rules.items()
+        if name not in whole
+    }
+    alone = replace(alone, rules={**alone.rules, **ways})
+    if len(rules) == len(said.rules or {}) and not _says_more(alone, old, said):
+        below.add((), "the constitution says so already", "drop the relaxation")
     return replace(
         old,
         allow=old.allow if said.allow is None else alone.allow,
@@ -231,6 +244,16 @@ def relaxed_tools(
         severity=said.severity or old.severity,
         reply=_reply(old.reply, said.reply, languages),
         written={**old.written, **alone.written},
+    )
+
+
+def _otherwise(rule: ToolRule, entry: ToolRuleEntry, languages: tuple[str, ...]) -> ToolRule:
+    """A rule that asks for the same, with another action, severity or reply."""
+    return replace(
+        rule,
+        action=entry.action or rule.action,
+        severity=entry.severity or rule.severity,
+        reply=_reply(rule.reply, entry.reply, languages),
     )
 
 

@@ -260,6 +260,20 @@ def test_a_child_may_relax_with_a_reason(tmp_path: Path) -> None:
     assert {c.reason for c in changes if c.about.startswith("tools.")} == {"Because it is so here."}
 
 
+def test_a_milder_action_alone_leaves_the_rule_as_it_was(tmp_path: Path) -> None:
+    found = child(tmp_path, relax=relaxation(**of_mail(action="flag", reply="Not so.")))
+    was, now = (c.principle("tools.arguments.send_mail") for c in (load(WHOLE), found))
+    assert set(now.actions.values()) == {"flag"}
+    assert now.critics == was.critics
+    assert "arguments" in str(now.critics)
+    with pytest.raises(ConstitutionError, match="the constitution says so already") as raised:
+        child(tmp_path, relax=relaxation(**of_mail(action="escalate")))
+    assert len(raised.value.problems) == 1
+    with pytest.raises(ConstitutionError, match="no parent has a rule for 'send_male'") as raised:
+        child(tmp_path, relax=relaxation(rules={"send_male": {"action": "flag"}}))
+    assert len(raised.value.problems) == 1
+
+
 def test_a_relaxation_that_does_nothing_is_an_error(tmp_path: Path) -> None:
     for said in ({"allow": WHOLE["allow"]}, of_mail(**WHOLE["rules"]["send_mail"])):
         with pytest.raises(ConstitutionError, match="says so already"):
