@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["CODES", "Code", "Level", "LintFinding", "reference"]
+__all__ = ["ABOUT_IGNORES", "CODES", "Code", "Level", "LintFinding", "reference"]
+
+ABOUT_IGNORES = "L9"
+"""These are about the comments that silence others, and no comment silences them."""
 
 Level = Literal["error", "advice"]
 """`error`: the file contradicts itself, or cannot do what it says. `advice`: it can be better."""
@@ -310,6 +313,23 @@ that is no comment. It needs a reason.
 ```yaml
 text: Usually answers in the user's language.   # lint: ignore L101 the exceptions are in not_breach
 ```
+
+It silences one code on one line; for several codes, put a comment for each above the line.
+
+**For a whole run**, advice is chosen by its code or by what codes begin with, as in linters of
+programs:
+
+```sh
+constitution lint --select L1,L806 help-desk.yaml     # only this advice
+constitution lint --ignore L106 --strict help-desk.yaml   # all but this; the rest fails
+```
+
+Both take several, by commas or by saying the option again. Of two that fit a code the longer one
+holds (`--ignore L1 --select L106`), of equal ones `--ignore`. They are about advice: **an error
+is always told** and always fails, whatever is chosen, and can only be silenced at its place, with
+its reason. A code that does not exist, or that only errors have under `--ignore`, is wrong usage
+(status 2). What was found and not told is counted: `3 left out`. What should hold for everybody
+stands where the command does, in the build or as `args` of the pre-commit hook.
 
 | code | | what it finds | what to do |
 |---|---|---|---|

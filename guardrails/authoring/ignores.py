@@ -11,7 +11,8 @@ from typing import Any
 
 import yaml
 
-from guardrails.authoring.codes import CODES, LintFinding
+from guardrails.authoring.chosen import near_codes
+from guardrails.authoring.codes import ABOUT_IGNORES, CODES, LintFinding
 from guardrails.authoring.subject import Subject
 from guardrails.constitution.source import LOADER
 
@@ -20,8 +21,6 @@ __all__ = ["unsilenced"]
 _IGNORE = re.compile(r"#\s*lint:\s*ignore\b[ \t]*(?P<code>\S*)[ \t]*(?P<reason>.*)")
 _Place = tuple[int, int]
 _LINES = re.compile(r"\r\n|\n|\r")
-_ABOUT_IGNORES = "L9"
-"""These are about the comments themselves, and no comment silences them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +38,19 @@ class _Ignore:
         """The code of what is wrong with it, and what that is."""
         if not self.code:
             return "L903", "a `lint: ignore` without a code"
-        if self.code not in CODES or self.code.startswith(_ABOUT_IGNORES):
-            return "L903", f"there is no code {self.code[:20]!r} to ignore"
+        if self.code not in CODES or self.code.startswith(ABOUT_IGNORES):
+            return "L903", _unknown(self.code)
         if not self.reason:
             return "L901", f"{self.code} is ignored without a reason"
         return None
+
+
+def _unknown(code: str) -> str:
+    told = f"there is no code {code[:20]!r} to ignore"
+    if "," in code and code.split(",")[0] in CODES:
+        return f"{told}: one comment silences one code; put each on a line of its own"
+    near = "" if code in CODES else f"; {near_codes(code)}"
+    return f"{told}{near}"
 
 
 def unsilenced(

@@ -238,19 +238,29 @@ def lint(
     strict: Annotated[
         bool, typer.Option("--strict", help="Advice that is not silenced fails, too.")
     ] = False,
+    select: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CODES", help="Only advice of these codes, as L1,L806; repeatable."),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CODES", help="No advice of these codes; the longer beginning wins."),
+    ] = None,
     watch: Watch = False,
     as_json: AsJson = False,
 ) -> int:
     """Find what is weak or wrong in constitutions.
 
-    Status 0: no error. 1: an error, or with --strict any finding. 2: wrong usage, or a file that
-    does not load.
+    Errors are always told. Status 0: no error. 1: an error, or with --strict any finding. 2: wrong
+    usage, or a file that does not load.
     """
+    from guardrails.authoring.chosen import Chosen
     from guardrails.cli.author import lint_all
 
+    chosen = Chosen.of(select or (), ignore or ())
     return _perhaps_again(
         names or [],
-        lambda: lint_all(names or [], strict=strict, as_json=as_json),
+        lambda: lint_all(names or [], strict=strict, chosen=chosen, as_json=as_json),
         watch=watch,
         as_json=as_json,
     )

@@ -15,6 +15,7 @@ from typing import Any
 from rich.text import Text
 
 from guardrails.authoring.cases import CaseResult, run_cases
+from guardrails.authoring.chosen import Chosen
 from guardrails.authoring.lint import LintFinding, lint
 from guardrails.cli.documents import document
 from guardrails.cli.outcome import Status
@@ -29,6 +30,7 @@ from guardrails.settings import load_settings
 
 __all__ = ["lint_all", "test_all"]
 
+ALL = Chosen()
 STYLES = {
     "error": "bold red",
     "advice": "yellow",
@@ -40,12 +42,14 @@ STYLES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
-    """What came of one constitution: problems if it cannot be used, else findings or results."""
+    """What came of one constitution: problems if it cannot be used, else findings or results.
+    `left_out` is how much advice was found that nobody asked for."""
 
     name: str
     constitution: Constitution | None = None
     problems: tuple[Problem, ...] = ()
     findings: tuple[LintFinding, ...] = ()
+    left_out: int = 0
     results: tuple[CaseResult, ...] = ()
 
     @property
@@ -55,15 +59,23 @@ class Examined:
         return levels + Counter[str](result.status for result in self.results)
 
 
-def lint_all(names: Sequence[str], *, as_json: bool, strict: bool = False) -> int:
+def lint_all(
+    names: Sequence[str], *, as_json: bool, strict: bool = False, chosen: Chosen = ALL
+) -> int:
     """Lint each constitution; the status is 1 if anything found is an error, or if `strict`
-    anything is found at all."""
+    anything chosen is found at all."""
     registry = CriticRegistry()
 
     def examine(constitution: Constitution) -> Examined:
         text = Path(constitution.file).read_text(encoding="utf-8")
-        findings = tuple(lint(constitution, text, registry))
-        return Examined(name=constitution.id, constitution=constitution, findings=findings)
+        findings = lint(constitution, text, registry)
+        told = tuple(finding for finding in findings if chosen.has(finding))
+        return Examined(
+            name=constitution.id,
+            constitution=constitution,
+            findings=told,
+            left_out=len(findings) - len(told),
+        )
 
     examined = list(_each(names, registry, examine))
     failed = any(one.kinds["error"] or (strict and one.findings) for one in examined)
@@ -122,6 +134,7 @@ def _document(one: Examined) -> dict[str, Any]:
         **head,
         "problems": document(one.problems),
         "findings": document(one.findings),
+        "left_out": one.left_out,
         "results": document(one.results),
     }
 
@@ -163,4 +176,6 @@ def _summary(one: Examined, kinds: Sequence[str]) -> Text:
     for kind in kinds:
         count = one.kinds[kind]
         line.append(f"  {count} {kind.replace('_', ' ')}", STYLES[kind] if count else "dim")
+    if one.left_out:
+        line.append(f"  {one.left_out} left out", "dim")
     return line
