@@ -72,6 +72,7 @@ class GuardrailMiddleware:
     ) -> None:
         if refuse not in ("reply", "problem"):
             raise SettingsError(f"refuse={refuse!r}; expected 'reply' or 'problem'")
+        expect_known(options, OPTIONS)
         _check(app, routes, exempt, context, trust_system, max_body_bytes, errors)
         if isinstance(guard, Guard):
             if offline or options:
@@ -80,7 +81,6 @@ class GuardrailMiddleware:
                     f"{said}= is said where a Guard is loaded, and this one is already"
                 )
         else:
-            expect_known(options, OPTIONS)
             guard = Guard.load(guard, offline=offline, **options)
         self.app = app
         self._guard = guard

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from guardrails.arguments import expect
+from guardrails.arguments import expect, expect_on_block, known_options
 from guardrails.audit.trail import Trail
 from guardrails.clients.guarding import Guarding, OnBlock
 from guardrails.clients.operations import WEBSOCKETS, refuse_guarded
@@ -33,6 +33,7 @@ __all__ = ["wrap"]
 C = TypeVar("C")
 
 
+@known_options
 def wrap(
     client: C,
     guard: str | Path | Constitution | Guard,
@@ -68,8 +69,9 @@ def wrap(
     Raises SettingsError for what could not work, and what `Guard.load` raises.
     """
     is_async = require_client(client)
-    if on_block not in ("reply", "raise") and not callable(on_block):
-        raise SettingsError(f"on_block={on_block!r}; expected 'reply', 'raise' or a callable")
+    expect_on_block(on_block)
+    for name, said in (("concurrent_input", concurrent_input), ("trust_system", trust_system)):
+        expect(name, said, "True or False", fits=isinstance(said, bool))
     if concurrent_input and not is_async:
         raise SettingsError(
             "concurrent_input=True needs an async client: a call that blocks cannot be called off"
@@ -88,8 +90,6 @@ def wrap(
     )
     told = on_decision
     expect("on_decision", told, "a callable", fits=told is None or callable(told))
-    for name, said in (("concurrent_input", concurrent_input), ("trust_system", trust_system)):
-        expect(name, said, "True or False", fits=isinstance(said, bool))
     refuse_guarded(allowed)
     guarding = Guarding(
         owns_guard=not isinstance(guard, Guard),

@@ -38,7 +38,7 @@ def find_constitution(name: str, folder: Path | None = None, *, beside: Path | N
                 return next(iter(found.values()))
     names = _names(folder, beside)
     known = f"there are {', '.join(names)}" if names else "no package offers any"
-    hint = ", ".join(filter(None, [did_you_mean(name, names), known]))
+    hint = " ".join(filter(None, [did_you_mean(name, names), known]))
     raise ConstitutionError([Problem(file=name[:200], what="unknown constitution", hint=hint)])
 
 

@@ -15,6 +15,7 @@ from contextlib import aclosing, closing
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from guardrails.arguments import expect, expect_on_block, known_options
 from guardrails.audit.trail import Trail
 from guardrails.constitution.model import Constitution
 from guardrails.critic.protocol import Critic
@@ -23,6 +24,7 @@ from guardrails.decorator.signature import Signature
 from guardrails.decorator.steps import ContextOf, OnBlock, OnDecision, Plan
 from guardrails.decorator.streams import stream, stream_async
 from guardrails.errors import SettingsError, WireFormatError
+from guardrails.exchange import Context
 from guardrails.guard import Guard
 from guardrails.settings import Settings
 from guardrails.wire.replies import NoPlaceError, reply_of_type
@@ -32,6 +34,7 @@ __all__ = ["guarded"]
 F = TypeVar("F")
 
 
+@known_options
 def guarded(
     constitution: str | Path | Constitution | Guard,
     *,
@@ -72,9 +75,18 @@ def guarded(
             f"say which constitution: @guarded('medical'), not @guarded on a "
             f"{type(constitution).__name__}"
         )
+    for option, said in (("concurrent_input", concurrent_input), ("side_effects", side_effects)):
+        expect(option, said, "True or False", fits=isinstance(said, bool))
     _refuse_concurrent_input(concurrent_input, side_effects)
-    if on_block not in ("reply", "raise") and not callable(on_block):
-        raise SettingsError(f"on_block={on_block!r}; expected 'reply', 'raise' or a callable")
+    for option, named in (("prompt", prompt), ("documents", documents)):
+        expect(option, named, "a parameter's name", fits=isinstance(named, str | None))
+    words = "a JSON pointer, as '/answer/text'"
+    expect("reply_to", reply_to, words, fits=isinstance(reply_to, str | None))
+    fits = isinstance(context, Context | str | None) or callable(context)
+    expect("context", context, "a Context, a parameter's name or a callable", fits=fits)
+    told = on_decision
+    expect("on_decision", told, "a callable", fits=told is None or callable(told))
+    expect_on_block(on_block)
     guard = _guard(constitution, offline=offline, settings=settings, critics=critics, trail=trail)
 
     def decorate(function: Any) -> Any:

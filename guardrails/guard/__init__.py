@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
-from guardrails.arguments import expect
+from guardrails.arguments import expect, known_options
 from guardrails.audit.keys import make_keys
 from guardrails.audit.trail import Trail, open_trail
 from guardrails.budget.daily import DailyBudgets, open_daily
@@ -50,6 +50,7 @@ class Guard:
         self._owns_trail = owns_trail
 
     @classmethod
+    @known_options
     def load(
         cls,
         constitution: str | Path | Constitution,
@@ -69,6 +70,8 @@ class Guard:
         """
         expect("offline", offline, "True or False", fits=isinstance(offline, bool))
         expect("settings", settings, "Settings", fits=isinstance(settings, Settings | None))
+        critics = _critics(critics)
+        _expect_trail(trail)
         fits = isinstance(constitution, str | Path | Constitution)
         expect("constitution", constitution, "a name, a path or a Constitution", fits=fits)
         if settings is None:
@@ -154,6 +157,7 @@ class Guard:
     ) -> Decision:
         """Judge a tool's arguments before it runs: a mapping, or the JSON that a model wrote. The
         decision's content are the arguments to call it with."""
+        expect("name", name, "the tool's name", fits=isinstance(name, str | None))
         async with self.call(context=context) as call:
             return await call.check_and_deliver(
                 ToolCall(name, arguments), stage=Stage.TOOL_CALL, prompt=prompt
@@ -193,7 +197,9 @@ class Guard:
     def call(self, *, context: Context | None = None) -> GuardedCall:
         """One guarded call, for surfaces: its stages share a budget, and it is told what was
         really delivered. Without `context` it is the one set by `with guardrails.context(…)`."""
-        return GuardedCall(self._enforcement, context or current_context())
+        expect("context", context, "a Context", fits=isinstance(context, Context | None))
+        asking = current_context() if context is None else context
+        return GuardedCall(self._enforcement, asking)
 
     async def aclose(self) -> None:
         """Write what waits and let go of the record. The end of the interpreter does so, too."""
@@ -223,6 +229,23 @@ def _daily(settings: Settings, key_file: Path | None) -> DailyBudgets | None:
     if not settings.daily.limits_anything:
         return None
     return open_daily(settings, None if key_file is None else make_keys(key_file).derive("budget"))
+
+
+def _critics(said: object) -> tuple[type[Critic], ...]:
+    words = "a list of critics' classes"
+    expect("critics", said, words, fits=isinstance(said, Iterable) and not isinstance(said, str))
+    critics = tuple(cast("Iterable[type[Critic]]", said))
+    for critic in critics:
+        fits = isinstance(critic, type) and isinstance(getattr(critic, "name", None), str)
+        expect("critics", critic, words, fits=fits, inside=True)
+    return critics
+
+
+def _expect_trail(said: object) -> None:
+    """Else the first request would find that nothing can be recorded."""
+    methods = (getattr(said, name, None) for name in ("digest", "begin", "open", "close"))
+    fits = said is None or (not isinstance(said, type) and all(map(callable, methods)))
+    expect("trail", said, "a Trail", fits=fits)
 
 
 def _stage(named: Stage | str) -> Stage:

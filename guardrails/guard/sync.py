@@ -26,15 +26,13 @@ class SyncGuard:
 
     def check_input(self, content: object, *, context: Context | None = None) -> Decision:
         """As `Guard.check_input`."""
-        return self.run(self._guard.check_input(content, context=context or current_context()))
+        return self.run(self._guard.check_input(content, context=_asking(context)))
 
     def check_output(
         self, reply: object, *, prompt: object = None, context: Context | None = None
     ) -> Decision:
         """As `Guard.check_output`."""
-        return self.run(
-            self._guard.check_output(reply, prompt=prompt, context=context or current_context())
-        )
+        return self.run(self._guard.check_output(reply, prompt=prompt, context=_asking(context)))
 
     def check(
         self,
@@ -46,9 +44,7 @@ class SyncGuard:
     ) -> Decision:
         """As `Guard.check`."""
         return self.run(
-            self._guard.check(
-                parts, stage=stage, prompt=prompt, context=context or current_context()
-            )
+            self._guard.check(parts, stage=stage, prompt=prompt, context=_asking(context))
         )
 
     def check_tool_call(
@@ -61,9 +57,7 @@ class SyncGuard:
     ) -> Decision:
         """As `Guard.check_tool_call`."""
         return self.run(
-            self._guard.check_tool_call(
-                name, arguments, prompt=prompt, context=context or current_context()
-            )
+            self._guard.check_tool_call(name, arguments, prompt=prompt, context=_asking(context))
         )
 
     def stream(
@@ -81,3 +75,8 @@ class SyncGuard:
     def run(self, work: Awaitable[T]) -> T:
         """Do some work of the guard's on the private loop, and wait for it."""
         return run_apart(work)
+
+
+def _asking(context: Context | None) -> Context:
+    """Found in the caller's own thread and task."""
+    return current_context() if context is None else context
