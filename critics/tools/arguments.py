@@ -88,8 +88,13 @@ class ArgumentRules:
             if node.each is not None:
                 yield from self._value(node.each, item)
         for name, below in node.named.items():
-            if value.get(name) is None and below.is_required:
+            if below.is_required and _is_nothing(value.get(name)):
                 yield f"{_shown(below)} is missing"
+
+
+def _is_nothing(value: Any) -> bool:
+    """Null, and a list without anything else in it."""
+    return value is None or (isinstance(value, list) and all(map(_is_nothing, value)))
 
 
 def _below(node: _Node, step: str) -> _Node:

@@ -29,6 +29,8 @@ CODE = 6
 _GAP = re.compile(r"[\W_]+")
 _BETWEEN = re.compile(r"[\s<>\"'`()\[\]{},;|\\\u2018-\u201f\u00ab\u00bb]+")
 _GLUED = re.compile(r"\d[\d .()/-]{3,30}\d")
+_GROUPED = re.compile(r"(?<![\d.,'])(\d{1,3}([ .,'\u2019])\d{3}(?:\2\d{3})*)(?:[.,]\d{1,2})?(?!\d)")
+_DECIMAL = re.compile(r"(?<![\d.,])(\d{5,})[.,]\d{1,2}(?![.,]?\d)")
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]{0,20}://(?:www\.)?|^www\.")
 
 Owner = TypeVar("Owner")
@@ -61,6 +63,12 @@ def identifiers(text: str) -> Iterator[str]:
         digits = "".join(filter(str.isdecimal, number))
         if len(digits) >= GLUED_DIGITS:
             yield f"number {_plain(digits)}"
+    for written in _GROUPED.finditer(text):  # as 77,120 or 77 120.00
+        digits = "".join(filter(str.isdecimal, written[1]))
+        if len(digits) >= DIGITS:
+            yield f"number {_plain(digits)}"
+    for written in _DECIMAL.finditer(text):
+        yield f"number {_plain(written[1])}"
 
 
 def _in_word(word: str) -> Iterator[str]:

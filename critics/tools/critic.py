@@ -84,6 +84,9 @@ class ToolsConfig(CriticConfig):
         return ()
 
 
+_NO_OBJECT = "the arguments are no JSON object that all readers read alike"
+
+
 class ToolsCritic:
     """Looks at whole calls: at `tool_call` the one that is judged, at `output` every call in a
     reply of a provider's format. A call whose arguments cannot be read in one way is a breach of
@@ -102,7 +105,7 @@ class ToolsCritic:
     """
 
     name: ClassVar[str] = "tools"
-    version: ClassVar[str] = "1.1.0"
+    version: ClassVar[str] = "1.2.0"
     tier: ClassVar[Tier] = "deterministic"
     Config: ClassVar[type[CriticConfig]] = ToolsConfig
 
@@ -222,7 +225,7 @@ class _ToolRule:
 
     def _of_arguments(self, id: str, call: _Called) -> Iterator[CriticFinding]:
         if call.arguments is None:
-            yield _breach(id, call.part, f"{self._said.tool}: the arguments are no JSON object")
+            yield _breach(id, call.part, f"{self._said.tool}: {_NO_OBJECT}")
         elif self._arguments is not None:
             for fault in dict.fromkeys(self._arguments.faults(call.arguments)):
                 yield _breach(id, call.part, f"{self._said.tool}: {fault}")
