@@ -138,7 +138,10 @@ def read_text(source: BinaryIO, name: str, *, max_chars: int) -> str:
     """A whole text, without a byte order mark. Of one that is too long, one character more than
     `max_chars`: enough to be refused, and no more is read. Raises InputError."""
     limit = len(codecs.BOM_UTF8) + BYTES_PER_CHARACTER * (max_chars + 1)
-    data = source.read(limit)
+    try:
+        data = source.read(limit)
+    except OSError as error:
+        raise InputError(f"{name} cannot be read: {error.strerror}") from None
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         text = decoder.decode(data, final=len(data) < limit)
@@ -172,13 +175,20 @@ def read_rows(
 
 def _lines(source: BinaryIO, limit: int) -> Iterator[bytes | None]:
     """Lines of at most `limit` bytes; None in place of a longer one, which is never held whole."""
-    while line := source.readline(limit):
+    while line := _line(source, limit):
         if line.endswith(b"\n") or len(line) < limit:
             yield line
             continue
         while line and not line.endswith(b"\n"):
-            line = source.readline(CHUNK)
+            line = _line(source, CHUNK)
         yield None
+
+
+def _line(source: BinaryIO, limit: int) -> bytes:
+    try:
+        return source.readline(limit)
+    except OSError as error:
+        raise InputError(f"the rows cannot be read: {error.strerror}") from None
 
 
 def _row(number: int, line: bytes, stage: Stage | None) -> Row | BadLine:
@@ -251,6 +261,8 @@ def _call(given: Mapping[str, Any], prompt: str | None, stage: Stage | None) -> 
         raise InputError(f"'tool' is a call, which is not judged at the stage {str(stage)!r}")
     if not isinstance(tool, dict) or not isinstance(tool.get("name"), str):
         raise InputError("'tool' must be an object with 'name', and perhaps 'arguments'")
+    if tool.keys() - {"name", "arguments"}:  # a misspelt one would be a call without arguments
+        raise InputError("'tool' has another key; expected 'name' and 'arguments'")
     if not isinstance(results, dict) or not all(isinstance(t, str) for t in results.values()):
         raise InputError("'results' must be an object of strings, by the tool that gave them")
     if prompt is None and "results" in given:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 
@@ -201,3 +202,26 @@ class TestRows:
     def test_any_bytes_are_rows_or_named_lines(self, data: bytes) -> None:
         for row in read_rows(io.BytesIO(data), max_chars=10):
             assert isinstance(row, Row | BadLine)
+
+    @pytest.mark.parametrize("key", ["args", "argument", "Arguments", "input"])
+    def test_a_misspelt_key_of_a_call_is_no_call_without_arguments(self, key: str) -> None:
+        read = only(json.dumps({"tool": {"name": "send_mail", key: {"to": "x"}}}))
+        assert isinstance(read, BadLine)
+        assert read.problem == "'tool' has another key; expected 'name' and 'arguments'"
+
+
+class Failing(io.BytesIO):
+    """A disk that fails after the file was opened."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+def test_what_fails_while_it_is_read_is_told() -> None:
+    with pytest.raises(InputError, match=r"^'a.txt' cannot be read: Input/output error$"):
+        read_text(Failing(), "'a.txt'", max_chars=10)
+    with pytest.raises(InputError, match=r"^the rows cannot be read: Input/output error$"):
+        list(read_rows(Failing(), max_chars=10))
