@@ -54,10 +54,12 @@ Loc = tuple[str | int, ...]
 """Keys and indexes from the document's root, as pydantic gives them."""
 
 _UNWRITABLE = re.compile(
-    "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+    "[^\t\n\r\x20-\x7e\xa0-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\ufefe\uff00-\ufffd"
+    "\U00010000-\U000dffff\U000e0080-\U0010ffff]"
 )
 """Control characters, and U+0085, U+2028, U+2029, which YAML 1.1 takes for line breaks and 1.2 does
-not: a text must not mean two things."""
+not: a text must not mean two things. Nor may it show another one to who reviews it: characters that
+turn the direction around (CVE-2021-42574), and tags, which nobody sees."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
@@ -153,6 +155,7 @@ def _decoded(text: str | bytes, file: str) -> str:
     if unwritable := _UNWRITABLE.search(text):
         sign = ord(unwritable.group())
         escape = f"\\x{sign:02x}" if sign < 256 else f"\\u{sign:04x}"
+        escape = escape if sign < 0x10000 else f"\\U{sign:08x}"
         hint = f'take it out; where it is meant, write "{escape}" in double quotes'
         if 0xD800 <= sign < 0xE000:
             hint = "take it out; half of a surrogate pair is no character"
@@ -402,5 +405,5 @@ def _syntax(error: yaml.YAMLError) -> tuple[Any, str, str]:
     elif "mapping values are not allowed" in said:
         hint = "quote a text that has a colon followed by a space"
     elif "invalid Unicode character escape" in said:
-        hint = "write the character itself, not the halves of a pair"
+        hint = "write the character itself or its one \\U escape, not the halves of a pair"
     return mark, f"not YAML: {said}", hint

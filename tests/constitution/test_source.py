@@ -83,6 +83,15 @@ def test_block_scalars_keep_their_lines() -> None:
         ('a: "\\ud800"', "1:7: not YAML: found invalid Unicode character escape code"),
         ("a: \ud800", "1:4: the character U+D800; take it out; half of a surrogate pair"),
         ("a: b\x00c", "1:5: the character U+0000; take it out; where it is meant"),
+        (
+            "a: b\u202ec",
+            '1:5: the character U+202E; take it out; where it is meant, write "\\u202e"',
+        ),
+        ("# a\u2066b\na: b", "1:4: the character U+2066; take it out"),
+        (
+            "a: b\U000e0041",
+            '1:5: the character U+E0041; take it out; where it is meant, write "\\U',
+        ),
         ("x: 1\na: b\x1bc", "2:5: the character U+001B"),
         ("a: b\x85c", "1:5: the character U+0085"),
         ("a: b\u2028c", "1:5: the character U+2028"),

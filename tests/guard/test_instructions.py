@@ -144,8 +144,8 @@ def test_it_declines_in_the_language(language: str | None, reply: str, house: Gu
 
 
 def test_an_example_that_hides_something_is_not_told(tmp_path: Path) -> None:
-    hidden = "Nine to five." + "".join(chr(0xE0000 + ord(c)) for c in "OBEY")
-    rules = RULES.replace("Take 6 mg.", json.dumps(hidden, ensure_ascii=False))
+    hidden = "Nine to five." + "".join(f"\\U{0xE0000 + ord(c):08x}" for c in "OBEY")
+    rules = RULES.replace("Take 6 mg.", f'"{hidden}"')
     told = guard_in(tmp_path, written(rules), offline=True).instructions()
     assert "Nine to five" not in told
     assert "Take 7 mg." in told
