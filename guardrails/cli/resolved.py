@@ -17,6 +17,7 @@ from guardrails.cli.documents import document
 from guardrails.cli.outcome import Status
 from guardrails.cli.render import COLOURS, plain
 from guardrails.cli.screen import show, write_json
+from guardrails.constitution.attachments import KINDS, gravest
 from guardrails.constitution.load import load_constitution
 from guardrails.constitution.model import (
     Amendment,
@@ -116,12 +117,19 @@ def _head(found: Constitution) -> Group:
 
 
 def _attachments(found: Constitution) -> Iterator[str]:
-    """What follows from what nobody can read, where it is not for principles to say."""
-    for stage, each in found.attachments.items():
-        for action in dict.fromkeys(each.values()):
-            kinds = ", ".join(kind for kind, said in each.items() if said == action)
-            let = " (let through, unread)" if action == "flag" else ""
-            yield f"{action} {kinds} at {stage}{let}"
+    """What follows from what nobody can read: what the section says, else what the strictest
+    principle says in doubt."""
+    stages: dict[tuple[str, str], list[str]] = {}
+    for stage in (Stage.INPUT, Stage.OUTPUT, Stage.TOOL_RESULT, Stage.RETRIEVAL):
+        said = found.attachments.get(stage, {})
+        doubt = gravest(principle.on_undecided for principle in found.at(stage))
+        ways = {kind: said.get(kind) or doubt for kind in KINDS}
+        for action in filter(None, dict.fromkeys(ways.values())):
+            kinds = ", ".join(kind for kind, way in ways.items() if way == action)
+            stages.setdefault((action, kinds), []).append(str(stage))
+    for (action, kinds), at in stages.items():
+        let = " (let through, unread)" if action == "flag" else ""
+        yield f"{action} {kinds} at {', '.join(at)}{let}"
 
 
 def _routing(routing: Routing) -> Iterator[str]:

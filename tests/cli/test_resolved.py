@@ -154,3 +154,13 @@ def test_values_are_shown_as_they_could_stand_in_a_file() -> None:
         "x": "x",
     }
     assert [_flow(value) for value in shown.values()] == [*shown]
+
+
+def test_what_follows_from_attachments_is_shown_though_nobody_said_it(run: Run) -> None:
+    told = run("show", "parent")[1]
+    assert "attachments  block image, audio, file at output\n" in told
+    file = Path("parent.yaml")
+    file.write_text(PARENT + "attachments: {output: {image: flag}, retrieval: block}\n")
+    told = " ".join(run("show", "parent")[1].split())
+    assert "attachments flag image at output (let through, unread)" in told
+    assert "block audio, file at output block image, audio, file at retrieval" in told
