@@ -13,9 +13,9 @@ from guardrails.pipeline.engine import Content
 from guardrails.verdict import Stage
 from guardrails.wire import rebuild
 from guardrails.wire.body import Body
-from guardrails.wire.messages import conversation_form, read_messages
+from guardrails.wire.messages import conversation_form, is_content, read_messages
 from guardrails.wire.reading import Reading, read
-from guardrails.wire.shapes import JSON_TEXT
+from guardrails.wire.shapes import BLOCKS, FREE, JSON_TEXT
 from guardrails.wire.walk import MAX_NODES, NAME, Place, TooManyValuesError
 
 __all__ = ["Parts", "ToolCall", "plain_text", "read_content", "read_prompt", "texts_of"]
@@ -27,6 +27,9 @@ INLINE_JSON = 50_000
 """So does JSON in a string of more characters."""
 
 MAX_CHARS = 1_000_000
+
+_GIVEN = (Stage.INPUT, Stage.TOOL_RESULT, Stage.RETRIEVAL)
+"""Where content of a message may stand by itself."""
 
 _PLACES: Mapping[Stage, tuple[Role, Kind]] = {
     Stage.INPUT: ("user", "text"),
@@ -105,7 +108,8 @@ def _content(value: object, stage: Stage, most: int, longest: int) -> Content:
         return _read_call(value, most, longest)
     if stage is Stage.INPUT and conversation_form(value) is not None:
         return read_messages(value, most=most, longest=longest)
-    return read(value, Place(role=role, kind=kind), most=most, longest=longest)
+    reads = BLOCKS if stage in _GIVEN and is_content(value) else FREE
+    return read(value, Place(role=role, kind=kind, reads=reads), most=most, longest=longest)
 
 
 def _parts(value: Sequence[Part]) -> Parts:
