@@ -28,9 +28,6 @@ INLINE_JSON = 50_000
 
 MAX_CHARS = 1_000_000
 
-_GIVEN = (Stage.INPUT, Stage.TOOL_RESULT, Stage.RETRIEVAL)
-"""Where content of a message may stand by itself."""
-
 _PLACES: Mapping[Stage, tuple[Role, Kind]] = {
     Stage.INPUT: ("user", "text"),
     Stage.OUTPUT: ("assistant", "text"),
@@ -108,7 +105,7 @@ def _content(value: object, stage: Stage, most: int, longest: int) -> Content:
         return _read_call(value, most, longest)
     if stage is Stage.INPUT and conversation_form(value) is not None:
         return read_messages(value, most=most, longest=longest)
-    reads = BLOCKS if stage in _GIVEN and is_content(value) else FREE
+    reads = BLOCKS if is_content(value) else FREE
     return read(value, Place(role=role, kind=kind, reads=reads), most=most, longest=longest)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, cast
 
 from pydantic import BaseModel
 
@@ -18,14 +18,23 @@ __all__ = ["conversation_form", "is_content", "read_messages"]
 def conversation_form(value: object) -> Literal["messages", "request"] | None:
     """Whether a value is a list of messages or a whole request; None if it is neither."""
     if isinstance(value, list | tuple):
-        has_message = any(map(_is_message, value)) and all(map(_may_be_message, value))
-        return "messages" if has_message else None
+        return "messages" if _are_messages(value) else None
     if not isinstance(value, Mapping):
         return None
     if isinstance(value.get("messages"), list | tuple):
         return "request"
     asks = isinstance(value.get("input"), str | list | tuple)
     return "request" if asks and isinstance(value.get("model"), str) else None
+
+
+def _are_messages(items: Iterable[object]) -> bool:
+    """Stops at the first that is none: a list of an application's own class may have no end."""
+    found = False
+    for item in items:
+        if not _may_be_message(item):
+            return False
+        found = found or _is_message(item)
+    return found
 
 
 def _is_message(item: object) -> bool:
@@ -49,15 +58,18 @@ def _fields(item: object) -> Mapping[str, object] | None:
 
 def is_content(value: object) -> bool:
     """Whether a value is what stands in a message, by itself: content of known types, and not only
-    text; or one image, sound or file."""
-    if not isinstance(value, list | tuple):
+    text; or one image, sound, file or call of a tool."""
+    if type(value) not in (list, tuple):
         fields = _fields(value)
         shape = None if fields is None else BLOCKS.of(fields)
-        return shape is not None and shape.opaque
-    found = [_fields(item) for item in value]
-    return all(fields is not None and BLOCKS.of(fields) is not None for fields in found) and any(
-        fields is not None and fields["type"] != "text" for fields in found
-    )
+        return shape is not None and (shape.opaque or shape.kind == "tool_call")
+    only_text = True
+    for item in cast("Sequence[object]", value):
+        fields = _fields(item)
+        if fields is None or BLOCKS.of(fields) is None:
+            return False
+        only_text = only_text and fields["type"] == "text"
+    return not only_text
 
 
 def read_messages(value: object, *, most: int = MAX_NODES, longest: int | None = None) -> Reading:
