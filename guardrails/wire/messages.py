@@ -62,7 +62,9 @@ def is_content(value: object) -> bool:
     if type(value) not in (list, tuple):
         fields = _fields(value)
         shape = None if fields is None else BLOCKS.of(fields)
-        return shape is not None and (shape.opaque or shape.kind == "tool_call")
+        return shape is not None and (
+            shape.opaque or shape.attached is not None or shape.kind == "tool_call"
+        )
     only_text = True
     for item in cast("Sequence[object]", value):
         fields = _fields(item)
