@@ -20,7 +20,7 @@ from guardrails.wire.sse import (
     DONE,
     JSON_AS_TEXT,
     Event,
-    is_object,
+    is_json_piece,
     parse_asides,
     parse_events,
     tells_json,
@@ -99,10 +99,10 @@ class TextEvents(Body):
         names = {event.name for event in events}
         if len(names) > 1:
             raise WireFormatError("a stream with events of several names")
-        pieces = [event.data for event in events]
-        if (pieces and tells_json(pieces)) or any(map(_both_objects, pairwise(pieces))):
+        said = [event.data for event in events if event.data.strip()]
+        if (said and tells_json(said)) or any(map(_are_json, pairwise(said))):
             raise WireFormatError(JSON_AS_TEXT)
-        text = "".join(pieces)
+        text = "".join(event.data for event in events)
         asides = tuple(said for said in parse_asides(data) if said != "message")
         return cls(data, role, text, next(iter(names), ""), asides)
 
@@ -126,5 +126,5 @@ class TextEvents(Body):
         return [Event("", DONE)] if b"[DONE]" in self.data else []
 
 
-def _both_objects(pair: tuple[str, str]) -> bool:
-    return all(map(is_object, pair))
+def _are_json(pair: tuple[str, str]) -> bool:
+    return all(map(is_json_piece, pair))

@@ -243,13 +243,15 @@ class _Chat:
         head: Json = {}
         choices: dict[int, Json] = {}
         said: list[str] = []
+        is_chunk = False
         for event in events:
             said += [event.name] if event.name not in ("", "message") else []
             if event.data.strip() == DONE:
                 continue
             data = _data(event)
-            if "choices" not in data and "error" not in data:
+            if "choices" not in data and not data.get("error"):
                 raise WireFormatError("an event that is no chunk of a completion")
+            is_chunk = is_chunk or isinstance(data.get("choices"), list) or "error" in data
             for key, value in data.items():
                 if key not in ("choices", "obfuscation") and value:
                     _set(head, key, value, said)
@@ -258,7 +260,7 @@ class _Chat:
                 raise WireFormatError("choices that are no list")
             for choice in made:
                 self._choice(choices, choice, said)
-        if not head:
+        if not (head and is_chunk):
             raise WireFormatError("a stream without a chunk")
         whole = [choices[index] for index in sorted(choices)]
         return with_asides({**head, "object": "chat.completion", "choices": whole}, said)

@@ -21,7 +21,7 @@ __all__ = [
     "LINE_END",
     "UNKNOWN_EVENTS",
     "Event",
-    "is_object",
+    "is_json_piece",
     "parse_asides",
     "parse_events",
     "tells_json",
@@ -115,9 +115,10 @@ def tells_json(data: Sequence[str]) -> bool | None:
     return first == "object"
 
 
-def is_object(data: str) -> bool:
-    """Whether it is an object of JSON that holds anything."""
-    return _kind_of_json(data) == "object"
+def is_json_piece(data: str) -> bool:
+    """Whether it is an object or a string of JSON that holds anything: of a plain text, two pieces
+    in a row hardly are. A list may well be a mark, such as `[1]`."""
+    return _kind_of_json(data) is not None and not data.lstrip().startswith("[")
 
 
 def _kind_of_json(data: str) -> str | None:

@@ -258,6 +258,19 @@ def test_comments_and_names_of_events_are_judged() -> None:
     assert made == b'data: {"token": "a"}\n\nevent: alone\n\n'
 
 
+@pytest.mark.parametrize("done", ["[DONE]", ["END", {"event": "end"}]])
+def test_the_name_of_an_event_that_ends_a_reply_is_judged(done: Any) -> None:
+    named = sse(done=done)
+    body = events(*tokens("a"), "[DONE]", names=["", "bad name"])
+    assert texts(named, body) == ["a", "bad name"]
+    assert "bad name" in {part.text for part in whole(named, body).parts}
+    made = written(told(reader(named), [body]).events, lambda text: text.replace("bad name", ""))
+    assert made == events(*tokens("a"), "[DONE]")
+    assert texts(named, events(*tokens("a"), "{}", names=["", "end"]))[1:] == (
+        ["end"] if done == "[DONE]" else []
+    )
+
+
 # -- before the first piece ----------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from reply_samples import REPLIES
 from stream_samples import CUTS, name_of, split, stream_of, told, written
 
-from guardrails.wire.body import JsonBody
+from guardrails.wire.body import JsonBody, OpaqueBody
 from guardrails.wire.event_replies import EventCodec
 from guardrails.wire.formats import AUTO, format_of
 from guardrails.wire.payload import EVENTS, Payload
@@ -19,6 +20,9 @@ from guardrails.wire.sse import UNKNOWN_EVENTS, Event, write_events
 from guardrails.wire.stream_formats import stream_reader
 from guardrails.wire.streams.frames import LONGEST
 from guardrails.wire.streams.model import StreamReader
+from guardrails.wire.strict_json import AmbiguousError
+
+NOBODY = OpaqueBody(b"", "user", "")
 
 Json = dict[str, Any]
 
@@ -50,6 +54,9 @@ UNKNOWN = {
     "other JSON": b'data: {"token": "hello"}\n\n',
     "another type": b'event: x\ndata: {"type": "x"}\n\n',
     "two readings": b'data: {"type": "ping", "type": "message_start"}\n\n',
+    "no error": b'data: {"token": "hel", "error": null}\n\ndata: {"token": "lo", "error": ""}\n\n',
+    "no choices": b'data: {"token": "hel", "choices": null}\n\n',
+    "choices that are none": b'data: {"token": "hel", "choices": "yes or no"}\n\n',
     "no UTF-8": b"data: \xff\n\n",
     "nothing but comments": b": hi\n\n: there\n\n",
     "an event that is cut off": b"data: Hello",
@@ -61,6 +68,9 @@ def test_a_stream_of_no_known_format_is_a_part_nobody_can_read(body: bytes) -> N
     read = told(reader(), split(body, range(len(body))))
     assert read.raw == body
     assert {head.kind for head in read.heads} == {"opaque"}
+    with suppress(AmbiguousError):
+        whole = AUTO.response(Payload(data=body, media_type=EVENTS), NOBODY)
+        assert [part.kind for part in whole.parts] == ["opaque"]
 
 
 def test_nothing_is_told_before_the_format_is_known() -> None:
@@ -123,10 +133,12 @@ def text_events() -> StreamReader:
         ['"Hel"', '"lo"'],
         ['["Hel"]', '["lo"]'],
         ['"' + "x" * 100 + '"', '{"usage": 3}'],
+        ["", '{"token": "Hel"}', "", '{"token": "lo"}'],
+        [" ", '"Hel"', "", '"lo"'],
         ["[" * 10_000 + "]" * 10_000],
         ['{"a":' * 10_000 + "1" + "}" * 10_000],
     ],
-    ids=range(8),
+    ids=range(10),
 )
 @pytest.mark.parametrize("before", [b"", b": hi\n\n"])
 def test_json_in_the_events_of_a_text_is_not_read_as_one(data: list[str], before: bytes) -> None:
@@ -150,11 +162,25 @@ def test_a_text_in_events_may_have_a_look_of_json(data: list[str]) -> None:
         assert not text_events().unread
 
 
-def test_two_objects_in_a_row_are_no_text() -> None:
-    body = write_events(Event("", one) for one in ["begin", '{"a": "b"}', '{"a": "c"}'])
+@pytest.mark.parametrize(
+    ("first", "second"), [('{"a": "b"}', '{"a": "c"}'), ('"b"', '"c"'), ('{"a": "b"}', '"c"')]
+)
+@pytest.mark.parametrize("between", [[], [""], ["", " "]], ids=len)
+def test_two_pieces_of_json_in_a_row_are_no_text(
+    first: str, second: str, between: list[str]
+) -> None:
+    body = write_events(Event("", one) for one in ["begin", first, *between, second])
     read = told(text_events(), [body])
     assert [head.kind for head in read.heads] == ["text", "opaque"]
-    assert read.texts_of() == ['begin{"a": "b"}']
+    assert "".join(read.texts_of()).strip() == f"begin{first}"
+    whole = format_of("text").response(Payload(data=body, media_type=EVENTS), NOBODY)
+    assert [part.kind for part in whole.parts] == ["opaque"]
+
+
+def test_two_marks_in_a_row_are_text() -> None:
+    body = write_events(Event("", one) for one in ["So it is", "[1]", "[2]", ".", "[3]"])
+    read = told(text_events(), [body])
+    assert read.texts_of() == ["So it is[1][2].[3]"]
 
 
 # -- plain text that may be JSON -----------------------------------------------------------------

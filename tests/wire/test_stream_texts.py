@@ -135,6 +135,15 @@ def test_text_events_that_nobody_can_join(body: bytes) -> None:
     assert "opaque" in {head.kind for head in told(reader("text", EVENTS), [body]).heads}
 
 
+@pytest.mark.parametrize("before", [b"", b"data: Hello.\n\n", b"event: a\ndata: Hello.\n\n"])
+def test_the_name_of_the_last_event_is_judged(before: bytes) -> None:
+    body = before + b"event: bad name\ndata: [DONE]\n\n"
+    read = told(reader("text", EVENTS), [body])
+    assert "bad name" in read.texts_of()
+    assert "bad name" in {part.text for part in whole("text", body, EVENTS).parts}
+    assert b"bad name" not in written(read.events, lambda text: text.replace("bad name", ""))
+
+
 def test_text_events_that_are_cut_keep_their_name() -> None:
     read = reader("text", EVENTS)
     for event in read.feed(b"event: token\ndata: Hello\n\n"):

@@ -208,7 +208,7 @@ class TextSniffer(_FrameSniffer):
             said = self._data(raw)
         except WireFormatError:
             return TextEventReader()  # which tells of it
-        if said is None:
+        if said is None or not said.strip():
             return None
         if said == DONE:
             return TextEventReader()
@@ -227,4 +227,5 @@ def _format_of(data: dict[str, Any]) -> str | None:
         return "anthropic" if kind in ANTHROPIC_EVENTS else None
     if kind == "error":
         return "anthropic" if isinstance(data.get("error"), dict) else "openai-responses"
-    return "openai-chat" if "choices" in data or "error" in data else None
+    is_chunk = isinstance(data.get("choices"), list) or data.get("error")
+    return "openai-chat" if is_chunk else None

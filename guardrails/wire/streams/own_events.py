@@ -154,7 +154,7 @@ class OwnEventReader(EventReader):
         if frame.data is None:
             return
         is_end = self._is_end(frame.name, frame.data)
-        if not is_end and frame.name not in ("", UNNAMED) and not self._names_kind(frame.name):
+        if not self._is_named(frame.name):
             self._beside(telling, Part(text=frame.name, role=self._role), BESIDE)
         if frame.data.strip() and not (is_end and frame.data.strip() in self._sentinels):
             if self._holds_plain(frame.name, frame.data, is_end=is_end):
@@ -280,8 +280,11 @@ class OwnEventReader(EventReader):
         is_known = is_end or (self._shape.by is None and name in self._shape.silent)
         return is_known and not holds_json(data.encode())
 
-    def _names_kind(self, name: str) -> bool:
-        return self._shape.by is None and name in self._shape.kinds
+    def _is_named(self, name: str) -> bool:
+        """Whether the name of an event is one of the author's, or none."""
+        if name in ("", UNNAMED) or (self._shape.by is None and name in self._shape.kinds):
+            return True
+        return any(one.event == name for one in self._shape.done)
 
     def _kind(self, name: str, value: object) -> str:
         if self._shape.by is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Part, Role
-from guardrails.wire.sse import DONE, JSON_AS_TEXT, is_object
+from guardrails.wire.sse import DONE, JSON_AS_TEXT, is_json_piece
 from guardrails.wire.streams.event_reader import EventReader, LostError, frame_of, name_aside
 from guardrails.wire.streams.frames import Frames, write_frame
 from guardrails.wire.streams.model import StreamEvent
@@ -28,8 +28,8 @@ class TextEventReader(EventReader):
         self._text: int | None = None
         """The part that is the text."""
         self._is_open = self._is_ended = False
-        self._was_object = False
-        """Whether the piece before was an object of JSON."""
+        self._was_json = False
+        """Whether the piece before was an object or a string of JSON."""
         self._is_unnamed = False
         """Whether the name was changed, and so is left out from there on."""
 
@@ -40,6 +40,8 @@ class TextEventReader(EventReader):
         if frame.data is None:
             return
         if frame.data == DONE:
+            if frame.name != self._name:
+                name_aside(telling, frame.name)
             telling.closes += self._open_parts()
             telling.ends = self._is_ended = True
             return
@@ -50,9 +52,10 @@ class TextEventReader(EventReader):
             raise WireFormatError("a stream with events of several names")
         if self._is_ended:
             raise WireFormatError("a text that goes on after its end")
-        was_object, self._was_object = self._was_object, is_object(frame.data)
-        if was_object and self._was_object:
-            raise LostError(JSON_AS_TEXT)
+        if frame.data.strip():  # a blank one is sent to keep the connection
+            was_json, self._was_json = self._was_json, is_json_piece(frame.data)
+            if was_json and self._was_json:
+                raise LostError(JSON_AS_TEXT)
         if self._text is None:
             self._text = telling.open(Part(text="", role=self._role))
             self._is_open = True
