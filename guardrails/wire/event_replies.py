@@ -52,6 +52,9 @@ class EventCodec(Protocol):
         """The stream of a reply, as the provider would send it."""
 
 
+PLAIN = "text_completion"
+"""What a completion is that is no chat's: its choices have a text and no message."""
+
 SAID = "\0said"
 """Where an assembled reply keeps what its events say beside it: judged, and not told again."""
 
@@ -63,8 +66,8 @@ def with_asides(reply: Json, texts: Iterable[str]) -> Json:
     return {**reply, SAID: said} if said else reply
 
 
-def _without_asides(reply: Json) -> Json:
-    return {key: value for key, value in reply.items() if key != SAID}
+def _without(value: Json, name: str) -> Json:
+    return {key: held for key, held in value.items() if key != name}
 
 
 def _data(event: Event) -> Json:
@@ -198,7 +201,7 @@ class _Anthropic:
             said += _strings(usage)
 
     def emit(self, reply: Json) -> Iterator[Event]:
-        reply = _without_asides(reply)
+        reply = _without(reply, SAID)
         error = reply.pop("error", None)
         start = {**reply, "content": [], "stop_reason": None, "stop_sequence": None}
         start |= {"stop_details": None} if "stop_details" in reply else {}
@@ -263,7 +266,8 @@ class _Chat:
         if not (head and is_chunk):
             raise WireFormatError("a stream without a chunk")
         whole = [choices[index] for index in sorted(choices)]
-        return with_asides({**head, "object": "chat.completion", "choices": whole}, said)
+        kind = PLAIN if head.get("object") == PLAIN else "chat.completion"
+        return with_asides({**head, "object": kind, "choices": whole}, said)
 
     def _choice(self, choices: dict[int, Json], part: Any, said: list[str]) -> None:
         if not isinstance(part, dict):
@@ -275,6 +279,8 @@ class _Chat:
                 _merge(choice["message"], value, said)
             elif key == "logprobs":
                 continue  # repeats the text, piece by piece
+            elif key == "text" and isinstance(value, str):
+                choice[key] = choice.get(key, "") + value  # of a completion that is no chat's
             elif key == "message":
                 raise WireFormatError("a whole message in a stream of pieces")
             elif key != "index" and value is not None:
@@ -283,8 +289,12 @@ class _Chat:
     def emit(self, reply: Json) -> Iterator[Event]:
         others = ("choices", "usage", "object", "error", SAID)
         head = {key: value for key, value in reply.items() if key not in others}
-        head |= {"object": "chat.completion.chunk"}
+        is_plain = reply.get("object") == PLAIN
+        head |= {"object": PLAIN if is_plain else "chat.completion.chunk"}
         for choice in reply.get("choices") or []:
+            if is_plain:
+                yield _event({**head, "choices": [_without(choice, "message")]}, named=False)
+                continue
             delta = dict(choice.get("message") or {})
             if calls := delta.get("tool_calls"):
                 delta["tool_calls"] = [{"index": n, **call} for n, call in enumerate(calls)]
@@ -373,7 +383,7 @@ class _Responses:
         return named or RESPONSE_SILENT.fullmatch(kind) is not None
 
     def emit(self, reply: Json) -> Iterator[Event]:
-        reply = _without_asides(reply)
+        reply = _without(reply, SAID)
         number = iter(range(1_000_000))
 
         def event(kind: str, **fields: Any) -> Event:

@@ -421,7 +421,7 @@ CHAT_COMPLETION = replace(
         "id object created model moderation system_fingerprint service_tier",
         usage=USAGE,
         choices=replace(
-            _shape("index finish_reason", message=CHAT_MESSAGE, logprobs=Logprobs()),
+            _shape("index finish_reason", "text", message=CHAT_MESSAGE, logprobs=Logprobs()),
             derived={"logprobs": NoneType},
         ),
     ),

@@ -13,7 +13,7 @@ from stream_samples import Told, told, written
 from guardrails.wire.body import OpaqueBody
 from guardrails.wire.formats import NAMES
 from guardrails.wire.payload import EVENTS, Payload
-from guardrails.wire.sse import DONE, Event, write_events
+from guardrails.wire.sse import DONE, Event, parse_events, write_events
 from guardrails.wire.stream_formats import stream_reader
 
 Json = dict[str, Any]
@@ -133,3 +133,122 @@ def test_kinds_of_things_in_a_vendors_list_stay_apart() -> None:
     found = read(body)
     assert {"hm", "c2ln", "Fine."} <= set(found.texts_of())
     assert not any(head.kind == "opaque" for head in found.heads)
+
+
+# -- what stands beside the message ----------------------------------------------------------------
+
+PIECES = [HIDDEN[at : at + 3] for at in range(0, len(HIDDEN), 3)]
+
+
+def chunks(*made: Json) -> bytes:
+    return write_events([*events(*made, named=False), Event("", DONE)])
+
+
+def completion(text: str, **more: Any) -> Json:
+    """A chunk of a completion that is no chat's."""
+    choice = {"index": 0, "text": text, "finish_reason": None, "logprobs": None, **more}
+    return {"id": "cmpl-1", "object": "text_completion", "model": "m", "choices": [choice]}
+
+
+def twice(text: str, again: str | None = None) -> Json:
+    """A chunk whose choice says again what its delta says, as Together's do."""
+    made = chunk(content=text)
+    made["choices"][0] |= {"text": text if again is None else again, "seed": 5}
+    return made
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda piece: {"choices": [], "note": piece},
+        lambda piece: {"choices": [], "notes": {"more": [{"say": piece}]}},
+        lambda piece: {"note": piece},
+        lambda piece: {"choices": [{"index": 0, "delta": {}, "note": piece}]},
+        lambda piece: {"choices": [{"index": 0, "text": piece}]},
+        completion,
+    ],
+    ids=["of all", "deep in it", "of no choices", "of a choice", "as a text", "no chat"],
+)
+def test_promise_2_what_chunks_say_beside_the_message_is_judged_joined(made: Any) -> None:
+    body = chunks({"choices": []}, *map(made, PIECES))
+    assert HIDDEN in read(body).texts_of()
+    assert written(read(body).events) == body
+    assert any(HIDDEN in part.text for part in whole(body).parts) or isinstance(
+        whole(body), OpaqueBody
+    )
+
+
+@pytest.mark.parametrize("times", [1, 2, 5])
+def test_promise_2_what_was_said_again_before_it_changed_is_joined(times: int) -> None:
+    body = chunks(*[{"choices": [], "note": "ha"}] * times, {"choices": [], "note": "i"})
+    assert read(body).texts_of() == ["note", "ha", "i", "ha" * times + "i"]
+
+
+def test_what_a_filter_says_of_each_chunk_is_no_text_in_pieces() -> None:
+    def filtered(level: str) -> Json:
+        made = chunk(content="a")
+        made["choices"][0]["content_filter_results"] = {"hate": {"severity": level}}
+        return made
+
+    texts = read(chunks(*map(filtered, ["safe", "safe", "low", "safe", "low"]))).texts_of()
+    assert {"aaaaa", "safe", "low"} <= set(texts)
+    assert not any("safelow" in text for text in texts)
+
+
+def test_padding_is_no_text() -> None:
+    made = [{**chunk(content="a"), "p": "abcdefgh"[:size]} for size in (3, 8, 5)]
+    assert read(chunks(*made)).texts_of() == ["aaa"]
+    assert "4111 1111" in read(chunks({**chunk(content="a"), "p": "4111 1111"})).texts_of()
+
+
+def test_promise_2_a_text_that_a_choice_says_again_changes_with_its_message() -> None:
+    body = chunks(twice(""), *map(twice, PIECES), twice("", ""))
+    found = read(body)
+    assert found.texts_of() == [HIDDEN, "seed"]
+    assert written(found.events) == body
+    masked = dict.fromkeys(PIECES, "") | {PIECES[0]: "-"}
+    changed = written(found.events, lambda text: masked.get(text, text))
+    said = [json.loads(event.data) for event in parse_events(changed) if event.data != DONE]
+    assert "".join(one["choices"][0]["text"] for one in said) == "-"
+    assert "".join(one["choices"][0]["delta"].get("content", "") for one in said) == "-"
+
+
+@pytest.mark.parametrize("again", ["", "other"])
+def test_promise_2_a_text_that_says_something_else_than_before_cannot_be_read(again: str) -> None:
+    found = read(chunks(twice("a"), twice("b", again)))
+    assert any(head.kind == "opaque" for head in found.heads)
+
+
+def test_a_completion_that_is_no_chats_changes_and_stops_in_its_own_shape() -> None:
+    body = chunks(*map(completion, PIECES))
+    changed = written(read(body).events, lambda text: "-" if text == PIECES[0] else "")
+    said = [json.loads(event.data) for event in parse_events(changed) if event.data != DONE]
+    assert [one["choices"][0]["text"] for one in said] == ["-"]
+    for released in (False, True):
+        reader = stream_reader(CHAT, Payload(data=b"", media_type=EVENTS), None)
+        assert reader is not None
+        (first,) = reader.feed(write_events(events(completion("Fine. "), named=False)))
+        if released:
+            reader.sent(first, {0: "Fine. "})
+        stop, end = parse_events(reader.cut("No.", released=released))
+        (choice,) = json.loads(stop.data)["choices"]
+        assert choice["text"] == ("\n\nNo." if released else "No.")
+        assert choice["finish_reason"] == "content_filter"
+        assert "delta" not in choice
+        assert end.data == DONE
+
+
+def test_a_whole_stream_of_a_completion_that_is_no_chats_changes_in_its_own_shape() -> None:
+    body = chunks(*map(completion, PIECES), completion("", finish_reason="stop"))
+    read_whole = whole(body)
+    at = [part.text for part in read_whole.parts].index(HIDDEN)
+    first, end = parse_events(read_whole.rewrite({at: "-"}).data)
+    (choice,) = json.loads(first.data)["choices"]
+    assert (choice["text"], choice["finish_reason"]) == ("-", "stop")
+    assert end.data == DONE
+
+
+def test_the_same_again_costs_no_part() -> None:
+    results = [{"title": f"Page {at}", "snippet": "x" * 300} for at in range(60)]
+    made = [{**chunk(content="a "), "search_results": results} for _ in range(50)]
+    assert len(read(chunks(*made)).heads) < 400

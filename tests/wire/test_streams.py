@@ -181,6 +181,7 @@ def test_a_vendors_own_fields_are_told_once_for_each_value() -> None:
     read = told(reader("openai-chat"), [write_events(events(*made, named=False))])
     texts = [text for _, text in read.parts]
     assert texts.count("x y") == texts.count("z") == texts.count("safe") == 1
+    assert "x yx yx yz" in texts
     assert {head.fixed for head, text in read.parts if text in ("x y", "z", "safe")} == {True}
     assert "abcd" in texts
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import cast
 
 from guardrails.errors import WireFormatError
@@ -12,16 +11,16 @@ from guardrails.wire.asked import alternatives_asked, is_as_asked
 from guardrails.wire.event_replies import CHAT
 from guardrails.wire.logprobs import unsaid
 from guardrails.wire.refusals import chat_completion, chat_declined, known_of, openai_error
-from guardrails.wire.shapes import CHAT_COMPLETION, FREE, Shape
+from guardrails.wire.shapes import CHAT_COMPLETION, Shape
 from guardrails.wire.sse import DONE, write_events
 from guardrails.wire.streams.chat_deltas import ChatChoice, Delta
 from guardrails.wire.streams.event_reader import name_aside
-from guardrails.wire.streams.finding import find
 from guardrails.wire.streams.frames import write_frame
 from guardrails.wire.streams.json_events import JsonEventReader, Wording
 from guardrails.wire.streams.model import StreamEvent
 from guardrails.wire.streams.telling import MOST_PLACES, Json, Telling, index, without
 from guardrails.wire.streams.text import PARAGRAPH
+from guardrails.wire.streams.unnamed import UnnamedFields
 from guardrails.wire.strict_json import dump_json
 from guardrails.wire.walk import Place
 
@@ -33,12 +32,16 @@ _END: Json = {}
 _TOP = Place(role="assistant", reads=CHAT_COMPLETION)
 _CHOICE = cast("Shape", CHAT_COMPLETION.reads["choices"])
 _FINISHES = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
+_TEXT: Path = ("", "text")
+"""Among the texts of a choice, the one that stands beside its message."""
+
 _TOLD = ("content", "refusal")
 """Fields of a message that log-probabilities tell again."""
 
+_PADDING = frozenset({"obfuscation", "p"})
+"""Fields that are as long as others are short. `p` is Mistral's."""
+
 _SHORT = 200
-_FEW, _LONG = 100, 4_000
-"""Values in a field that no list names, and characters, to be remembered; and how many fields."""
 
 
 class ChatReader(JsonEventReader):
@@ -48,7 +51,7 @@ class ChatReader(JsonEventReader):
         super().__init__(request, declines=declines)
         self._head: Json = {}
         """What chunks said of the whole so far, for most of them say it again."""
-        self._unnamed_said: dict[tuple[int | str, str], object] = {}
+        self._unnamed = UnnamedFields()
         self._choices: dict[int, ChatChoice] = {}
         self._is_changed = False
         self._asked: Json = request or {}
@@ -88,33 +91,20 @@ class ChatReader(JsonEventReader):
         for key, value in data.items():
             if value is None or key == "choices" or head.get(key) == value:
                 continue
-            if key == "obfuscation":
+            if key in _PADDING:
                 if value:
                     self._quiet(telling, data, key)
                 continue
             if key in CHAT_COMPLETION.silent and is_as_asked(key, data, self._asked):
                 continue
             if key not in CHAT_COMPLETION.reads:
-                self._unnamed(telling, ("", key), value)
+                self._unnamed.tell(telling, (), key, value)
                 continue
             before = len(telling.opens)
             self._found(telling, {key: value}, _TOP, ())
             if len(telling.opens) == before and _is_short(value):
                 head[key] = value  # no text, which had to be told however often it is said
                 self._known |= known_of({key: value})
-
-    def _unnamed(self, telling: Telling, of: tuple[int | str, str], value: object) -> None:
-        """A field that no list names. Vendors repeat some in every chunk: it is told once for each
-        value that it has, and so cannot be changed."""
-        if of in self._unnamed_said and self._unnamed_said[of] == value:
-            return
-        place, key = of
-        path = ("choices", place) if isinstance(place, int) else ()
-        at = Place(path=path, role="assistant", reads=FREE)
-        found = [replace(one, fixed=True) for one in find({key: value}, at)]
-        telling.all(found, ())
-        if len(self._unnamed_said) < _FEW and _is_small({key: value}):
-            self._unnamed_said[of] = value
 
     def _choice(self, telling: Telling, made: Json, spot: Path) -> None:
         place = index(made)
@@ -139,15 +129,35 @@ class ChatReader(JsonEventReader):
                 continue
             if key in ("delta", "message"):
                 raise WireFormatError("a whole message in a stream of pieces")
+            if key == "text" and type(value) is str:
+                self._text(telling, made, value, spot)
+                continue
             finish = value if key == "finish_reason" else finish
             if key not in _CHOICE.reads:
-                self._unnamed(telling, (place, key), value)
+                self._unnamed.tell(telling, ("choices", place), key, value)
             elif finish is not value or type(value) is not str or value not in _FINISHES:
                 at = Place(path=("choices", place), role="assistant", reads=_CHOICE)
                 self._found(telling, {key: value}, at, spot)
         if finish:
             telling.closes += choice.close()
             choice.is_over = True
+
+    def _text(self, telling: Telling, made: Json, said: str, spot: Path) -> None:
+        """Completions that are no chat's say here what they say; some vendors say the delta's
+        content again."""
+        place = made["index"]
+        choice, delta = self._choices[place], made.get("delta")
+        again = (delta.get("content") or "") if isinstance(delta, dict) else None
+        if said == again and choice.text is None:
+            choice.is_told_twice |= said != ""
+            return
+        if choice.is_told_twice or (choice.is_over and said):
+            raise WireFormatError("a text beside another one")
+        if choice.text is None and said:
+            part = Part(text="", role="assistant", path=("choices", place, "text"))
+            choice.text = choice.open[_TEXT] = telling.open(part)
+        if choice.text is not None and said:
+            telling.say(choice.text, said, (*spot, "text"))
 
     def _logprobs(self, telling: Telling, made: Json, spot: Path) -> None:
         """They are of what this chunk says. Others are left out: before or behind the text that
@@ -168,7 +178,8 @@ class ChatReader(JsonEventReader):
         telling.aside(part, (*spot, "logprobs", 2))
 
     def _open_parts(self) -> Iterable[int]:
-        return [part for choice in self._choices.values() for part in choice.close()]
+        open = [part for choice in self._choices.values() for part in choice.close()]
+        return open + self._unnamed.open_parts()
 
     # -- writing -----------------------------------------------------------------------------
 
@@ -196,6 +207,8 @@ class ChatReader(JsonEventReader):
             self._is_changed = self._choices[made["index"]].is_changed = True
             if made.get("logprobs"):
                 made["logprobs"] = None
+            if path[2:] == ("delta", "content") and self._choices[made["index"]].is_told_twice:
+                made["text"] = made["delta"]["content"]
             if path[2] == "delta" and len(path) == 4 and made["delta"][path[3]] == "":
                 del made["delta"][path[3]]
         says = any(map(_says, data.get("choices") or ()))
@@ -212,24 +225,31 @@ class ChatReader(JsonEventReader):
             place, delta = made["index"], made.get("delta") or {}
             over = self._client_over.get(place, False)
             self._client_over[place] = over or bool(made.get("finish_reason"))
-            for field in ("content", "refusal"):
+            for field in _TOLD:
                 if delta.get(field):
                     self._client_field[place] = field
+            if made.get("text") and not delta:
+                self._client_field[place] = "text"
 
     def cut(self, text: str, *, released: bool) -> bytes:
         if self._is_over:
             return b""
-        if not self._client_begun:
+        if not self._client_begun and not self._is_plain():
             reply = chat_completion(text, self._known)
             if self._declines:
                 chat_declined(reply, text)
             return write_events(CHAT.emit(reply))
         return b"".join([*map(_frame, self._ending(text, released)), write_frame("", DONE)])
 
+    def _is_plain(self) -> bool:
+        """Whether it is a completion that is no chat's."""
+        return any(choice.text is not None for choice in self._choices.values())
+
     def _ending(self, text: str, released: bool) -> Iterator[Json]:
+        is_plain = self._is_plain()
         head = {
             "id": self._known.get("id") or "chatcmpl-guardrails",
-            "object": "chat.completion.chunk",
+            "object": "text_completion" if is_plain else "chat.completion.chunk",
             "created": self._known.get("created") or 0,
             "model": self._known.get("model") or "",
         }
@@ -237,12 +257,18 @@ class ChatReader(JsonEventReader):
         going = [place for place in self._choices if not self._client_over.get(place)]
         for place in going or [0]:
             last = self._client_field.get(place)
+            if is_plain:
+                said = PARAGRAPH + text if released and last == "text" and text else text
+                made = {"index": place, "text": said, "logprobs": None, "finish_reason": reason}
+                yield {**head, "choices": [made]}
+                continue
             field = "refusal" if self._declines or last == "refusal" else "content"
             apart = released and last == field and text != ""
-            delta: Json = {field: PARAGRAPH + text if apart else text}
-            first = delta if place in self._client_over else {"role": "assistant", **delta}
-            for said, finish in ((first, None), ({}, reason)):
-                made = {"index": place, "delta": said, "logprobs": None, "finish_reason": finish}
+            first: Json = {field: PARAGRAPH + text if apart else text}
+            if place not in self._client_over:
+                first = {"role": "assistant", **first}
+            for delta, finish in ((first, None), ({}, reason)):
+                made = {"index": place, "delta": delta, "logprobs": None, "finish_reason": finish}
                 yield {**head, "choices": [made]}
 
     def fail(self, status: int, message: str) -> bytes:
@@ -261,26 +287,10 @@ def _is_short(value: object) -> bool:
     return isinstance(value, int | float) or (isinstance(value, str) and len(value) < _SHORT)
 
 
-def _is_small(value: object) -> bool:
-    """Whether it is little to remember; what is not is told each time."""
-    waiting, count, characters = [value], 0, 0
-    while waiting:
-        one = waiting.pop()
-        count += 1
-        if isinstance(one, str):
-            characters += len(one)
-        elif isinstance(one, list):
-            waiting += one
-        elif isinstance(one, dict):
-            waiting += [*one, *one.values()]
-        if count + len(waiting) > _FEW or characters > _LONG:
-            return False
-    return True
-
-
 def _says(choice: Json) -> bool:
     """Whether anything is left in a choice of a chunk."""
-    return bool(choice.get("finish_reason")) or any((choice.get("delta") or {}).values())
+    said = (choice.get("finish_reason"), choice.get("text"), *(choice.get("delta") or {}).values())
+    return any(said)
 
 
 def _frame(data: Json) -> bytes:

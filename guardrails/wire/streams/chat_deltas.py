@@ -58,6 +58,10 @@ class ChatChoice:
     """Types of the tool calls, by their place."""
     has_unplaced_calls: bool = False
     """Whether calls came that do not say which they are: then no piece of another can be told."""
+    text: int | None = None
+    """The part that is its text, of a completion that is no chat's."""
+    is_told_twice: bool = False
+    """Whether such a text is the message's content, said again."""
     annotations: int = 0
     is_over: bool = False
     is_changed: bool = False

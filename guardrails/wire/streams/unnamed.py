@@ -1,0 +1,119 @@
+"""Fields of a chunk that no list names. Vendors repeat some in every chunk, and some may be texts
+in pieces: what stands in one place and is another text each time is judged by itself and joined."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from guardrails.exchange import Part, Path
+from guardrails.wire.shapes import FREE
+from guardrails.wire.streams.finding import Found, find
+from guardrails.wire.streams.telling import Telling
+from guardrails.wire.walk import Place
+
+__all__ = ["UnnamedFields"]
+
+MOST = 2_000
+LONGEST = 100_000
+"""Texts that are remembered, and their characters. What is more is told each time it is said."""
+
+MOST_AGAIN = 8
+"""How often what was said again is put before what is said then."""
+
+FEW, LONG = 100, 4_000
+"""Values in a field, and characters, that are seen at a glance to be the same; and fields."""
+
+LEVELS = frozenset({"safe", "low", "medium", "high"})
+"""What filters of content say of it. They may change, and add up to nothing."""
+
+
+@dataclass(slots=True)
+class _Trail:
+    """What was said in one place, how often, and the part in which it is joined with the next."""
+
+    text: str
+    times: int = 1
+    key: int | None = None
+
+
+@dataclass(slots=True)
+class _Same:
+    """What a field said last, and how often it was not gone through."""
+
+    value: object
+    times: int = 0
+
+
+class UnnamedFields:
+    """Nothing of them can be changed, for they are not told each time that they are said."""
+
+    def __init__(self) -> None:
+        self._same: dict[Path, _Same] = {}
+        self._trails: dict[tuple[Path, bool], _Trail] = {}
+        self._size = 0
+
+    def tell(self, telling: Telling, path: Path, key: str, value: object) -> None:
+        """`path` leads to what the field stands in. Raises WireFormatError."""
+        at = (*path, key)
+        same = self._same.get(at)
+        if same is not None and same.value == value:
+            same.times += 1
+            return
+        times = same.times if same else 0
+        self._same.pop(at, None)
+        is_joined = False
+        for found in find({key: value}, Place(path=path, role="assistant", reads=FREE)):
+            is_joined |= self._found(telling, replace(found, fixed=True), times)
+        if not is_joined and len(self._same) < FEW and _is_small({key: value}):
+            self._same[at] = _Same(value)
+
+    def open_parts(self) -> list[int]:
+        """Let go of all that is open, and say which parts that were."""
+        open = [trail.key for trail in self._trails.values() if trail.key is not None]
+        self._trails.clear()
+        return open
+
+    def _found(self, telling: Telling, found: Found, times: int) -> bool:
+        """Whether it is joined with what was said there before, all `times` that it was."""
+        part = found.part
+        by = (part.path, found.names)
+        trail = self._trails.get(by)
+        if trail is None:
+            telling.all((found,), ())
+            if part.readable and len(self._trails) < MOST and self._has_room(part):
+                self._trails[by] = _Trail(part.text)
+            return False
+        is_same, is_level = part.text == trail.text, part.text in LEVELS
+        if not is_same:
+            telling.all((found,), ())
+        if trail.key is None:
+            trail.times += times + is_same
+            if is_same or is_level:
+                return False
+            trail.key = telling.open(Part(text="", role="assistant", path=part.path), fixed=True)
+            telling.say(trail.key, trail.text * min(trail.times, MOST_AGAIN), None)
+        trail.text = part.text if len(part.text) <= LONG else ""
+        if part.text:
+            telling.say(trail.key, part.text, None)
+        return True
+
+    def _has_room(self, part: Part) -> bool:
+        self._size += len(part.text)
+        return len(part.text) <= LONG and self._size < LONGEST
+
+
+def _is_small(value: object) -> bool:
+    """Whether it is little to remember; what is not is gone through each time."""
+    waiting, count, characters = [value], 0, 0
+    while waiting:
+        one = waiting.pop()
+        count += 1
+        if isinstance(one, str):
+            characters += len(one)
+        elif isinstance(one, list):
+            waiting += one
+        elif isinstance(one, dict):
+            waiting += [*one, *one.values()]
+        if count + len(waiting) > FEW or characters > LONG:
+            return False
+    return True
