@@ -33,9 +33,9 @@ class SyncGuardedStream:
                 f"guard.sync.stream goes through an iterable, not through an async one such as "
                 f"{type(pieces).__name__}; use guard.stream"
             )
-        self._call, self._pieces, self._do = call, pieces, run
+        self._pieces = pieces
         self._flow = Flow(call, prompt)
-        self._running = self._run()
+        self._running = _run(call, self._flow, pieces, run)
 
     @property
     def decision(self) -> Decision:
@@ -59,31 +59,36 @@ class SyncGuardedStream:
         self._running.close()
         _let_go(self._pieces)
 
-    def _run(self) -> Generator[str, None, None]:
-        run, call = self._do, self._call
-        run(call.__aenter__())
-        try:
-            try:
-                yield from self._judged()
-            finally:
-                if self._flow.reply is not None:
-                    run(self._flow.reply.abandon())
-        except BaseException as error:  # GeneratorExit too: nobody reads any more
-            run(partial(call.__aexit__, type(error), error, error.__traceback__)())
-            raise
-        run(call.__aexit__(None, None, None))
 
-    def _judged(self) -> Generator[str, None, None]:
-        with (
-            closing(_each(self._pieces)) as source,
-            closing(follow(self._flow, source, self._do)) as pieces,
-        ):
-            yield from pieces
-        reply = self._flow.reply
-        if reply is not None and reply.decision is not None:
-            self._do(reply.close())
-            if reply.stopped:
-                yield reply.decision.text
+def _run(
+    call: GuardedCall, flow: Flow, pieces: Iterable[str], run: Run
+) -> Generator[str, None, None]:
+    """It knows nothing of the stream that is made of it: whoever drops that one ends this at once,
+    in their own thread. On the guard's own, where it may be found as garbage, it could not end."""
+    run(call.__aenter__())
+    try:
+        try:
+            yield from _judged(flow, pieces, run)
+        finally:
+            if flow.reply is not None:
+                run(flow.reply.abandon())
+    except BaseException as error:  # GeneratorExit too: nobody reads any more
+        run(partial(call.__aexit__, type(error), error, error.__traceback__)())
+        raise
+    run(call.__aexit__(None, None, None))
+
+
+def _judged(flow: Flow, pieces: Iterable[str], run: Run) -> Generator[str, None, None]:
+    with (
+        closing(_each(pieces)) as source,
+        closing(follow(flow, source, run)) as released,
+    ):
+        yield from released
+    reply = flow.reply
+    if reply is not None and reply.decision is not None:
+        run(reply.close())
+        if reply.stopped:
+            yield reply.decision.text
 
 
 def _each(pieces: Iterable[str]) -> Generator[str, None, None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -177,6 +178,28 @@ def test_a_loop_that_is_left_closes_the_record_with_the_stream(
             break
     assert source.ended
     assert records.how() == [("output", "allow", "interrupted")]
+
+
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_a_stream_that_is_dropped_ends_at_once_without_with(
+    is_kept: bool, guard: Guard, records: Records
+) -> None:
+    """Not when it is found as garbage, which may be on the guard's own thread."""
+    source = Source("good ", "day ", "after")
+    gc.disable()
+    try:
+        if is_kept:
+            stream = guard.sync.stream(source.plain())
+            next(stream)
+            del stream
+        else:
+            for _piece in guard.sync.stream(source.plain()):
+                break
+        assert source.ended
+        assert source.threads == {threading.current_thread().name}
+        assert records.how() == [("output", "allow", "interrupted")]
+    finally:
+        gc.enable()
 
 
 def test_an_error_of_the_reader_passes_through(guard: Guard, records: Records) -> None:
