@@ -86,6 +86,11 @@ def _by_kind(said: object) -> object:
     return said if isinstance(said, Mapping) else {"": said}
 
 
+def _overlap(one: str, other: str) -> bool:
+    """Whether one pointer leads to where the other does, or on the way there."""
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
+
+
 Kinds = Annotated[
     Mapping[Line, Annotated[tuple[AtAll, ...], BeforeValidator(_listed)]],
     BeforeValidator(_by_kind),
@@ -114,6 +119,12 @@ class _Said(_Table):
             raise ValueError(
                 "by: tells kinds of events apart, so delta and whole name a pointer for each kind, "
                 "such as { token = '/text' }"
+            )
+        texts = (at for kinds in (self.delta, self.whole) for some in kinds.values() for at in some)
+        if self.by is not None and any(_overlap(self.by, at) for at in texts):
+            raise ValueError(
+                "by: expected a pointer to a field beside the texts, such as '/type', and not to "
+                "where one of delta or whole stands"
             )
         return self
 

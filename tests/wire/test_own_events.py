@@ -250,6 +250,25 @@ def test_an_event_that_cannot_be_read_is_told_as_such(data: str) -> None:
         assert "opaque" in {part.kind for part in whole(TOKENS, body).parts}
 
 
+@pytest.mark.parametrize(
+    ("named", "made"),
+    [
+        (TOKENS, {"token": "a", "Token": "b"}),
+        (TOKENS, {"TOKEN": "b"}),
+        (TOKENS, {"to\u212aen": "b"}),
+        ("sse: /a/0/b", {"a": [{"B": "b"}]}),
+        ("sse: /a/0/b", {"A": [{"b": "b"}]}),
+        (sse(whole="/whole"), {"Whole": "b"}),
+        (sse(delta={"x": "/token"}, by="/type"), {"type": "y", "Type": "x", "token": "b"}),
+    ],
+)
+def test_a_field_that_a_client_may_take_for_the_text_cannot_be_read(
+    named: Named, made: Any
+) -> None:
+    (said,) = why(named, events(made))
+    assert said.startswith("a field like one of '/")
+
+
 def test_comments_and_names_of_events_are_judged() -> None:
     body = b": psst\nid: who is it\nevent: a name\n" + events(*tokens("a")) + b"event: alone\n\n"
     assert sorted(texts(TOKENS, body)) == sorted(["psst", "who is it", "a name", "a", "alone"])
@@ -279,6 +298,30 @@ def test_nothing_is_told_before_the_first_piece() -> None:
     assert read.feed(b": wait\n\n")
     assert not read.feed(events({"status": "fine"}, {"status": "more"}))
     assert [e.says[-1].text for e in read.feed(events(*tokens("a")))] == ["fine", "more", "a"]
+
+
+def test_nothing_is_told_before_a_piece_that_says_something() -> None:
+    read = reader(TOKENS)
+    assert not read.feed(events({"token": "", "role": "x"}, {"token": None, "role": "x"}))
+    assert [e.says[-1].text for e in read.feed(events(*tokens("a")))] == ["x", "x", "a"]
+
+
+@pytest.mark.parametrize("empty", ["", None])
+@pytest.mark.parametrize("end", [(), ("[DONE]",)])
+def test_a_text_that_came_in_the_place_of_the_pieces_is_not_read_one_by_one(
+    empty: Any, end: Any
+) -> None:
+    """As reasoning does, while the content is null."""
+    made = [{"token": empty, "thought": piece} for piece in ("for", "bid", "den")]
+    body = events(*made, *end)
+    assert why(TOKENS, body) == ["there is no piece of a reply at '/token'"]
+    assert "opaque" in {part.kind for part in whole(TOKENS, body).parts}
+    assert set(texts(sse(delta=["/token", "/thought"]), body)) == {"", "forbidden"}
+
+
+def test_a_reply_without_a_character_is_read() -> None:
+    made = [{"token": "", "role": "x"}, {"token": "", "id": 1}, {"token": "", "why": "stop"}]
+    assert not why(TOKENS, events(*made, "[DONE]"))
 
 
 def test_events_that_are_known_to_have_no_pieces_may_come_before() -> None:
@@ -418,6 +461,10 @@ def test_events_in_another_charset_are_not_read() -> None:
         ({"sse": {"dleta": "/a"}}, "dleta: unknown key; did you mean 'delta'?"),
         (sse(delta="token"), "delta: 'token' is no JSON pointer"),
         (sse(by="/type"), "by: tells kinds of events apart"),
+        (sse(delta={"a": "/type"}, by="/type"), "by: expected a pointer to a field beside"),
+        (sse(delta={"a": ""}, by="/type"), "by: expected a pointer to a field beside"),
+        (sse(delta={"a": "/a/b"}, by="/a"), "by: expected a pointer to a field beside"),
+        (sse(delta={"a": "/a"}, whole={"b": "/b/c"}, by="/b"), "by: expected a pointer"),
         (sse(stop={"txt": "/a"}), "stop.txt: unknown key; did you mean 'text'?"),
         (sse(stop={"text": "/a/b", "data": {"a": "x"}}), "something else stands on the way"),
         (sse(stop={"text": "/a", "data": float("nan")}), "expected what JSON can hold"),

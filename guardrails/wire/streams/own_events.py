@@ -85,6 +85,9 @@ class OwnEventReader(EventReader):
         """Bytes that wait."""
         self._said_before = 0
         """Events before the reply that say anything."""
+        self._said_at: dict[Path, str] = {}
+        """What events without a character of the reply said first, by its place."""
+        self._is_held = False
 
     # -- before the reply --------------------------------------------------------------------
 
@@ -112,10 +115,11 @@ class OwnEventReader(EventReader):
             pointers = " nor ".join(repr(spot.pointer.text) for spot in self._shape.deltas[:3])
             self._lost = f"there is no piece of a reply at {pointers}"
             return [self._unread(b"".join(self._let_go()))]
-        return self._events(self._let_go()) if is_all or not self._said_before else []
+        return self._events(self._let_go()) if is_all or not self._is_held else []
 
     def _let_go(self) -> list[bytes]:
         waiting, self._waiting, self._waits = self._waiting, [], 0
+        self._said_at.clear()
         return waiting
 
     def _look(self, raw: bytes) -> None:
@@ -140,8 +144,21 @@ class OwnEventReader(EventReader):
             self._has_begun = True
         elif any(said for _, said, _ in wholes):
             self._has_begun = self._said_before <= 1
-        if not (self._has_begun or pieces or kind in self._shape.silent):
+        if self._has_begun or kind in self._shape.silent:
+            return
+        self._is_held = True
+        if not pieces or self._says_more(value):
             self._said_before += 1
+
+    def _says_more(self, value: object) -> bool:
+        """Whether an event in which a piece is empty says in one place another thing than those
+        before it: that may be a text in pieces, of which nobody has said so."""
+        is_more = False
+        for found in find(value, self._place):
+            said = found.part.text
+            if not found.names:
+                is_more |= self._said_at.setdefault(found.part.path, said) != said
+        return is_more
 
     # -- reading -----------------------------------------------------------------------------
 
@@ -289,6 +306,7 @@ class OwnEventReader(EventReader):
     def _kind(self, name: str, value: object) -> str:
         if self._shape.by is None:
             return name or UNNAMED
+        _hold_to_case(value, self._shape.by)
         path = _path(value, self._shape.by)
         found = None if path is None else self._shape.by.find(value)
         return found if isinstance(found, str) else ""
@@ -374,10 +392,11 @@ def _path(value: object, pointer: Pointer) -> Path | None:
 
 def _at(spots: Iterable[Spot], kind: str, value: object) -> Iterable[tuple[Spot, str, Path]]:
     """The texts at the spots of a kind; null is one without a character. Raises WireFormatError
-    for what is no text."""
+    for what is no text, and where there might be another one."""
     for spot in spots:
         if spot.kind is not None and spot.kind != kind:
             continue
+        _hold_to_case(value, spot.pointer)
         path = _path(value, spot.pointer)
         if path is None:
             continue
@@ -387,3 +406,18 @@ def _at(spots: Iterable[Spot], kind: str, value: object) -> Iterable[tuple[Spot,
         if not isinstance(said, str):
             raise WireFormatError(f"there is no text at {spot.pointer.text!r}")
         yield spot, said, path
+
+
+def _hold_to_case(value: Any, pointer: Pointer) -> None:
+    """Raises WireFormatError if there is a field that some clients (in Go, in C#) take for one of
+    the pointer's, for they compare names without their case."""
+    for step in pointer.steps:
+        if isinstance(value, dict):
+            folded = step.casefold()
+            if any(key != step and key.casefold() == folded for key in value):
+                raise WireFormatError(f"a field like one of {pointer.text!r} in another case")
+            value = value.get(step)
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return
