@@ -19,6 +19,8 @@ from guardrails.wire.shapes import Shape
 from guardrails.wire.sse import (
     DONE,
     JSON_AS_TEXT,
+    MARK,
+    MARKED,
     Event,
     is_json_piece,
     parse_asides,
@@ -104,6 +106,8 @@ class TextEvents(Body):
             raise WireFormatError(JSON_AS_TEXT)
         text = "".join(event.data for event in events)
         asides = tuple(said for said in parse_asides(data) if said != "message")
+        if any(said.startswith(MARK) for said in asides):
+            raise WireFormatError(MARKED)
         return cls(data, role, text, next(iter(names), ""), asides)
 
     @property

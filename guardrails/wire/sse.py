@@ -19,6 +19,8 @@ __all__ = [
     "JSON_IN_EVENTS",
     "KEPT_ALIVE",
     "LINE_END",
+    "MARK",
+    "MARKED",
     "UNKNOWN_EVENTS",
     "Event",
     "is_json_piece",
@@ -34,7 +36,11 @@ DONE = "[DONE]"
 JSON_IN_EVENTS = "for JSON of your own in events say 'sse: /pointer'"
 UNKNOWN_EVENTS = f"an event stream of no provider's format; {JSON_IN_EVENTS}, for plain text 'text'"
 JSON_AS_TEXT = "JSON in the events of a plain text; say where its pieces stand: 'sse: /pointer'"
+MARKED = "a byte order mark before a field: some clients take one away, and then another"
 """Why a stream cannot be read."""
+
+MARK = "\ufeff"
+"""May stand once, before all else."""
 
 LINE_END = re.compile(r"\r\n|\n|\r")
 KEPT_ALIVE = re.compile(
@@ -92,7 +98,7 @@ def _lines(body: bytes) -> list[str]:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise AmbiguousError(f"not UTF-8: byte {error.start} cannot be read") from None
-    return LINE_END.split(text.removeprefix("\ufeff"))
+    return LINE_END.split(text.removeprefix(MARK))
 
 
 def write_events(events: Iterable[Event]) -> bytes:

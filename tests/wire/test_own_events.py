@@ -135,6 +135,13 @@ def test_events_that_are_known_to_have_no_pieces_may_hold_plain_text() -> None:
     assert why(named, events({"text": "ab"}, "bye", names=["token", "other"]))
 
 
+@pytest.mark.parametrize("name", ["sources", "end"])
+def test_plain_text_that_lenient_readers_take_for_json_cannot_be_read(name: str) -> None:
+    named = sse(delta={"token": "/text", "sources": []}, done={"event": "end"})
+    body = events({"text": "a"}, '{"a": "f\\u006frbidden",}', names=["token", name])
+    assert why(named, body) == ["JSON that cannot be parsed"]
+
+
 def test_several_pointers_are_several_texts() -> None:
     body = events({"token": "a", "thought": "b"}, {"thought": "c"}, {"token": "d"})
     for named in ("sse: /token, /thought", sse(delta=["/token", "/thought"])):

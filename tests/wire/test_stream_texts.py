@@ -144,6 +144,15 @@ def test_the_name_of_the_last_event_is_judged(before: bytes) -> None:
     assert b"bad name" not in written(read.events, lambda text: text.replace("bad name", ""))
 
 
+@pytest.mark.parametrize("format", ["text", "openai-chat", "sse: /token"])
+@pytest.mark.parametrize("before", [b"\xef\xbb\xbf" * 2, b": hi\n\n\xef\xbb\xbf"])
+def test_a_mark_that_some_clients_take_away_cannot_be_read(format: str, before: bytes) -> None:
+    body = before + b'data: {"token": "for", "choices": []}\n\n'
+    read = told(reader(format, EVENTS), [body])
+    assert any("byte order mark" in (head.name or "") for head in read.heads)
+    assert [part.kind for part in whole(format, body, EVENTS).parts][-1] == "opaque"
+
+
 def test_text_events_that_are_cut_keep_their_name() -> None:
     read = reader("text", EVENTS)
     for event in read.feed(b"event: token\ndata: Hello\n\n"):

@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol
 
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Part
+from guardrails.wire.sse import MARK, MARKED
 from guardrails.wire.streams.frames import LONGEST, Frame, read_frame
 from guardrails.wire.streams.model import StreamEvent
 from guardrails.wire.streams.telling import BESIDE, Numbering, Telling, TooManyPartsError
@@ -139,6 +140,8 @@ def frame_of(telling: Telling, raw: bytes, *, first: bool) -> Frame:
     except AmbiguousError as error:
         raise LostError(str(error)) from None
     for said in frame.asides:
+        if said.startswith(MARK):
+            raise LostError(MARKED)
         telling.aside(Part(text=said, role="assistant"), BESIDE)
     if frame.data is None:
         name_aside(telling, frame.name)

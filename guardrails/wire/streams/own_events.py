@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Part, Path, Role
+from guardrails.wire.embedded import hides_words
 from guardrails.wire.event_shape import EventShape, Spot
 from guardrails.wire.pointer import Pointer, path_of, placed, planted
 from guardrails.wire.shapes import FREE
@@ -175,6 +176,8 @@ class OwnEventReader(EventReader):
             self._beside(telling, Part(text=frame.name, role=self._role), BESIDE)
         if frame.data.strip() and not (is_end and frame.data.strip() in self._sentinels):
             if self._holds_plain(frame.name, frame.data, is_end=is_end):
+                if hides_words(frame.data):
+                    raise WireFormatError("JSON that cannot be parsed")
                 self._beside(telling, Part(text=frame.data, role=self._role), BESIDE)
                 words.data = None
             else:
