@@ -3,6 +3,7 @@ of the reply stand, what says it again, how it ends, and how it ends where it is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -221,14 +222,32 @@ def _told(error: ValidationError, table: Mapping[str, object]) -> str:
     steps: list[str] = []
     at: object = table
     for step in map(str, first["loc"]):
-        if isinstance(at, Mapping):  # what is below a value is ours: one of several forms
+        is_ours = step not in at if isinstance(at, Mapping) else True  # one of several forms
+        if not is_ours or first["type"] == "missing":
             steps.append(step)
-            at = at.get(step)
+            at = at.get(step) if isinstance(at, Mapping) else None
     what = str(first["msg"]).removeprefix("Value error, ")
+    what = _IN_WORDS.get(str(first["type"]), what)
+    if steps[:1] == ["stop"] and first["type"].startswith("model"):
+        what = "expected a table with 'text', such as { text = '/reason' }"
+    elif steps[-1:] == ["event"] and first["type"] == "string_type":
+        what = "expected the name of an event"
     if steps[:1] == ["done"]:
         steps, what = ["done"], "expected data of one line, or a table with 'event' and 'data'"
     elif first["type"] == "extra_forbidden":
         known = (_Stop if steps[0] == "stop" else _Said).model_fields
         meant = get_close_matches(steps[-1], known, n=1)
         what = "unknown key" + (f"; did you mean {meant[0]!r}?" if meant else "")
-    return ": ".join(([".".join(steps)] if steps else []) + [what])
+    named = [".".join(step if _PLAIN.fullmatch(step) else repr(step) for step in steps)]
+    return ": ".join((named if steps else []) + [what])
+
+
+_PLAIN = re.compile(r"[\w -]+")
+_IN_WORDS = {
+    "missing": "is missing",
+    "string_type": "expected a pointer such as '/token', or a list of several",
+    "string_pattern_mismatch": "expected text of one line",
+    "string_too_short": "expected text of one line",
+    "mapping_type": "expected a pointer, or a pointer for each kind of event",
+}
+"""What pydantic says in its own words, by the type of the error."""

@@ -56,6 +56,8 @@ def format_of(named: Named) -> BodyFormat:
         return NAMES[named]
     name, colon, pointers = named.partition(":")
     asks, arrow, answers = pointers.partition("->")
+    if "->" in answers:
+        raise SettingsError(f"the format {named!r}: '->' once, between request and response")
     if name.strip() == "json" and arrow:
         return JsonFormat(_pointers(asks, named), _pointers(answers, named), name=named)
     if name.strip() in ("ndjson", "sse") and colon:
@@ -91,5 +93,6 @@ def _pointers(said: str, named: str) -> tuple[Pointer, ...]:
     except ValueError as error:
         raise SettingsError(f"the format {named!r}: {error}") from None
     if any(not pointer.steps for pointer in found):
-        raise SettingsError(f"the format {named!r}: a pointer is missing on one side of '->'")
+        where = " on one side of '->'" if "->" in named else ", such as '/token'"
+        raise SettingsError(f"the format {named!r}: a pointer is missing{where}")
     return found

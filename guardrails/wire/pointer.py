@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from guardrails.exchange import Path
 __all__ = ["Pointer", "path_of", "placed", "planted", "put"]
 
 _MISSING = object()
+_NO_ESCAPE = re.compile(r"~(?![01])")
 
 
 class Pointer:
@@ -21,6 +23,10 @@ class Pointer:
     def __init__(self, text: str) -> None:
         if text and not text.startswith("/"):
             raise ValueError(f"{text!r} is no JSON pointer; expected one such as '/answer'")
+        if _NO_ESCAPE.search(text):
+            raise ValueError(
+                f"{text!r} is no JSON pointer; '~' is written as '~0', and '/' as '~1'"
+            )
         self.text = text
         self.steps = tuple(
             step.replace("~1", "/").replace("~0", "~") for step in text.split("/")[1:]
