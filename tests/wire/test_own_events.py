@@ -160,6 +160,14 @@ def test_data_may_be_a_text_itself() -> None:
     assert reader(sse(delta={"token": ""})).cut("No.", released=False) == b"event: token\n" + made
 
 
+def test_where_data_is_a_text_itself_the_end_need_not_be_one() -> None:
+    named = sse(delta="", done={"event": "end", "data": {}})
+    body = events('"a"', '"b"', {"why": "stop"}, names=["", "", "end"])
+    assert not why(named, body)
+    assert sorted(texts(named, body)) == ["ab", "stop", "why"]
+    assert why(named, events('"a"', '"b"', '"c"', names=["", "", "end"]))
+
+
 def test_kinds_of_events_are_told_apart_by_their_names() -> None:
     names = ["status", "thought", "token", "thought", "token", "other"]
     data = [{"say": "wait"}, *[{"text": text} for text in "abcde"]]

@@ -182,15 +182,18 @@ class OwnEventReader(EventReader):
                 words.data = None
             else:
                 words.value = parse_json(frame.data.encode())
-                self._tell(telling, self._kind(frame.name, words.value), words)
+                self._tell(telling, self._kind(frame.name, words.value), words, is_end=is_end)
         if is_end:
             telling.closes += self._open_parts()
             telling.ends = True
 
-    def _tell(self, telling: Telling, kind: str, words: _Words) -> None:
+    def _tell(self, telling: Telling, kind: str, words: _Words, *, is_end: bool) -> None:
         shape, value = self._shape, words.value
         own: set[Path] = set()
-        for spot, said, path in _at(shape.deltas, kind, value):
+        deltas: Iterable[Spot] = shape.deltas
+        if is_end and not isinstance(value, str):  # an end is no piece because all others are
+            deltas = (spot for spot in deltas if spot.pointer.steps)
+        for spot, said, path in _at(deltas, kind, value):
             if spot.kind is None and self._kinds.setdefault(spot, kind) != kind:
                 raise WireFormatError("pieces in events of several names: say 'delta' for each")
             own.add(path)
