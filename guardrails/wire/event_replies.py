@@ -276,6 +276,8 @@ class _Chat:
         choice = choices.setdefault(index, {"index": index, "message": {}})
         for key, value in part.items():
             if key == "delta" and isinstance(value, dict):
+                if isinstance(value.get("content"), list):
+                    raise WireFormatError("a text that comes in pieces of lists")
                 _merge(choice["message"], value, said)
             elif key == "logprobs":
                 continue  # repeats the text, piece by piece

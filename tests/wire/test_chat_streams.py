@@ -135,9 +135,52 @@ def test_kinds_of_things_in_a_vendors_list_stay_apart() -> None:
     assert not any(head.kind == "opaque" for head in found.heads)
 
 
-# -- what stands beside the message ----------------------------------------------------------------
-
 PIECES = [HIDDEN[at : at + 3] for at in range(0, len(HIDDEN), 3)]
+
+
+def thinking(text: str, **more: Any) -> Json:
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": text}], **more}
+    return {"content": [thought]}
+
+
+def test_thoughts_and_content_in_lists_are_texts_in_pieces() -> None:
+    """As Mistral's models that reason tell them."""
+    body = stream(
+        {"role": "assistant", "content": ""},
+        *(thinking(piece, closed=True) for piece in PIECES),
+        {"content": [{"type": "text", "text": "Fi"}]},
+        {"content": "ne"},
+        {"content": [{"type": "text", "text": "."}]},
+    )
+    found = read(body)
+    assert found.texts_of() == ["Fine.", HIDDEN]
+    assert written(found.events) == body
+    masked = dict.fromkeys([*PIECES, "Fi", "ne", "."], "") | {PIECES[0]: "-"}
+    changed = written(found.events, lambda text: masked[text])
+    assert '"text":"-"' in changed.decode()
+    assert not any(piece in changed.decode() for piece in [*PIECES, "Fi", "ne"])
+    assert isinstance(whole(body), OpaqueBody)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        {"content": [{"type": "text", "text": "a", "note": "b"}]},
+        {"content": [{"type": "text"}]},
+        {"content": [{"type": "other", "text": "a"}]},
+        {"content": ["a"]},
+        thinking("a", note="b"),
+        {"content": [{"type": "thinking", "thinking": "a"}]},
+        {"content": [{"type": "thinking", "thinking": [{"type": "image"}]}]},
+        {"refusal": [{"type": "text", "text": "a"}]},
+    ],
+)
+def test_promise_2_other_lists_of_content_cannot_be_read(made: Json) -> None:
+    assert any(head.kind == "opaque" for head in read(stream(made)).heads)
+    assert isinstance(whole(stream(made)), OpaqueBody)
+
+
+# -- what stands beside the message ----------------------------------------------------------------
 
 
 def chunks(*made: Json) -> bytes:

@@ -107,6 +107,8 @@ class Delta:
                 self._whole(annotation, path, (key, at), ANNOTATION)
         elif key == "role" and value == "assistant":
             return
+        elif key == "content" and isinstance(value, list):
+            self._chunks(value)
         elif key in ("content", "refusal"):
             raise WireFormatError("a text that comes in pieces of lists")
         elif key == "tool_calls" and self._choice.has_unplaced_calls:
@@ -118,6 +120,33 @@ class Delta:
             self._loose(value, (key,), (key,))
 
     # -- texts in pieces -----------------------------------------------------------------------
+
+    def _chunks(self, chunks: list[object]) -> None:
+        """Pieces of the content, and thoughts before it, as Mistral's models that reason tell them.
+        Raises WireFormatError for anything else that stands there."""
+        for at, chunk in enumerate(chunks):
+            match chunk:
+                case {"type": "text", "text": str(text), **rest} if not any(rest.values()):
+                    if text and self._choice.loose:
+                        self._end_loose()
+                    self._add(("content",), ("content", at, "text"), text)
+                case {"type": "thinking", "thinking": list(thoughts), **rest} if not any(
+                    value for value in rest.values() if type(value) is not bool
+                ):
+                    for place, thought in enumerate(thoughts):
+                        self._thought(thought, ("content", at, "thinking", place, "text"))
+                case _:
+                    raise WireFormatError("a text that comes in pieces of lists")
+
+    def _thought(self, thought: object, spot: Path) -> None:
+        match thought:
+            case {"type": "text", "text": str(text), **rest} if not any(rest.values()):
+                path: Path = ("content", "thinking")
+                self._add(path, spot, text)
+                if path in self._choice.open:
+                    self._choice.loose.add(path)
+            case _:
+                raise WireFormatError("a thought that is no text")
 
     def _add(
         self,
