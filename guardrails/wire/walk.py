@@ -446,9 +446,11 @@ class Walk:
             {key: old for key, old in fields.items() if key not in derived} if derived else fields
         )
         for position, (key, old) in enumerate(first.items()):
-            if old is None or key in shape.silent:
+            if key in shape.silent:
                 continue
             reads = shape.reads.get(key)
+            if old is None and (reads is not None or key in shape.unreadable):
+                continue  # of any other the name is judged
             if reads is None and key not in shape.unreadable:
                 changes |= self._free({key: old}, at, told)
                 continue

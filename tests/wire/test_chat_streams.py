@@ -170,6 +170,8 @@ def test_thoughts_and_content_in_lists_are_texts_in_pieces() -> None:
         {"content": [{"type": "other", "text": "a"}]},
         {"content": ["a"]},
         thinking("a", note="b"),
+        thinking("a", note=None),
+        thinking("a", closed="b"),
         {"content": [{"type": "thinking", "thinking": "a"}]},
         {"content": [{"type": "thinking", "thinking": [{"type": "image"}]}]},
         {"refusal": [{"type": "text", "text": "a"}]},

@@ -11,7 +11,7 @@ from guardrails.wire.asked import alternatives_asked, is_as_asked
 from guardrails.wire.event_replies import CHAT
 from guardrails.wire.logprobs import unsaid
 from guardrails.wire.refusals import chat_completion, chat_declined, known_of, openai_error
-from guardrails.wire.shapes import CHAT_COMPLETION, Shape
+from guardrails.wire.shapes import CHAT_COMPLETION, CHAT_MESSAGE, Shape
 from guardrails.wire.sse import DONE, write_events
 from guardrails.wire.streams.chat_deltas import ChatChoice, Delta
 from guardrails.wire.streams.event_reader import name_aside
@@ -89,7 +89,9 @@ class ChatReader(JsonEventReader):
         """All but the choices."""
         head = self._head
         for key, value in data.items():
-            if value is None or key == "choices" or head.get(key) == value:
+            if key == "choices" or (value is None and key in CHAT_COMPLETION.reads):
+                continue
+            if value is not None and head.get(key) == value:
                 continue
             if key in _PADDING:
                 if value:
@@ -115,7 +117,7 @@ class ChatReader(JsonEventReader):
             choice = self._choices[place] = ChatChoice()
         finish: object = None
         for key, value in made.items():
-            if value is None or key == "index":
+            if key == "index" or (value is None and (key == "delta" or key in _CHOICE.reads)):
                 continue
             if key == "logprobs":
                 self._logprobs(telling, made, spot)
@@ -124,7 +126,7 @@ class ChatReader(JsonEventReader):
                 path = ("choices", place, "message")
                 delta = Delta(telling, choice, path, (*spot, "delta"), self._found)
                 for name, said in value.items():
-                    if said is not None:
+                    if said is not None or name not in CHAT_MESSAGE.reads:
                         delta.field(name, said)
                 continue
             if key in ("delta", "message"):

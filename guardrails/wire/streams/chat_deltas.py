@@ -126,12 +126,12 @@ class Delta:
         Raises WireFormatError for anything else that stands there."""
         for at, chunk in enumerate(chunks):
             match chunk:
-                case {"type": "text", "text": str(text), **rest} if not any(rest.values()):
+                case {"type": "text", "text": str(text), **rest} if not rest:
                     if text and self._choice.loose:
                         self._end_loose()
                     self._add(("content",), ("content", at, "text"), text)
-                case {"type": "thinking", "thinking": list(thoughts), **rest} if not any(
-                    value for value in rest.values() if type(value) is not bool
+                case {"type": "thinking", "thinking": list(thoughts), **rest} if not rest or (
+                    rest.keys() == {"closed"} and isinstance(rest["closed"], bool)
                 ):
                     for place, thought in enumerate(thoughts):
                         self._thought(thought, ("content", at, "thinking", place, "text"))
@@ -140,7 +140,7 @@ class Delta:
 
     def _thought(self, thought: object, spot: Path) -> None:
         match thought:
-            case {"type": "text", "text": str(text), **rest} if not any(rest.values()):
+            case {"type": "text", "text": str(text), **rest} if not rest:
                 path: Path = ("content", "thinking")
                 self._add(path, spot, text)
                 if path in self._choice.open:
@@ -199,8 +199,7 @@ class Delta:
                 self._choice.loose.add(path)
         elif isinstance(value, dict):
             for key, item in value.items():
-                if item is not None:
-                    self._loose(item, (*path, key), (*spot, key))
+                self._loose(item, (*path, key), (*spot, key))
         elif _are_indexed(value):
             for at, item in enumerate(cast("list[Json]", value)):
                 rest = {key: held for key, held in item.items() if key != "index"}
@@ -219,7 +218,7 @@ class Delta:
                 self._choice.loose.add(path)
             return
         for key, item in value.items() if isinstance(value, dict) else ():
-            if key in CHAT_ONCE or item is None:
+            if key in CHAT_ONCE:
                 self._whole({key: item}, path, spot, FREE)
             else:
                 self._loose(item, (*path, key), (*spot, key))
@@ -286,7 +285,7 @@ class Delta:
             _keep_few(calls)
         kind = calls[place]
         for key, value in call.items():
-            if value is None or key == "index":
+            if key == "index" or (value is None and key in (kind, "id", "type")):
                 continue
             below, where = (*path, key), (*spot, key)
             if key == kind and isinstance(value, dict):
@@ -310,14 +309,14 @@ class Delta:
         below, where = (*path, streamed), (*spot, streamed)
         self._add(below, where, text, inside, json=kind == "function")
         for key, value in body.items():
-            if value is None or key == "name" or (key == streamed and text is said):
+            if key == "name" or (key == streamed and (said is None or text is said)):
                 continue
             self._loose(value, (*path, key), (*spot, key))
 
     def _audio(self, audio: Json) -> None:
         for key, value in audio.items():
             path = ("audio", key)
-            if value is None:
+            if value is None and (key in _AUDIO.reads or key in _AUDIO.unreadable):
                 continue
             if key == "transcript" and isinstance(value, str):
                 self._add(path, path, value)

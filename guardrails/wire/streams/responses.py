@@ -391,7 +391,7 @@ class ResponsesReader(JsonEventReader):
         """The fields of an event beside the one that it is about; `of` is the text that it tells,
         or a piece of it."""
         for key, value in data.items():
-            if value is None or key in ("type", known):
+            if key in ("type", known) or (value is None and key in RESPONSE_PLACES):
                 continue
             if key == "item_id":
                 if value != self._item_id:
