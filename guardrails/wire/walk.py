@@ -27,7 +27,7 @@ from guardrails.errors import WireFormatError
 from guardrails.exchange import ATTACHED, Kind, Part, Path, Role
 from guardrails.wire import embedded, numerals, rebuild
 from guardrails.wire.logprobs import MOST_ALTERNATIVES, Logprobs, unsaid
-from guardrails.wire.quiet import Encoded, Quiet
+from guardrails.wire.quiet import IDENTIFIER, Encoded, Quiet
 from guardrails.wire.shapes import FREE, As, Choice, Json, Reads, Shape, sdk_reads
 
 __all__ = [
@@ -449,7 +449,9 @@ class Walk:
             if key in shape.silent:
                 continue
             reads = shape.reads.get(key)
-            if old is None and (reads is not None or key in shape.unreadable):
+            if old is None and (
+                reads is not None or key in shape.unreadable or is_name(key, IDENTIFIER)
+            ):
                 continue  # of any other the name is judged
             if reads is None and key not in shape.unreadable:
                 changes |= self._free({key: old}, at, told)

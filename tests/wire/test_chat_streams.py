@@ -153,7 +153,7 @@ def test_thoughts_and_content_in_lists_are_texts_in_pieces() -> None:
         {"content": [{"type": "text", "text": "."}]},
     )
     found = read(body)
-    assert found.texts_of() == ["Fine.", HIDDEN]
+    assert found.texts_of() == [HIDDEN, "Fine."]
     assert written(found.events) == body
     masked = dict.fromkeys([*PIECES, "Fi", "ne", "."], "") | {PIECES[0]: "-"}
     changed = written(found.events, lambda text: masked[text])
@@ -249,7 +249,7 @@ def test_padding_is_no_text() -> None:
 def test_promise_2_a_text_that_a_choice_says_again_changes_with_its_message() -> None:
     body = chunks(twice(""), *map(twice, PIECES), twice("", ""))
     found = read(body)
-    assert found.texts_of() == [HIDDEN, "seed"]
+    assert found.texts_of() == ["seed", HIDDEN]
     assert written(found.events) == body
     masked = dict.fromkeys(PIECES, "") | {PIECES[0]: "-"}
     changed = written(found.events, lambda text: masked.get(text, text))

@@ -145,6 +145,16 @@ def test_the_name_of_the_last_event_is_judged(before: bytes) -> None:
 
 
 @pytest.mark.parametrize("format", ["text", "openai-chat", "sse: /token"])
+def test_a_comment_that_is_said_again_is_one_part_and_goes_everywhere(format: str) -> None:
+    piece = b'data: {"token": "a", "choices": []}\n\n' if format != "text" else b"data: a\n\n"
+    body = b": bad one\n" + piece + b": bad one\n\n: bad one\n" + piece
+    read = told(reader(format, EVENTS), [body])
+    assert read.texts_of().count("bad one") == 1
+    assert written(read.events, lambda text: text.replace("bad one", "")).count(b"bad one") == 0
+    assert written(read.events) == body
+
+
+@pytest.mark.parametrize("format", ["text", "openai-chat", "sse: /token"])
 @pytest.mark.parametrize("before", [b"\xef\xbb\xbf" * 2, b": hi\n\n\xef\xbb\xbf"])
 def test_a_mark_that_some_clients_take_away_cannot_be_read(format: str, before: bytes) -> None:
     body = before + b'data: {"token": "for", "choices": []}\n\n'

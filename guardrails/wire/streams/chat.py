@@ -13,7 +13,7 @@ from guardrails.wire.logprobs import unsaid
 from guardrails.wire.refusals import chat_completion, chat_declined, known_of, openai_error
 from guardrails.wire.shapes import CHAT_COMPLETION, CHAT_MESSAGE, Shape
 from guardrails.wire.sse import DONE, write_events
-from guardrails.wire.streams.chat_deltas import ChatChoice, Delta
+from guardrails.wire.streams.chat_deltas import ChatChoice, Delta, says_nothing
 from guardrails.wire.streams.event_reader import name_aside
 from guardrails.wire.streams.frames import write_frame
 from guardrails.wire.streams.json_events import JsonEventReader, Wording
@@ -89,7 +89,7 @@ class ChatReader(JsonEventReader):
         """All but the choices."""
         head = self._head
         for key, value in data.items():
-            if key == "choices" or (value is None and key in CHAT_COMPLETION.reads):
+            if key == "choices" or (value is None and says_nothing(key, CHAT_COMPLETION)):
                 continue
             if value is not None and head.get(key) == value:
                 continue
@@ -116,8 +116,8 @@ class ChatReader(JsonEventReader):
                 raise WireFormatError("a choice that nobody asked for")
             choice = self._choices[place] = ChatChoice()
         finish: object = None
-        for key, value in made.items():
-            if key == "index" or (value is None and (key == "delta" or key in _CHOICE.reads)):
+        for key, value in sorted(made.items(), key=_is_of_message):
+            if key == "index" or (value is None and (key == "delta" or says_nothing(key, _CHOICE))):
                 continue
             if key == "logprobs":
                 self._logprobs(telling, made, spot)
@@ -125,8 +125,8 @@ class ChatReader(JsonEventReader):
             if key == "delta" and type(value) is dict:
                 path = ("choices", place, "message")
                 delta = Delta(telling, choice, path, (*spot, "delta"), self._found)
-                for name, said in value.items():
-                    if said is not None or name not in CHAT_MESSAGE.reads:
+                for name, said in sorted(value.items(), key=_is_of_message):
+                    if said is not None or not says_nothing(name, CHAT_MESSAGE):
                         delta.field(name, said)
                 continue
             if key in ("delta", "message"):
@@ -275,6 +275,11 @@ class ChatReader(JsonEventReader):
 
     def fail(self, status: int, message: str) -> bytes:
         return _frame(openai_error(status, message))
+
+
+def _is_of_message(field: tuple[str, object]) -> bool:
+    """What is opened behind a text is judged once that one has ended: so texts come last."""
+    return field[0] in ("delta", "text", *_TOLD)
 
 
 def _choices_asked(asked: Json) -> int:

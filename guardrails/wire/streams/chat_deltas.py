@@ -27,7 +27,7 @@ from guardrails.wire.shapes import (
 from guardrails.wire.streams.telling import MOST_PLACES, Json, Telling, index
 from guardrails.wire.walk import MAX_DEPTH, Place
 
-__all__ = ["ChatChoice", "Delta"]
+__all__ = ["ChatChoice", "Delta", "says_nothing"]
 
 _CALLS = cast("Choice", CHAT_MESSAGE.reads["tool_calls"]).shapes
 _CUSTOM = cast("Shape", _CALLS["custom"].reads["custom"])
@@ -164,6 +164,8 @@ class Delta:
                 if text:
                     raise WireFormatError("a text that goes on after its end")
                 return
+            if not text and inside is None:
+                return  # nothing yet: what else there is need not wait for its end
             whole = (*self._path, *path)
             made = Part(text="", role="assistant", path=whole)
             if inside is not None:
@@ -199,7 +201,8 @@ class Delta:
                 self._choice.loose.add(path)
         elif isinstance(value, dict):
             for key, item in value.items():
-                self._loose(item, (*path, key), (*spot, key))
+                if item is not None or not says_nothing(key, None):
+                    self._loose(item, (*path, key), (*spot, key))
         elif _are_indexed(value):
             for at, item in enumerate(cast("list[Json]", value)):
                 rest = {key: held for key, held in item.items() if key != "index"}
@@ -218,6 +221,8 @@ class Delta:
                 self._choice.loose.add(path)
             return
         for key, item in value.items() if isinstance(value, dict) else ():
+            if item is None and says_nothing(key, None):
+                continue
             if key in CHAT_ONCE:
                 self._whole({key: item}, path, spot, FREE)
             else:
@@ -285,7 +290,7 @@ class Delta:
             _keep_few(calls)
         kind = calls[place]
         for key, value in call.items():
-            if key == "index" or (value is None and key in (kind, "id", "type")):
+            if key == "index" or (value is None and says_nothing(key, None)):
                 continue
             below, where = (*path, key), (*spot, key)
             if key == kind and isinstance(value, dict):
@@ -309,14 +314,16 @@ class Delta:
         below, where = (*path, streamed), (*spot, streamed)
         self._add(below, where, text, inside, json=kind == "function")
         for key, value in body.items():
-            if key == "name" or (key == streamed and (said is None or text is said)):
+            if key == "name" or (key == streamed and text is said):
+                continue
+            if value is None and says_nothing(key, None):
                 continue
             self._loose(value, (*path, key), (*spot, key))
 
     def _audio(self, audio: Json) -> None:
         for key, value in audio.items():
             path = ("audio", key)
-            if value is None and (key in _AUDIO.reads or key in _AUDIO.unreadable):
+            if value is None and says_nothing(key, _AUDIO):
                 continue
             if key == "transcript" and isinstance(value, str):
                 self._add(path, path, value)
@@ -327,6 +334,12 @@ class Delta:
                 self._once(value, path, path, _AUDIO.reads[key])
             else:
                 self._loose(value, path, path)
+
+
+def says_nothing(name: str, shape: Shape | None) -> bool:
+    """Whether the name of a field in which nothing stands is no text: the shape's, or one word."""
+    is_known = shape is not None and (name in shape.reads or name in shape.unreadable)
+    return is_known or IDENTIFIER.passes(name)
 
 
 def _are_indexed(value: object) -> bool:

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Protocol
 
 from guardrails.errors import WireFormatError
-from guardrails.exchange import Part
 from guardrails.wire.sse import MARK, MARKED
 from guardrails.wire.streams.frames import LONGEST, Frame, read_frame
 from guardrails.wire.streams.model import StreamEvent
-from guardrails.wire.streams.telling import BESIDE, Numbering, Telling, TooManyPartsError
+from guardrails.wire.streams.telling import Numbering, Telling, TooManyPartsError
 from guardrails.wire.strict_json import AmbiguousError
 
 __all__ = ["EventReader", "LostError", "frame_of", "name_aside"]
@@ -142,7 +141,7 @@ def frame_of(telling: Telling, raw: bytes, *, first: bool) -> Frame:
     for said in frame.asides:
         if said.startswith(MARK):
             raise LostError(MARKED)
-        telling.aside(Part(text=said, role="assistant"), BESIDE)
+        telling.beside(said)
     if frame.data is None:
         name_aside(telling, frame.name)
     return frame
@@ -151,4 +150,4 @@ def frame_of(telling: Telling, raw: bytes, *, first: bool) -> Frame:
 def name_aside(telling: Telling, name: str) -> None:
     """Tell of the name of an event that says nothing by itself."""
     if name not in ("", "message"):
-        telling.aside(Part(text=name, role="assistant"), BESIDE)
+        telling.beside(name)

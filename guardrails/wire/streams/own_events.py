@@ -19,17 +19,12 @@ from guardrails.wire.streams.event_reader import EventReader, frame_of
 from guardrails.wire.streams.finding import Found, find
 from guardrails.wire.streams.frames import LONGEST, Frames, read_frame, write_frame
 from guardrails.wire.streams.model import StreamEvent
-from guardrails.wire.streams.telling import BESIDE, Telling, put
+from guardrails.wire.streams.telling import BESIDE, LONGEST_KNOWN, MOST_KNOWN, Telling, put
 from guardrails.wire.streams.text import PARAGRAPH
 from guardrails.wire.strict_json import dump_json, holds_json, parse_json
 from guardrails.wire.walk import Place
 
 __all__ = ["OwnEventReader"]
-
-MOST_KNOWN = 2_000
-LONGEST_KNOWN = 200
-"""Texts beside the reply that are remembered, of so many characters: said again, such as an id, one
-is no further part."""
 
 UNNAMED = "message"
 """What an event is that has no name."""
@@ -189,22 +184,26 @@ class OwnEventReader(EventReader):
 
     def _tell(self, telling: Telling, kind: str, words: _Words, *, is_end: bool) -> None:
         shape, value = self._shape, words.value
-        own: set[Path] = set()
         deltas: Iterable[Spot] = shape.deltas
         if is_end and not isinstance(value, str):  # an end is no piece because all others are
             deltas = (spot for spot in deltas if spot.pointer.steps)
-        for spot, said, path in _at(deltas, kind, value):
-            if spot.kind is None and self._kinds.setdefault(spot, kind) != kind:
-                raise WireFormatError("pieces in events of several names: say 'delta' for each")
-            own.add(path)
-            words.is_piece = True
-            self._piece(telling, spot, said, path)
-        for _, said, path in _at(shape.wholes, kind, value):
-            own.add(path)
-            self._said_again(telling, said, path)
+        pieces, wholes = list(_at(deltas, kind, value)), list(_at(shape.wholes, kind, value))
+        own = {path for _, _, path in (*pieces, *wholes)}
         if shape.by is not None and kind in shape.kinds:
             own.add(path_of(value, shape.by))
-        quiet = [at for pointer in shape.quiet if (at := _path(value, pointer)) is not None]
+        # Before the pieces, for what is opened behind a text is judged once that one has ended.
+        self._all_beside(telling, value, own)
+        for spot, said, path in pieces:
+            if spot.kind is None and self._kinds.setdefault(spot, kind) != kind:
+                raise WireFormatError("pieces in events of several names: say 'delta' for each")
+            words.is_piece = True
+            self._piece(telling, spot, said, path)
+        for _, said, path in wholes:
+            self._said_again(telling, said, path)
+
+    def _all_beside(self, telling: Telling, value: object, own: set[Path]) -> None:
+        """What stands beside the reply, at none of its `own` places."""
+        quiet = [at for pointer in self._shape.quiet if (at := _path(value, pointer)) is not None]
         named = {path[:end] for path in own for end in range(1, len(path) + 1)}
         if not isinstance(value, dict):
             self._rest(telling, value, own, named, quiet)
@@ -221,7 +220,6 @@ class OwnEventReader(EventReader):
         named: set[Path],
         quiet: Sequence[Path],
     ) -> None:
-        """What stands beside the reply."""
         for found in find(value, self._place):
             path = found.part.path
             if path in (named if found.names else own):
@@ -243,12 +241,12 @@ class OwnEventReader(EventReader):
         return True
 
     def _piece(self, telling: Telling, spot: Spot, said: str, path: Path) -> None:
+        if not said:
+            return
         text = self._texts.get(spot)
         if text is None:
             key = telling.open(Part(text="", role=self._role))
             text = self._texts[spot] = _Text(key)
-        if not said:
-            return
         if not text.is_open:
             raise WireFormatError("a text that goes on after all of it was said again")
         text.add(said)

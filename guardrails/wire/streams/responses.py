@@ -26,7 +26,7 @@ from guardrails.wire.event_fields import (
     RESPONSE_TEXTS,
 )
 from guardrails.wire.logprobs import unsaid
-from guardrails.wire.quiet import BASE64, MOST_USED
+from guardrails.wire.quiet import BASE64, IDENTIFIER, MOST_USED
 from guardrails.wire.refusals import known_of
 from guardrails.wire.shapes import ANNOTATION, BLOCKS, FREE, ITEMS, RESPONSE, Reads
 from guardrails.wire.streams.finding import Found, find
@@ -391,7 +391,7 @@ class ResponsesReader(JsonEventReader):
         """The fields of an event beside the one that it is about; `of` is the text that it tells,
         or a piece of it."""
         for key, value in data.items():
-            if key in ("type", known) or (value is None and key in RESPONSE_PLACES):
+            if key in ("type", known) or (value is None and IDENTIFIER.passes(key)):
                 continue
             if key == "item_id":
                 if value != self._item_id:

@@ -14,7 +14,9 @@ from guardrails.wire.streams.model import Change, PartHead, Said, StreamEvent
 __all__ = [
     "BESIDE",
     "DERIVED",
+    "LONGEST_KNOWN",
     "MOST_AT_ONCE",
+    "MOST_KNOWN",
     "MOST_PARTS",
     "MOST_PLACES",
     "Json",
@@ -44,6 +46,11 @@ MOST_PARTS = 20_000
 MOST_AT_ONCE = 5_000
 """Texts that one event may have: it is read without a pause."""
 
+MOST_KNOWN = 2_000
+LONGEST_KNOWN = 200
+"""Texts beside a reply that are remembered, of so many characters: said again, such as an id, one
+is no further part."""
+
 MOST_PLACES = 10_000
 """Blocks, choices, calls or items that are told apart."""
 
@@ -55,10 +62,12 @@ class TooManyPartsError(WireFormatError):
 class Numbering:
     """Gives the parts of one stream their keys."""
 
-    __slots__ = ("_next",)
+    __slots__ = ("_next", "beside")
 
     def __init__(self) -> None:
         self._next = 0
+        self.beside: dict[str, int] = {}
+        """What stood beside the data of events → its part."""
 
     def number(self) -> int:
         key = self._next
@@ -139,6 +148,18 @@ class Telling:
             self.say(key, part.text, spot)
         self.closes.append(key)
         return key
+
+    def beside(self, text: str) -> None:
+        """What stands beside the data. Said again, such as a comment that keeps the connection, it
+        is no further part, for which all that comes behind it would have to wait."""
+        known = self._numbering.beside
+        key = known.get(text)
+        if key is not None:
+            self.say(key, text, BESIDE, repeats=True)
+            return
+        key = self.aside(Part(text=text, role="assistant"), BESIDE)
+        if len(text) <= LONGEST_KNOWN and len(known) < MOST_KNOWN:
+            known[text] = key
 
     def all(self, found: Iterable[Found], spot: Path, *, skip: int = 0) -> None:
         """Each text as a part that is all in this event. The value in which they were found stands
