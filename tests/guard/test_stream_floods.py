@@ -15,9 +15,10 @@ from guardrails.pipeline.texts import Texts
 from guardrails.wire.formats import format_of
 from guardrails.wire.payload import EVENTS, LINES, Payload
 from guardrails.wire.stream_formats import stream_reader
+from guardrails.wire.streams import unnamed
 from guardrails.wire.streams.anthropic import AnthropicReader
 from guardrails.wire.streams.chat import ChatReader
-from guardrails.wire.streams.telling import MOST_AT_ONCE, MOST_PARTS
+from guardrails.wire.streams.telling import MOST_AT_ONCE, MOST_PARTS, MOST_PLACES
 
 
 def event(data: dict[str, Any]) -> bytes:
@@ -149,8 +150,14 @@ def test_what_is_remembered_of_a_stream_is_bounded() -> None:
     for number in range(150):
         chat.feed(event({"choices": [], f"vendor{number}": [0.5] * 150}))
         chat.feed(event({"choices": [], f"other{number}": {"a": {"b": "quiet"}}}))
-    assert len(chat._unnamed_said) <= 100
-    assert all("other" in key for _, key in chat._unnamed_said)
+    assert len(chat._unnamed._same) <= 100
+    assert all("other" in str(at[-1]) for at in chat._unnamed._same)
+    for number in range(MOST_PLACES):
+        chat.feed(event({"choices": [], f"more{number}": "x" * 300}))
+    trails = chat._unnamed._trails
+    assert len(trails) == MOST_PLACES
+    assert sum(len(trail.end) for trail in trails.values()) <= MOST_PLACES * unnamed.LONGEST
+    assert chat.unread == "a stream of more fields than are told apart here"
 
 
 async def test_what_tools_gave_is_put_together_once(

@@ -5,17 +5,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from guardrails.errors import WireFormatError
 from guardrails.exchange import Part, Path
 from guardrails.wire.shapes import FREE
 from guardrails.wire.streams.finding import Found, find
-from guardrails.wire.streams.telling import Telling
+from guardrails.wire.streams.telling import MOST_PLACES, Telling
 from guardrails.wire.walk import Place
 
 __all__ = ["UnnamedFields"]
 
-MOST = 2_000
-LONGEST = 100_000
-"""Texts that are remembered, and their characters. What is more is told each time it is said."""
+LONGEST = 200
+"""Characters that are remembered of what stands in one place."""
 
 MOST_AGAIN = 8
 """How often what was said again is put before what is said then."""
@@ -31,7 +31,9 @@ LEVELS = frozenset({"safe", "low", "medium", "high"})
 class _Trail:
     """What was said in one place, how often, and the part in which it is joined with the next."""
 
-    text: str
+    said: int
+    """The hash of it."""
+    end: str
     times: int = 1
     key: int | None = None
 
@@ -50,7 +52,6 @@ class UnnamedFields:
     def __init__(self) -> None:
         self._same: dict[Path, _Same] = {}
         self._trails: dict[tuple[Path, bool], _Trail] = {}
-        self._size = 0
 
     def tell(self, telling: Telling, path: Path, key: str, value: object) -> None:
         """`path` leads to what the field stands in. Raises WireFormatError."""
@@ -80,26 +81,24 @@ class UnnamedFields:
         trail = self._trails.get(by)
         if trail is None:
             telling.all((found,), ())
-            if part.readable and len(self._trails) < MOST and self._has_room(part):
-                self._trails[by] = _Trail(part.text)
+            if len(self._trails) >= MOST_PLACES:
+                raise WireFormatError("a stream of more fields than are told apart here")
+            if part.readable:
+                self._trails[by] = _Trail(hash(part.text), part.text[-LONGEST:])
             return False
-        is_same, is_level = part.text == trail.text, part.text in LEVELS
+        is_same = hash(part.text) == trail.said
         if not is_same:
             telling.all((found,), ())
         if trail.key is None:
             trail.times += times + is_same
-            if is_same or is_level:
+            if is_same or part.text in LEVELS:
                 return False
             trail.key = telling.open(Part(text="", role="assistant", path=part.path), fixed=True)
-            telling.say(trail.key, trail.text * min(trail.times, MOST_AGAIN), None)
-        trail.text = part.text if len(part.text) <= LONG else ""
+            telling.say(trail.key, trail.end * min(trail.times, MOST_AGAIN), None)
+        trail.said = hash(part.text)
         if part.text:
             telling.say(trail.key, part.text, None)
         return True
-
-    def _has_room(self, part: Part) -> bool:
-        self._size += len(part.text)
-        return len(part.text) <= LONG and self._size < LONGEST
 
 
 def _is_small(value: object) -> bool:
