@@ -113,6 +113,7 @@ class StreamedBody:
         if self._has_ended and (event.opens or event.says):
             log.warning("a stream went on after its end; what it said then is left out")
             return
+        closes = () if self._has_ended else event.closes  # of what was left out, there is none
         for head in event.opens:
             number = self.reply.open(_head(head))
             if number != head.key:
@@ -121,13 +122,13 @@ class StreamedBody:
         for said in event.says:
             if not said.repeats:
                 self.reply.say(said.part, said.text)
-        for key in event.closes:
+        for key in closes:
             self.reply.shut(key)
         self._box.put(
             event,
             [(said.part, said.text, said.repeats) for said in event.says],
             whole=[head.key for head in event.opens if head.whole or head.fixed],
-            shuts=event.closes,
+            shuts=closes,
         )
         self._held += len(event.raw)
         if self._held > self._most_held:

@@ -117,3 +117,27 @@ async def test_no_more_than_a_sentence_is_held(guard: Guard, name: str) -> None:
             assert came[len(left) :].count(b"data:") <= len(WORDS) + 1, at
         left += await body.close()
     assert left == came
+
+
+AFTER_ENDS: dict[str, tuple[Named, list[str]]] = {
+    "a text that never began": ("openai-chat", [json.dumps(chunk(1))]),
+    "another text": ({"sse": {"delta": ["/token", "/thought"]}}, ['{"thought": "more"}']),
+}
+
+
+@pytest.mark.parametrize("name", AFTER_ENDS)
+async def test_promise_1_what_begins_after_a_streams_end_is_left_out(
+    guard: Guard, name: str
+) -> None:
+    format, after = AFTER_ENDS[name]
+    reader = stream_reader(format_of(format), Payload(data=b"", media_type=EVENTS), None)
+    assert reader is not None
+    async with guard.call() as call:
+        body = StreamedBody(await call.reply(), reader, most_held=1 << 20)
+        end = await body.feed(b"data: [DONE]\n\n")
+        for data in after:
+            assert not await body.feed(f"data: {data}\n\n".encode())
+        assert not await body.close()
+        await body.reply.close()
+    assert end == b"data: [DONE]\n\n"
+    assert body.reply.decision is not None
