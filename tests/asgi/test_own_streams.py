@@ -160,6 +160,34 @@ async def test_a_framework_streams_as_it_says_each_sentence(guard: Guard) -> Non
     assert b"sec" not in rest
 
 
+def vendors(*texts: str, is_chat: bool) -> list[bytes]:
+    """Chunks that say a text in the choice: of no chat, or again beside the delta's content."""
+    made = []
+    for text in texts:
+        choice = {"index": 0, "text": text, "finish_reason": None, "logprobs": None}
+        delta = {"delta": {"role": "assistant", "content": text}} if is_chat else {}
+        made.append(event({"choices": [choice | delta]}))
+    return [*made, event("[DONE]")]
+
+
+@pytest.mark.parametrize("is_chat", [False, True])
+async def test_promise_2_what_a_choice_says_beside_its_delta_leaves_as_it_was_judged(
+    guard: Guard, script: Script, is_chat: bool
+) -> None:
+    async with serving(guarding(script, guard, "auto"), lifespan="off") as port:
+        got = []
+        for texts in (("Hel", "lo."), ("a sec", "ret."), ("Hi. A for", "bidden word.")):
+            script.said = Said(vendors(*texts, is_chat=is_chat), EVENTS)
+            got.append(await ask(port, body=ASKED, media_type=JSON))
+    assert got[0].body == b"".join(vendors("Hel", "lo.", is_chat=is_chat))
+    assert b"a ." in got[1].body
+    assert b"sec" not in got[1].body
+    assert b"ret" not in got[1].body
+    assert b"bidden" not in got[2].body
+    assert REPLY in got[2].body.decode()
+    assert b"content_filter" in got[2].body
+
+
 UNKNOWN = [
     ("auto", tokens("Hel", "lo.")),
     ("text", tokens("Hel", "lo.")),

@@ -1,4 +1,4 @@
-"""The name of a field is text of somebody's even where nothing stands in the field."""
+"""The name of a field may be a sentence of somebody's even where nothing stands in the field."""
 
 from __future__ import annotations
 
