@@ -334,6 +334,13 @@ def test_a_text_that_came_in_the_place_of_the_pieces_is_not_read_one_by_one(
     assert set(texts(sse(delta=["/token", "/thought"]), body)) == {"forbidden"}
 
 
+@pytest.mark.parametrize("first", [{"token": ""}, {"token": None}, {}])
+def test_what_is_too_deep_before_the_first_piece_cannot_be_read(first: Any) -> None:
+    deep = '{"token": "", "x": ' + "[" * 200 + "]" * 200 + "}"
+    body = events(first, deep, *tokens("a"))
+    assert why(TOKENS, body) == ["the value is nested more than 100 levels deep"]
+
+
 def test_a_reply_without_a_character_is_read() -> None:
     made = [{"token": "", "role": "x"}, {"token": "", "id": 1}, {"token": "", "why": "stop"}]
     assert not why(TOKENS, events(*made, "[DONE]"))

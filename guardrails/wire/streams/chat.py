@@ -153,7 +153,7 @@ class ChatReader(JsonEventReader):
         if said == again and choice.text is None:
             choice.is_told_twice |= said != ""
             return
-        if choice.is_told_twice or (choice.is_over and said):
+        if choice.is_told_twice or (said and (choice.is_over or _TEXT in choice.ended)):
             raise WireFormatError("a text beside another one")
         if choice.text is None and said:
             part = Part(text="", role="assistant", path=("choices", place, "text"))

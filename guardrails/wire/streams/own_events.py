@@ -17,7 +17,7 @@ from guardrails.wire.shapes import FREE
 from guardrails.wire.sse import DONE
 from guardrails.wire.streams.event_reader import EventReader, frame_of
 from guardrails.wire.streams.finding import Found, find
-from guardrails.wire.streams.frames import LONGEST, Frames, read_frame, write_frame
+from guardrails.wire.streams.frames import LONGEST, Frame, Frames, read_frame, write_frame
 from guardrails.wire.streams.model import StreamEvent
 from guardrails.wire.streams.telling import BESIDE, LONGEST_KNOWN, MOST_KNOWN, Telling, put
 from guardrails.wire.streams.text import PARAGRAPH
@@ -121,24 +121,24 @@ class OwnEventReader(EventReader):
     def _look(self, raw: bytes) -> None:
         """Whether the reply begins here, or if not, whether something is said here."""
         try:
-            frame = read_frame(raw, first=self._is_first and len(self._waiting) == 1)
-            if frame.data is None or not frame.data.strip():
-                return
-            if self._is_end(frame.name, frame.data):
-                self._has_begun = self._said_before <= 1
-                return
-            if self._holds_plain(frame.name, frame.data, is_end=False):
-                return
-            value = parse_json(frame.data.encode())
-            kind = self._kind(frame.name, value)
-            pieces = list(_at(self._shape.deltas, kind, value))
-            wholes = list(_at(self._shape.wholes, kind, value))
+            self._look_into(read_frame(raw, first=self._is_first and len(self._waiting) == 1))
         except WireFormatError:  # it is told as what nobody can read
             self._has_begun = True
+
+    def _look_into(self, frame: Frame) -> None:
+        if frame.data is None or not frame.data.strip():
             return
+        if self._is_end(frame.name, frame.data):
+            self._has_begun = self._said_before <= 1
+            return
+        if self._holds_plain(frame.name, frame.data, is_end=False):
+            return
+        value = parse_json(frame.data.encode())
+        kind = self._kind(frame.name, value)
+        pieces = list(_at(self._shape.deltas, kind, value))
         if any(said for _, said, _ in pieces):
             self._has_begun = True
-        elif any(said for _, said, _ in wholes):
+        elif any(said for _, said, _ in _at(self._shape.wholes, kind, value)):
             self._has_begun = self._said_before <= 1
         if self._has_begun or kind in self._shape.silent:
             return
@@ -421,7 +421,7 @@ def _hold_to_case(value: Any, pointer: Pointer) -> None:
             if any(key != step and key.casefold() == folded for key in value):
                 raise WireFormatError(f"a field like one of {pointer.text!r} in another case")
             value = value.get(step)
-        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
-            value = value[int(step)]
+        elif isinstance(value, list) and len(step) < 10 and step.isdecimal():
+            value = value[int(step)] if int(step) < len(value) else None
         else:
             return
