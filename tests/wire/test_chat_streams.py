@@ -138,6 +138,16 @@ def test_kinds_of_things_in_a_vendors_list_stay_apart() -> None:
 PIECES = [HIDDEN[at : at + 3] for at in range(0, len(HIDDEN), 3)]
 
 
+def test_the_channel_of_each_delta_is_no_text_in_pieces() -> None:
+    """As vendors of OpenAI's open models tell it, before and beside the content."""
+    thought = [{"channel": "analysis", "reasoning": piece} for piece in ("So ", "it is.")]
+    said = [{"channel": "final", "content": piece} for piece in ("Fi", "ne.")]
+    found = read(stream(*thought, *said))
+    assert found.texts_of() == ["reasoning", "So it is.", "Fine."]
+    assert not any(head.kind == "opaque" for head in found.heads)
+    assert HIDDEN in read(stream({"channel": HIDDEN}, *said)).texts_of()
+
+
 def thinking(text: str, **more: Any) -> Json:
     thought = {"type": "thinking", "thinking": [{"type": "text", "text": text}], **more}
     return {"content": [thought]}

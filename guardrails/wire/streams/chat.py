@@ -32,6 +32,7 @@ _END: Json = {}
 _TOP = Place(role="assistant", reads=CHAT_COMPLETION)
 _CHOICE = cast("Shape", CHAT_COMPLETION.reads["choices"])
 _FINISHES = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
+_LAST = frozenset({"delta", "text", "content", "refusal"})
 _TEXT: Path = ("", "text")
 """Among the texts of a choice, the one that stands beside its message."""
 
@@ -279,7 +280,7 @@ class ChatReader(JsonEventReader):
 
 def _is_of_message(field: tuple[str, object]) -> bool:
     """What is opened behind a text is judged once that one has ended: so texts come last."""
-    return field[0] in ("delta", "text", *_TOLD)
+    return field[0] in _LAST
 
 
 def _choices_asked(asked: Json) -> int:

@@ -35,6 +35,9 @@ _AUDIO = cast("Shape", CHAT_MESSAGE.reads["audio"])
 _ARGUMENTS = {"function": ("arguments", FUNCTION), "custom": ("input", _CUSTOM)}
 """Type of a call → the field of its body that comes in pieces, and the body's shape."""
 
+_CHANNELS = ("analysis", "commentary", "final")
+"""Where OpenAI's open models say something; some vendors tell it with each delta."""
+
 _UNLIKE = object()
 """Equal to nothing that could be said again."""
 
@@ -105,7 +108,7 @@ class Delta:
                 path = (key, self._choice.annotations)
                 self._choice.annotations += 1
                 self._whole(annotation, path, (key, at), ANNOTATION)
-        elif key == "role" and value == "assistant":
+        elif (key == "role" and value == "assistant") or (key == "channel" and value in _CHANNELS):
             return
         elif key == "content" and isinstance(value, list):
             self._chunks(value)

@@ -418,7 +418,7 @@ def _hold_to_case(value: Any, pointer: Pointer) -> None:
     for step in pointer.steps:
         if isinstance(value, dict):
             folded = step.casefold()
-            if any(key != step and key.casefold() == folded for key in value):
+            if [key for key in value if key.casefold() == folded and key != step]:
                 raise WireFormatError(f"a field like one of {pointer.text!r} in another case")
             value = value.get(step)
         elif isinstance(value, list) and len(step) < 10 and step.isdecimal():
