@@ -230,7 +230,7 @@ class AnthropicReader(JsonEventReader):
     def _open_parts(self) -> Iterable[int]:
         left = [part for block in self._blocks.values() for part in _parts_of(block)]
         self._blocks.clear()
-        return left
+        return left + self._unnamed.open_parts()
 
     # -- writing -----------------------------------------------------------------------------
 

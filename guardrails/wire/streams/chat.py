@@ -20,7 +20,6 @@ from guardrails.wire.streams.json_events import JsonEventReader, Wording
 from guardrails.wire.streams.model import StreamEvent
 from guardrails.wire.streams.telling import MOST_PLACES, Json, Telling, index, without
 from guardrails.wire.streams.text import PARAGRAPH
-from guardrails.wire.streams.unnamed import UnnamedFields
 from guardrails.wire.strict_json import dump_json
 from guardrails.wire.walk import Place
 
@@ -52,7 +51,6 @@ class ChatReader(JsonEventReader):
         super().__init__(request, declines=declines)
         self._head: Json = {}
         """What chunks said of the whole so far, for most of them say it again."""
-        self._unnamed = UnnamedFields()
         self._choices: dict[int, ChatChoice] = {}
         self._is_changed = False
         self._asked: Json = request or {}

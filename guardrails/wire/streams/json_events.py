@@ -9,12 +9,13 @@ from guardrails.errors import WireFormatError
 from guardrails.exchange import Path
 from guardrails.wire.quiet import IDENTIFIER
 from guardrails.wire.refusals import known_of
-from guardrails.wire.shapes import FREE, Reads
+from guardrails.wire.shapes import Reads
 from guardrails.wire.streams.event_reader import EventReader, frame_of
 from guardrails.wire.streams.finding import find
 from guardrails.wire.streams.frames import Frames, write_frame
 from guardrails.wire.streams.model import StreamEvent
 from guardrails.wire.streams.telling import BESIDE, Json, Spot, Telling, less, put
+from guardrails.wire.streams.unnamed import UnnamedFields
 from guardrails.wire.strict_json import dump_json, parse_json
 from guardrails.wire.walk import Place
 
@@ -29,6 +30,7 @@ class JsonEventReader(EventReader):
         self._is_first = True
         self._known: Json = known_of({"model": (request or {}).get("model")})
         self._declines = declines
+        self._unnamed = UnnamedFields()
 
     def _told(self, telling: Telling, raw: bytes) -> None:
         frame = frame_of(telling, raw, first=self._is_first)
@@ -64,7 +66,7 @@ class JsonEventReader(EventReader):
         """The texts of the fields that are not among the known ones."""
         for key, value in data.items():
             if key != "type" and key not in known:
-                self._found(telling, {key: value}, _ASIDE, ())
+                self._unnamed.tell(telling, (), key, value)
 
     def _quiet(
         self, telling: Telling, data: Json, key: str, reads: Reads = IDENTIFIER, path: Path = ()
@@ -133,6 +135,3 @@ class Wording:
 
     def __call__(self, event: StreamEvent, texts: Sequence[str] | None) -> bytes:
         return self._reader._written(event, self, texts)  # its own other half
-
-
-_ASIDE = Place(role="assistant", reads=FREE)

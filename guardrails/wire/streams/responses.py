@@ -385,7 +385,7 @@ class ResponsesReader(JsonEventReader):
         self._open.clear()
         signed = list(self._signed.values())
         self._signed.clear()
-        return [*signed, *(text.key for text in left)]
+        return [*signed, *(text.key for text in left), *self._unnamed.open_parts()]
 
     def _around(self, telling: Telling, data: Json, known: str, *, of: Path = ()) -> None:
         """The fields of an event beside the one that it is about; `of` is the text that it tells,
@@ -404,7 +404,10 @@ class ResponsesReader(JsonEventReader):
                 if value:
                     self._logprobs(telling, value, str(data.get(known)), of)
             elif key not in RESPONSE_PLACES or type(value) is not int or abs(value) >= MOST_USED:
-                self._found(telling, {key: value}, _ASIDE, ())
+                if data["type"] == "error":  # which says it once
+                    self._found(telling, {key: value}, _ASIDE, ())
+                else:
+                    self._unnamed.tell(telling, (), key, value)
 
     def _logprobs(self, telling: Telling, value: object, said: str, of: Path) -> None:
         """They are of what the event says. Others are left out: before or behind the text that they

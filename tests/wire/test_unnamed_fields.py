@@ -1,4 +1,4 @@
-"""The name of a field may be a sentence of somebody's even where nothing stands in the field."""
+"""Fields that no list names: whatever they are called, and wherever in a reply they stand."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def with_name(value: Any, path: Path) -> Any:
 
 
 @pytest.mark.parametrize("name", REPLIES)
-def test_promise_2_it_is_judged_in_each_object_of_a_reply(name: str) -> None:
+def test_promise_2_a_name_of_nothing_is_judged_in_each_object_of_a_reply(name: str) -> None:
     for path in objects(REPLIES[name]):
         data = json.dumps(with_name(REPLIES[name], path)).encode()
         body = NAMES[name].response(Payload(data=data, media_type=JSON), NOBODY)
@@ -80,7 +80,7 @@ def test_promise_2_it_is_judged_in_each_object_of_a_reply(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", REPLIES)
-def test_promise_2_it_is_judged_in_each_object_of_a_stream(name: str) -> None:
+def test_promise_2_a_name_of_nothing_is_judged_in_each_object_of_a_stream(name: str) -> None:
     events = list(parse_events(stream_of(name, copy.deepcopy(REPLIES[name]))))
     for at, event in enumerate(events):
         if event.data == DONE:
@@ -96,3 +96,26 @@ def test_promise_2_it_is_judged_in_each_object_of_a_stream(name: str) -> None:
             assert unread or any(NAME in text for text in said), (data.get("type"), path)
             whole = NAMES[name].response(Payload(data=body, media_type=EVENTS), NOBODY)
             assert any(part.kind == "opaque" or NAME in part.text for part in whole.parts)
+
+
+@pytest.mark.parametrize("name", REPLIES)
+@pytest.mark.parametrize(
+    ("pieces", "joined"), [(["bad", " wo", "rds"], "bad words"), (["same"], "same")]
+)
+def test_promise_2_a_field_of_events_is_judged_joined_and_told_once_for_each_value(
+    name: str, pieces: list[str], joined: str
+) -> None:
+    said = []
+    for at, event in enumerate(parse_events(stream_of(name, copy.deepcopy(REPLIES[name])))):
+        data = event.data
+        if data != DONE:
+            data = json.dumps({**json.loads(data), "note": pieces[at % len(pieces)]})
+        said.append(Event(event.name, data))
+    body = write_events(said)
+    reader = stream_reader(NAMES[name], Payload(data=b"", media_type=EVENTS), None)
+    assert reader is not None
+    found = told(reader, [body])
+    assert found.raw == body
+    assert any(joined in text for text in found.texts_of())
+    assert found.texts_of().count("note") <= 2
+    assert found.texts_of().count("same") <= 2
