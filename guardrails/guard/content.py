@@ -14,9 +14,10 @@ from guardrails.verdict import Stage
 from guardrails.wire import rebuild
 from guardrails.wire.body import Body
 from guardrails.wire.messages import conversation_form, is_content, read_messages
+from guardrails.wire.place import NAME, Place
 from guardrails.wire.reading import Reading, read
 from guardrails.wire.shapes import BLOCKS, FREE, JSON_TEXT
-from guardrails.wire.walk import MAX_NODES, NAME, Place, TooManyValuesError
+from guardrails.wire.walk import MAX_NODES, TooManyValuesError
 
 __all__ = ["Parts", "ToolCall", "plain_text", "read_content", "read_prompt", "texts_of"]
 

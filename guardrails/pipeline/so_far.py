@@ -9,9 +9,9 @@ from typing import Any, Literal, Self
 
 from guardrails.errors import WireFormatError
 from guardrails.exchange import UNREADABLE, UNSAID, Call, Part, Path
+from guardrails.wire.place import Place
 from guardrails.wire.reading import Reading, read
 from guardrails.wire.shapes import JSON_TEXT
-from guardrails.wire.walk import Place
 
 __all__ = ["Entry", "Head", "SoFar"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from guardrails.wire.logprobs import MOST_ALTERNATIVES
 from guardrails.wire.numerals import may_be_text
+from guardrails.wire.place import Place
 from guardrails.wire.shapes import Shape
-from guardrails.wire.walk import Place
 
 __all__ = ["alternatives_asked", "beside_request", "is_as_asked", "reply_place"]
 

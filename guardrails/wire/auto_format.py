@@ -10,6 +10,7 @@ from guardrails.wire.event_body import EventBody
 from guardrails.wire.messages import conversation_form
 from guardrails.wire.own_formats import TEXT, LinesFormat, text_body
 from guardrails.wire.payload import EVENTS, FORM, JSON, LINES, Answer, Payload, document_of
+from guardrails.wire.place import Place
 from guardrails.wire.provider_formats import (
     ANTHROPIC_MESSAGES,
     OPENAI_CHAT,
@@ -20,7 +21,6 @@ from guardrails.wire.reading import read
 from guardrails.wire.shapes import FREE, REQUEST
 from guardrails.wire.sse import UNKNOWN_EVENTS
 from guardrails.wire.strict_json import AmbiguousError, holds_json
-from guardrails.wire.walk import Place
 
 __all__ = ["AUTO", "is_plain", "own_place", "provider_of_bodies"]
 

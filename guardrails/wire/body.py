@@ -13,12 +13,12 @@ from urllib.parse import parse_qsl, urlencode
 
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Call, Part, Role
+from guardrails.wire.place import Place
 from guardrails.wire.pointer import Pointer, put
 from guardrails.wire.reading import Reading, read
 from guardrails.wire.shapes import Reads
 from guardrails.wire.strict_json import AmbiguousError, dump_json
 from guardrails.wire.values import read_value
-from guardrails.wire.walk import Place
 
 __all__ = [
     "Body",

@@ -9,6 +9,7 @@ from typing import Any
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Part
 from guardrails.wire.event_replies import ANTHROPIC, CHAT, RESPONSES, EventCodec
+from guardrails.wire.place import Place
 from guardrails.wire.reading import read
 from guardrails.wire.shapes import JSON_TEXT
 from guardrails.wire.streams.anthropic import AnthropicReader
@@ -16,7 +17,6 @@ from guardrails.wire.streams.chat import ChatReader
 from guardrails.wire.streams.json_events import JsonEventReader
 from guardrails.wire.streams.model import PartHead
 from guardrails.wire.streams.responses import ResponsesReader
-from guardrails.wire.walk import Place
 
 __all__ = ["asides_in"]
 

@@ -8,9 +8,10 @@ from typing import Literal, cast
 from pydantic import BaseModel
 
 from guardrails.errors import WireFormatError
+from guardrails.wire.place import Place
 from guardrails.wire.reading import Reading, read
 from guardrails.wire.shapes import BLOCKS, MESSAGES, REQUEST
-from guardrails.wire.walk import MAX_NODES, Place
+from guardrails.wire.walk import MAX_NODES
 
 __all__ = ["conversation_form", "is_content", "read_messages"]
 

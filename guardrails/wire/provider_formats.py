@@ -11,6 +11,7 @@ from guardrails.wire.body import Body, JsonBody, OpaqueBody
 from guardrails.wire.event_body import EventBody
 from guardrails.wire.event_replies import ANTHROPIC, CHAT, RESPONSES, EventCodec
 from guardrails.wire.payload import EVENTS, JSON, Answer, Payload, document_of, guarded
+from guardrails.wire.place import Place
 from guardrails.wire.reading import read
 from guardrails.wire.refusals import (
     anthropic_declined,
@@ -34,7 +35,6 @@ from guardrails.wire.shapes import (
 )
 from guardrails.wire.sse import write_events
 from guardrails.wire.strict_json import dump_json
-from guardrails.wire.walk import Place
 
 __all__ = [
     "ANTHROPIC_MESSAGES",

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Call, Part
+from guardrails.wire.place import Place
 from guardrails.wire.replies import reply_in_place_of
-from guardrails.wire.walk import MAX_NODES, Place, Walk
+from guardrails.wire.walk import MAX_NODES, Walk
 
 __all__ = ["Reading", "read"]
 

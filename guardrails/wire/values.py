@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from guardrails.exchange import Kind, Role
+from guardrails.wire.place import Place
 from guardrails.wire.reading import Reading, read
-from guardrails.wire.walk import Place
 
 __all__ = ["Reading", "read_value"]
 

@@ -14,7 +14,7 @@ import uuid
 import zoneinfo
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from pathlib import PurePath
 from types import EllipsisType, NoneType
@@ -24,16 +24,16 @@ from pydantic import AnyUrl, BaseModel
 from pydantic_core import MultiHostUrl, TzInfo, Url
 
 from guardrails.errors import WireFormatError
-from guardrails.exchange import ATTACHED, Kind, Part, Path, Role
+from guardrails.exchange import ATTACHED, Kind, Part
 from guardrails.wire import embedded, numerals, rebuild
-from guardrails.wire.logprobs import MOST_ALTERNATIVES, Logprobs, unsaid
+from guardrails.wire.logprobs import Logprobs, unsaid
+from guardrails.wire.place import Place
 from guardrails.wire.quiet import IDENTIFIER, Encoded, Quiet
 from guardrails.wire.shapes import FREE, As, Choice, Json, Reads, Shape, sdk_reads
 
 __all__ = [
     "MAX_DEPTH",
     "MAX_NODES",
-    "Place",
     "TooManyValuesError",
     "Visitor",
     "Walk",
@@ -74,9 +74,6 @@ SPELLED = (PurePath, Url, MultiHostUrl, AnyUrl)
 RAW = (bytes, bytearray, io.IOBase)
 """What the SDKs encode themselves."""
 
-NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
-"""What may stand as a tool's name; anything else could be a sentence, which names keep out."""
-
 
 class TooManyValuesError(WireFormatError):
     """The value holds more values, or longer JSON in a string, than may be read."""
@@ -87,74 +84,6 @@ class _Dropped:
 
 
 _DROPPED = _Dropped()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where the walk is, and how to read what stands there."""
-
-    path: Path = ()
-    role: Role
-    kind: Kind = "text"
-    target: bool = True
-    name: str | None = None
-    reads: Reads = FREE
-    fixed: bool = False
-    """Computed by the value's own class: it cannot be changed by itself."""
-    call: str | None = None
-    """What identifies the tool call that stands here."""
-    alternatives: int = MOST_ALTERNATIVES
-    """How many other tokens may stand beside each of a text."""
-
-    @property
-    def numbers(self) -> bool:
-        """Whether every number is a text: what a model wrote as the amount is to be judged like
-        any other word."""
-        return self.kind == "tool_call"
-
-    def below(self, key: object, position: int, reads: Reads) -> Place:
-        step = key if isinstance(key, str | int) else position
-        return Place(  # `replace` costs several times as much, and this is done for every value
-            path=(*self.path, step),
-            role=self.role,
-            kind=self.kind,
-            target=self.target,
-            name=self.name,
-            reads=reads,
-            fixed=self.fixed,
-            call=self.call,
-            alternatives=self.alternatives,
-        )
-
-    def as_said(self, words: As) -> Place:
-        return Place(
-            path=self.path,
-            role=words.role,
-            kind=words.kind,
-            target=words.target,
-            name=self.name,
-            reads=words.reads,
-            fixed=self.fixed,
-            call=self.call,
-            alternatives=self.alternatives,
-        )
-
-    def within(self, shape: Shape, fields: Mapping[Any, object]) -> Place:
-        """The same place, with what the shape says about all that is in it."""
-        named = fields.get(shape.names) if shape.names else None
-        named = shape.called or named
-        id = fields.get(shape.id) if shape.id else None
-        return Place(
-            path=self.path,
-            role=shape.role or self.role,
-            kind=shape.kind or self.kind,
-            target=self.target if shape.target is None else shape.target,
-            name=named if isinstance(named, str) and NAME.fullmatch(named) else self.name,
-            reads=shape,
-            fixed=self.fixed,
-            call=id if isinstance(id, str) else self.call,
-            alternatives=self.alternatives,
-        )
 
 
 class Visitor(Protocol):

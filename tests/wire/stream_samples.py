@@ -13,10 +13,10 @@ from guardrails.testing.provider.anthropic import Messages
 from guardrails.testing.provider.chat import Chat
 from guardrails.testing.provider.responses import Responses
 from guardrails.wire.event_replies import ANTHROPIC, CHAT, RESPONSES, EventCodec
+from guardrails.wire.place import Place
 from guardrails.wire.reading import read
 from guardrails.wire.shapes import JSON_TEXT
 from guardrails.wire.streams.model import PartHead, StreamEvent, StreamReader
-from guardrails.wire.walk import Place
 
 Json = dict[str, Any]
 DIALECTS = {"anthropic": Messages(), "openai-chat": Chat(), "openai-responses": Responses()}

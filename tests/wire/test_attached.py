@@ -16,6 +16,7 @@ from guardrails.wire.event_replies import ANTHROPIC, RESPONSES
 from guardrails.wire.formats import NAMES
 from guardrails.wire.messages import read_messages
 from guardrails.wire.payload import EVENTS, Payload
+from guardrails.wire.place import Place
 from guardrails.wire.quiet import BASE64, PIECE
 from guardrails.wire.quiet import DATA_URL as CODED_URL
 from guardrails.wire.reading import Reading, read
@@ -24,7 +25,7 @@ from guardrails.wire.sse import Event, write_events
 from guardrails.wire.streams.anthropic import AnthropicReader
 from guardrails.wire.streams.responses import ResponsesReader
 from guardrails.wire.strict_json import dump_json, parse_json
-from guardrails.wire.walk import AT_A_GLANCE, MAX_NODES, Place, TooManyValuesError
+from guardrails.wire.walk import AT_A_GLANCE, MAX_NODES, TooManyValuesError
 
 URL = "https://example.com/a?b"
 DATA_URL = "data:application/pdf;base64,aGk="

@@ -20,9 +20,9 @@ from openai.types.responses import (
 from sdk_kinds import WORDS, members, sample
 
 from guardrails.exchange import Part
+from guardrails.wire.place import Place
 from guardrails.wire.reading import read
 from guardrails.wire.shapes import ANNOTATION, BLOCKS, CITATION, ITEMS, MESSAGES, Reads
-from guardrails.wire.walk import Place
 
 TEXT, UNDECIDED, SIGNED = "text", "undecided", "undecided beside text"
 

@@ -13,10 +13,10 @@ from openai.types.responses import Response
 from guardrails.exchange import Call
 from guardrails.wire.body import JoinedBody, JsonBody, PairsBody, TextBody
 from guardrails.wire.messages import read_messages
+from guardrails.wire.place import Place
 from guardrails.wire.reading import Reading, read
 from guardrails.wire.shapes import ANTHROPIC_MESSAGE, CHAT_COMPLETION, FREE, RESPONSE
 from guardrails.wire.tools import ToolSchemas
-from guardrails.wire.walk import Place
 
 USAGE = {"input_tokens": 1, "output_tokens": 1}
 ANTHROPIC: dict[str, Any] = {

@@ -11,6 +11,7 @@ from guardrails.errors import WireFormatError
 from guardrails.exchange import Part, Path
 from guardrails.wire.event_fields import ANTHROPIC_DELTAS, ANTHROPIC_EVENTS
 from guardrails.wire.event_replies import ANTHROPIC
+from guardrails.wire.place import Place
 from guardrails.wire.quiet import USAGE, spells_number
 from guardrails.wire.refusals import (
     anthropic_declined,
@@ -26,7 +27,6 @@ from guardrails.wire.streams.json_events import JsonEventReader, Wording
 from guardrails.wire.streams.model import StreamEvent
 from guardrails.wire.streams.telling import Json, Telling, fields, index
 from guardrails.wire.strict_json import dump_json
-from guardrails.wire.walk import Place
 
 __all__ = ["AnthropicReader"]
 

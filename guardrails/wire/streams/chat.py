@@ -10,6 +10,7 @@ from guardrails.exchange import Part, Path
 from guardrails.wire.asked import alternatives_asked, is_as_asked
 from guardrails.wire.event_replies import CHAT
 from guardrails.wire.logprobs import unsaid
+from guardrails.wire.place import Place
 from guardrails.wire.refusals import chat_completion, chat_declined, known_of, openai_error
 from guardrails.wire.shapes import CHAT_COMPLETION, CHAT_MESSAGE, Shape
 from guardrails.wire.sse import DONE, write_events
@@ -21,7 +22,6 @@ from guardrails.wire.streams.model import StreamEvent
 from guardrails.wire.streams.telling import MOST_PLACES, Json, Telling, index, without
 from guardrails.wire.streams.text import PARAGRAPH
 from guardrails.wire.strict_json import dump_json
-from guardrails.wire.walk import Place
 
 __all__ = ["ChatReader"]
 

@@ -14,6 +14,7 @@ from typing import cast
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Part, Path
 from guardrails.wire.event_fields import CHAT_ONCE
+from guardrails.wire.place import Place
 from guardrails.wire.quiet import IDENTIFIER
 from guardrails.wire.shapes import (
     ANNOTATION,
@@ -25,7 +26,7 @@ from guardrails.wire.shapes import (
     Shape,
 )
 from guardrails.wire.streams.telling import MOST_PLACES, Json, Telling, index
-from guardrails.wire.walk import MAX_DEPTH, Place
+from guardrails.wire.walk import MAX_DEPTH
 
 __all__ = ["ChatChoice", "Delta", "says_nothing"]
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Part
+from guardrails.wire.place import Place
 from guardrails.wire.quiet import Quiet
 from guardrails.wire.shapes import FREE, Json, Shape
-from guardrails.wire.walk import Place, Walk, is_name
+from guardrails.wire.walk import Walk, is_name
 
 __all__ = ["Found", "find"]
 

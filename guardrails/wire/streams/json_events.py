@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Path
+from guardrails.wire.place import Place
 from guardrails.wire.quiet import IDENTIFIER
 from guardrails.wire.refusals import known_of
 from guardrails.wire.shapes import Reads
@@ -17,7 +18,6 @@ from guardrails.wire.streams.model import StreamEvent
 from guardrails.wire.streams.telling import BESIDE, Json, Spot, Telling, less, put
 from guardrails.wire.streams.unnamed import UnnamedFields
 from guardrails.wire.strict_json import dump_json, parse_json
-from guardrails.wire.walk import Place
 
 __all__ = ["JsonEventReader", "Wording"]
 

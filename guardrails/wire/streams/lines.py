@@ -7,6 +7,7 @@ from typing import Any
 
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Part, Path, Role
+from guardrails.wire.place import Place
 from guardrails.wire.pointer import Pointer, path_of, placed
 from guardrails.wire.shapes import FREE
 from guardrails.wire.streams.event_reader import EventReader, LostError
@@ -16,7 +17,6 @@ from guardrails.wire.streams.model import StreamEvent
 from guardrails.wire.streams.telling import Spot, Telling, put, without_logprobs
 from guardrails.wire.streams.text import PARAGRAPH
 from guardrails.wire.strict_json import dump_json, parse_json
-from guardrails.wire.walk import Place
 
 __all__ = ["JsonValue", "LineReader"]
 

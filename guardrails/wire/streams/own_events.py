@@ -12,6 +12,7 @@ from guardrails.errors import WireFormatError
 from guardrails.exchange import Part, Path, Role
 from guardrails.wire.embedded import hides_words
 from guardrails.wire.event_shape import EventShape, Spot
+from guardrails.wire.place import Place
 from guardrails.wire.pointer import Pointer, path_of, placed, planted
 from guardrails.wire.shapes import FREE
 from guardrails.wire.sse import DONE
@@ -22,7 +23,6 @@ from guardrails.wire.streams.model import StreamEvent
 from guardrails.wire.streams.telling import BESIDE, LONGEST_KNOWN, MOST_KNOWN, Telling, put
 from guardrails.wire.streams.text import PARAGRAPH
 from guardrails.wire.strict_json import dump_json, holds_json, parse_json
-from guardrails.wire.walk import Place
 
 __all__ = ["OwnEventReader"]
 

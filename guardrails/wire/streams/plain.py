@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from guardrails.errors import WireFormatError
+from guardrails.wire.place import Place
 from guardrails.wire.shapes import FREE
 from guardrails.wire.streams.auto import UnreadReader
 from guardrails.wire.streams.finding import find
@@ -16,7 +17,6 @@ from guardrails.wire.streams.model import StreamEvent, StreamReader
 from guardrails.wire.streams.telling import DERIVED, Numbering, Telling
 from guardrails.wire.streams.text import TextReader
 from guardrails.wire.strict_json import JSON_BLANKS, JSON_STARTS, holds_json, parse_json
-from guardrails.wire.walk import Place
 
 __all__ = ["PlainSniffer"]
 

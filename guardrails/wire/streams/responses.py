@@ -26,6 +26,7 @@ from guardrails.wire.event_fields import (
     RESPONSE_TEXTS,
 )
 from guardrails.wire.logprobs import unsaid
+from guardrails.wire.place import Place
 from guardrails.wire.quiet import BASE64, IDENTIFIER, MOST_USED
 from guardrails.wire.refusals import known_of
 from guardrails.wire.shapes import ANNOTATION, BLOCKS, FREE, ITEMS, RESPONSE, Reads
@@ -34,7 +35,6 @@ from guardrails.wire.streams.json_events import JsonEventReader, Wording
 from guardrails.wire.streams.model import StreamEvent
 from guardrails.wire.streams.response_endings import ResponseClient
 from guardrails.wire.streams.telling import MOST_PLACES, Json, Telling, fields, index
-from guardrails.wire.walk import Place
 
 __all__ = ["ResponsesReader"]
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from guardrails.errors import WireFormatError
 from guardrails.exchange import Part, Path
+from guardrails.wire.place import Place
 from guardrails.wire.shapes import FREE
 from guardrails.wire.streams.finding import Found, find
 from guardrails.wire.streams.telling import MOST_PLACES, Telling
-from guardrails.wire.walk import Place
 
 __all__ = ["UnnamedFields"]
 
