@@ -234,7 +234,10 @@ class _Reader:
                 self.at += 1
                 continue
             number += 1
+            before = self.at
             read(number)
+            if self.at == before:  # nothing that could stand here
+                raise IndexError
 
     def _passes(self, form: re.Pattern[str]) -> None:
         found = form.match(self.text, self.at)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -63,6 +63,8 @@ def test_a_key_is_found(steps: tuple[str, ...], place: tuple[int, int]) -> None:
 
 
 @given(st.text(alphabet=st.sampled_from("ab=.[]{}\"'\\\n#, 1"), max_size=60))
+@example("b[[}]")
+@example('"" b[ }b')
 def test_whatever_is_written_a_place_is_found(text: str) -> None:
     line, column = places(text)(("a", "b"))
     assert 1 <= line <= text.count("\n") + 1
