@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,10 +18,8 @@ from pathlib import Path
 
 from guardrails.telemetry import log
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # there is none for every system
-    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["brought_home", "make_room"]
 
@@ -92,7 +91,7 @@ def _alone(folder: Path, patience_s: float) -> Iterator[None]:
 
 
 def _locked(held: int) -> bool:
-    if fcntl is not None:
+    if sys.platform != "win32":  # which has no lock of a folder
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 from guardrails.cli.outcome import Status
 from guardrails.cli.screen import note
 from guardrails.errors import AuditError
-from guardrails.proxy.config import PROVIDERS, is_loopback, load_config
+from guardrails.proxy.config import PROVIDERS, is_loopback
+from guardrails.proxy.config_file import load_config
 from guardrails.telemetry import log
 
 if TYPE_CHECKING:

@@ -98,6 +98,17 @@ class SourceEntry(Entry):
     url: Annotated[Text | None, Field(description="Where it can be read.")] = None
 
 
+OnUndecided = Annotated[OnDoubt | None, Field(description="What a doubt leads to. Default: block.")]
+OnOutage = Annotated[
+    OnDoubt | None, Field(description="What an outage of a critic leads to. Default: block.")
+]
+WhileUncovered = Annotated[
+    Uncovered | None,
+    Field(description="Offline, when only a model could settle it. Default: accept."),
+]
+"""What a principle and `defaults` may say alike."""
+
+
 class PrincipleFields(Entry):
     """Everything a principle can say besides its id."""
 
@@ -127,16 +138,9 @@ class PrincipleFields(Entry):
         ActionOrEach | None,
         Field(description="What a breach leads to; one, or one per stage. Default: block."),
     ] = None
-    on_undecided: Annotated[
-        OnDoubt | None, Field(description="What a doubt leads to. Default: block.")
-    ] = None
-    on_outage: Annotated[
-        OnDoubt | None, Field(description="What an outage of a critic leads to. Default: block.")
-    ] = None
-    uncovered: Annotated[
-        Uncovered | None,
-        Field(description="Offline, when only a model could settle it. Default: accept."),
-    ] = None
+    on_undecided: OnUndecided = None
+    on_outage: OnOutage = None
+    uncovered: WhileUncovered = None
     locked: Annotated[
         bool | None, Field(description="true: no child may relax or withdraw it.")
     ] = None
@@ -240,16 +244,9 @@ class Defaults(Entry):
     stages: Annotated[
         Stages | None, Field(description="Where around the call they hold. Default: [output].")
     ] = None
-    on_undecided: Annotated[
-        OnDoubt | None, Field(description="What a doubt leads to. Default: block.")
-    ] = None
-    on_outage: Annotated[
-        OnDoubt | None, Field(description="What an outage of a critic leads to. Default: block.")
-    ] = None
-    uncovered: Annotated[
-        Uncovered | None,
-        Field(description="Offline, when only a model could settle it. Default: accept."),
-    ] = None
+    on_undecided: OnUndecided = None
+    on_outage: OnOutage = None
+    uncovered: WhileUncovered = None
 
 
 class PiiRule(Entry):

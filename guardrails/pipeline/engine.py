@@ -103,11 +103,10 @@ async def deliberate(
     """Judge a content at a stage and make of it what may go on.
 
     `before` are the parts that only help to judge it, in their order, and so are the `known` ones
-    among its own. A call whose arguments are
-    changed still fits `schemas`, or nothing goes on. `is_counted`: its size is known to be within
-    the budget. `may_vanish`: it is a piece of a reply of which more is left. `left` are texts
-    that have gone right before it. Raises nothing that a text, a critic or an endpoint could bring
-    about.
+    among its own. A call whose arguments are changed still fits `schemas`, or nothing goes on.
+    `is_counted`: its size is known to be within the budget. `may_vanish`: it is a piece of a reply
+    of which more is left. `left` are texts that have gone right before it. Raises nothing that a
+    text, a critic or an endpoint could bring about.
     """
     started = time.perf_counter()
     try:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from guardrails.mistakes import Steps
 from guardrails.proxy.config import ServeConfig, is_loopback
 
 __all__ = ["contradictions"]
-
-ANYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - what a listener may be told, and is
 
 
 def contradictions(config: ServeConfig) -> Iterator[tuple[Steps, str]]:
@@ -32,8 +31,16 @@ def contradictions(config: ServeConfig) -> Iterator[tuple[Steps, str]]:
     yield from _bursts(config)
 
 
+def _is_anywhere(host: str) -> bool:
+    """Whether a listener there is reached by all of the machine's addresses."""
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
 def _same_listener(host: str, port: int, other: str, other_port: int) -> bool:
-    return port == other_port != 0 and (host == other or bool({host, other} & ANYWHERE))
+    return port == other_port != 0 and (host == other or _is_anywhere(host) or _is_anywhere(other))
 
 
 def _upstreams(config: ServeConfig) -> Iterator[tuple[Steps, str]]:
@@ -52,7 +59,7 @@ def _leads_back(config: ServeConfig, address: str) -> bool:
     found = urlsplit(address)
     host = found.hostname or ""
     port = found.port or (443 if found.scheme == "https" else 80)
-    here = is_loopback(host) and (is_loopback(config.host) or config.host in ANYWHERE)
+    here = is_loopback(host) and (is_loopback(config.host) or _is_anywhere(config.host))
     return port == config.port != 0 and (here or host == config.host)
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from guardrails.cli import main
 from guardrails.errors import SettingsError
-from guardrails.proxy.config import NOT_FOR_THE_PROVIDER, load_config
+from guardrails.proxy.config import NOT_FOR_THE_PROVIDER
+from guardrails.proxy.config_file import load_config
 
 CLIENT = '[serve.clients.shop]\nkey_env = "SHOP_KEY"\n'
 

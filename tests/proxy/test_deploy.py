@@ -16,7 +16,7 @@ import yaml
 
 from guardrails.cli.app import app
 from guardrails.guard import Guard
-from guardrails.proxy.config import load_config
+from guardrails.proxy.config_file import load_config
 from guardrails.proxy.keys import Keys
 from guardrails.settings import Settings, load_settings
 

@@ -13,7 +13,7 @@ from proxy_house import REPLY, Handler, config_of, serving, speaking, written
 from proxy_wire import ask
 
 from guardrails.errors import SettingsError
-from guardrails.proxy.config import load_config
+from guardrails.proxy.config_file import load_config
 
 STREAM = b"content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 

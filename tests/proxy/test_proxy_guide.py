@@ -14,8 +14,8 @@ from guardrails.proxy.config import (
     Limits,
     RouteConfig,
     ServeConfig,
-    load_config,
 )
+from guardrails.proxy.config_file import load_config
 from guardrails.proxy.features import PROVIDER_FIELDS
 from guardrails.proxy.metrics import Metrics
 from guardrails.proxy.routes import KNOWN

@@ -14,7 +14,7 @@ from proxy_wire import CHAT, MESSAGES, Got, ask, chat, messages
 from guardrails.asgi.messages import Headers
 from guardrails.errors import SettingsError
 from guardrails.proxy.answers import RefusedError
-from guardrails.proxy.config import load_config
+from guardrails.proxy.config_file import load_config
 from guardrails.proxy.keys import Keys, credential
 from guardrails.proxy.routes import Endpoints
 from guardrails.testing import FakeProvider
